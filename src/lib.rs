@@ -1,0 +1,15 @@
+//! fundledger: a public-money ledger.
+//!
+//! Typed commands come in over gRPC; each accepted one becomes one hash-chained event in an embedded log; projections
+//! answer balance and trace queries; auditors verify the chain with code of their own. The code map, in reading order:
+//!
+//! - [`domain`]: the pure core: what the money means, and what is refused. No I/O, no clock, no wire types.
+//! - [`format`]: the frozen bytes: events, entries, hashes, blocks.
+//! - [`log`]: where blocks are kept: the trait, sled, memory.
+//! - [`ledger`]: the writer and the committer: commands in, durable receipts out.
+//! - [`projection`]: views folded from committed events: balances and lineage.
+//! - [`audit`]: the verifier, with its own framing, hashing and sums.
+//! - [`grpc`]: the services, and the only conversions between wire and domain.
+//! - [`cli`]: one file per command.
+
+pub mod pb;

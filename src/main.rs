@@ -1,0 +1,3 @@
+//! The `fundledger` binary: parse, dispatch, exit code.
+
+fn main() {}
