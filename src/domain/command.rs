@@ -1,0 +1,274 @@
+//! Commands: what a client asks for, parsed into values that cannot be malformed, with names as the client gave them.
+
+use super::account::AccountKind;
+use super::fund::{FundDefinition, LotDefinition, PolicyVersion};
+use super::ids::{
+    AccountId, ActorId, BankReference, CaseId, Code, ContractId, DocumentDigest, DocumentNumber, FundId, IssuerId,
+    LegalBasis, LotId, PayeeRef, PaymentId, PolicyId, ReasonCode, RequestId, Sequence, UnitId,
+};
+use super::money::Amount;
+use super::time::{Day, Period};
+
+/// A command: who asks, under which key, as of which business date, for what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    /// Who and when.
+    pub envelope: Envelope,
+    /// What.
+    pub order: Order,
+}
+
+/// What every command carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    /// Idempotency key.
+    pub request_id: RequestId,
+    /// Business date.
+    pub business_date: Day,
+    /// Maker.
+    pub actor: ActorId,
+    /// Checkers, in the order given.
+    pub checkers: Vec<ActorId>,
+}
+
+/// A draw on a lot, as asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draw {
+    /// The lot.
+    pub lot_id: LotId,
+    /// How much.
+    pub amount: Amount,
+}
+
+/// Authority from one account to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Movement {
+    /// Debited.
+    pub from: AccountId,
+    /// Credited.
+    pub to: AccountId,
+    /// How much.
+    pub amount: Amount,
+    /// From which lots; empty leaves the choice to the ledger.
+    pub draws: Vec<Draw>,
+}
+
+/// How authority is adjusted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Adjustment {
+    /// More is issued, 追加.
+    Supplement {
+        /// Unallocated account that receives it.
+        to: AccountId,
+    },
+    /// Less is issued, 追减.
+    Reduction {
+        /// Account that gives it up.
+        from: AccountId,
+    },
+    /// Moved between units, 调剂.
+    Reallocation {
+        /// Unit account that gives.
+        from: AccountId,
+        /// Unit account that receives.
+        to: AccountId,
+    },
+}
+
+/// What a freeze covers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FreezeScope {
+    /// An amount of an account.
+    Amount {
+        /// The account.
+        account: AccountId,
+        /// How much.
+        amount: Amount,
+        /// From which lots.
+        draws: Vec<Draw>,
+    },
+    /// A whole account.
+    Account(AccountId),
+    /// A whole lot.
+    Lot(LotId),
+    /// A payee.
+    Payee(PayeeRef),
+}
+
+/// How the treasury pays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PaymentMethod {
+    /// 直接支付.
+    Direct,
+    /// 授权支付.
+    Authorized,
+}
+
+/// One balance carried in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpeningLine {
+    /// The account.
+    pub account: AccountId,
+    /// The lot, where the account tracks lots.
+    pub lot: Option<LotId>,
+    /// On the account's normal side.
+    pub amount: Amount,
+}
+
+/// An order to pay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExecutePayment {
+    /// Voucher number.
+    pub payment_id: PaymentId,
+    /// Account drawn on.
+    pub from: AccountId,
+    /// Paying unit, where the account does not say it.
+    pub unit: Option<UnitId>,
+    /// How much.
+    pub amount: Amount,
+    /// From which lots.
+    pub draws: Vec<Draw>,
+    /// To whom.
+    pub payee: PayeeRef,
+    /// What for.
+    pub purpose: Code,
+    /// Functional classification.
+    pub function_code: Option<Code>,
+    /// Economic classification.
+    pub economic_code: Option<Code>,
+    /// Project.
+    pub project_id: Option<Code>,
+    /// Contract.
+    pub contract_id: Option<ContractId>,
+    /// Method.
+    pub method: PaymentMethod,
+    /// Documents.
+    pub document_sha256: Vec<DocumentDigest>,
+}
+
+/// What a command asks for. One variant a command of the API; the comments there say what each does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are those of the messages in ledger.proto, documented there")]
+pub enum Order {
+    DefineFund(FundDefinition),
+    SetPolicy {
+        policy_id: PolicyId,
+        policy: PolicyVersion,
+    },
+    OpenAccount {
+        account_id: AccountId,
+        fund_id: FundId,
+        kind: AccountKind,
+        unit_id: Option<UnitId>,
+    },
+    RecordOpeningBalance {
+        fund_id: FundId,
+        document_number: DocumentNumber,
+        document_sha256: DocumentDigest,
+        lots: Vec<LotDefinition>,
+        lines: Vec<OpeningLine>,
+    },
+    IssueBudget {
+        lot: LotDefinition,
+        to: AccountId,
+        amount: Amount,
+    },
+    AllocateBudget {
+        movement: Movement,
+        document_number: Option<DocumentNumber>,
+    },
+    AdjustBudget {
+        adjustment: Adjustment,
+        lot_id: LotId,
+        amount: Amount,
+        issuer_id: IssuerId,
+        document_number: DocumentNumber,
+    },
+    ApprovePlan {
+        movement: Movement,
+        document_number: Option<DocumentNumber>,
+    },
+    CommitAuthority {
+        movement: Movement,
+        contract_id: ContractId,
+        ocid: Option<Code>,
+        payee: PayeeRef,
+    },
+    ReleaseCommitment {
+        movement: Movement,
+        contract_id: ContractId,
+    },
+    Freeze {
+        case_id: CaseId,
+        legal_basis: LegalBasis,
+        scope: FreezeScope,
+    },
+    Unfreeze {
+        case_id: CaseId,
+    },
+    ReceiveCash {
+        lot_id: LotId,
+        amount: Amount,
+        bank_reference: BankReference,
+    },
+    ExecutePayment(Box<ExecutePayment>),
+    ClearPayments {
+        payment_ids: Vec<PaymentId>,
+        bank_reference: BankReference,
+    },
+    ReturnPayment {
+        payment_id: PaymentId,
+        amount: Amount,
+        bank_reference: BankReference,
+        reason_code: ReasonCode,
+    },
+    ReverseEvent {
+        original: Sequence,
+        reason_code: ReasonCode,
+    },
+    CloseDay {
+        fund_id: FundId,
+        day: Day,
+    },
+    ClosePeriod {
+        fund_id: FundId,
+        period: Period,
+    },
+    CarryForward {
+        lot_id: LotId,
+        year: i32,
+    },
+    RecoverLapsed {
+        lot_id: LotId,
+        legal_basis: LegalBasis,
+    },
+}
+
+impl Order {
+    /// Name of the command, as in the API.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::DefineFund(_) => "define_fund",
+            Self::SetPolicy { .. } => "set_policy",
+            Self::OpenAccount { .. } => "open_account",
+            Self::RecordOpeningBalance { .. } => "record_opening_balance",
+            Self::IssueBudget { .. } => "issue_budget",
+            Self::AllocateBudget { .. } => "allocate_budget",
+            Self::AdjustBudget { .. } => "adjust_budget",
+            Self::ApprovePlan { .. } => "approve_plan",
+            Self::CommitAuthority { .. } => "commit_authority",
+            Self::ReleaseCommitment { .. } => "release_commitment",
+            Self::Freeze { .. } => "freeze",
+            Self::Unfreeze { .. } => "unfreeze",
+            Self::ReceiveCash { .. } => "receive_cash",
+            Self::ExecutePayment(_) => "execute_payment",
+            Self::ClearPayments { .. } => "clear_payments",
+            Self::ReturnPayment { .. } => "return_payment",
+            Self::ReverseEvent { .. } => "reverse_event",
+            Self::CloseDay { .. } => "close_day",
+            Self::ClosePeriod { .. } => "close_period",
+            Self::CarryForward { .. } => "carry_forward",
+            Self::RecoverLapsed { .. } => "recover_lapsed",
+        }
+    }
+}

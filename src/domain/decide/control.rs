@@ -1,0 +1,205 @@
+//! Control over any family: freezes, reversals, closes.
+
+use super::guard::{Case, Checkers, Freezes, Spending, credit, debit, kind_is};
+use super::special::already_reversed;
+use crate::domain::account::AccountKind as Kind;
+use crate::domain::command::FreezeScope;
+use crate::domain::event::{Decision, Event, Frozen, Leg, Payload};
+use crate::domain::fund::CHECKERS_DEFAULT;
+use crate::domain::ids::{AccountNumber, CaseId, ContractId, FundId, LegalBasis, PaymentId, ReasonCode, Sequence};
+use crate::domain::money;
+use crate::domain::refusal::{Reason, Refusal};
+use crate::domain::state::PaymentStatus;
+use crate::domain::time::{Day, Period};
+
+/// 冻结: an amount moves to FROZEN; an account, a lot or a payee is marked (审计法§38: the audit office notifies, finance
+/// suspends).
+pub(super) fn freeze(
+    case: Case<'_>,
+    case_id: CaseId,
+    legal_basis: LegalBasis,
+    scope: FreezeScope,
+) -> Result<Decision, Refusal> {
+    if case.state.freezes.contains_key(&case_id) {
+        return Err(Refusal::new(Reason::FreezeExists).with("case", &case_id));
+    }
+    let mark = |scope| {
+        case.enough_checkers(CHECKERS_DEFAULT)?;
+        let payload = Payload::Frozen { case_id: case_id.clone(), legal_basis: legal_basis.clone(), scope };
+        Ok(Decision { policy_version: 0, legs: Vec::new(), payload })
+    };
+    match scope {
+        FreezeScope::Account(account_id) => mark(Frozen::Account(case.account(&account_id)?.number)),
+        FreezeScope::Lot(lot_id) => mark(Frozen::Lot(case.lot(&lot_id)?.number)),
+        FreezeScope::Payee(payee) => mark(Frozen::Payee(payee)),
+        FreezeScope::Amount { account, amount, draws } => {
+            let from = case.account(&account)?;
+            let fund = case.fund_at(from.row.fund)?;
+            kind_is(from, &[Kind::AuthorityUnit, Kind::AuthorityPlan])?;
+            let frozen = case.account_for(fund.number, Kind::AuthorityFrozen, from.row.unit)?;
+            case.admit(fund, amount.minor(), Checkers::Needed)?;
+            let draws = case.draws(from, amount, &draws, Spending::default())?;
+            let debits = draws.iter().map(|(lot, drawn)| debit(from.number, *lot, *drawn));
+            let credits = draws.iter().map(|(lot, drawn)| credit(frozen.number, *lot, *drawn));
+            let legs = debits.chain(credits).collect();
+            let payload = Payload::Frozen { case_id, legal_basis, scope: Frozen::Account(from.number) };
+            case.settle(fund, legs, payload, Freezes::Hold)
+        }
+    }
+}
+
+/// 解冻: the whole of a case; an amount goes back where it came from.
+pub(super) fn unfreeze(case: Case<'_>, case_id: CaseId) -> Result<Decision, Refusal> {
+    let live = case.state.freezes.get(&case_id).filter(|freeze| freeze.is_live);
+    let freeze = live.ok_or_else(|| Refusal::new(Reason::FreezeNotFound).with("case", &case_id))?;
+    let first = freeze.legs.first().and_then(|leg| case.state.account(leg.account));
+    let Some(account) = first else {
+        case.enough_checkers(CHECKERS_DEFAULT)?;
+        return Ok(Decision { policy_version: 0, legs: Vec::new(), payload: Payload::Unfrozen { case_id } });
+    };
+    let fund = case.fund_at(account.fund)?;
+    let amount = freeze.legs.iter().fold(0, |sum, leg| money::add(sum, leg.debit_minor.max(0)));
+    case.admit(fund, amount, Checkers::Needed)?;
+    case.settle(fund, mirrored(&freeze.legs), Payload::Unfrozen { case_id }, Freezes::Pass)
+}
+
+/// 冲销: exact opposite legs, same lots, once only, and never after clearing.
+pub(super) fn reverse(
+    case: Case<'_>,
+    original: Option<&Event>,
+    sequence: Sequence,
+    reason_code: ReasonCode,
+) -> Result<Decision, Refusal> {
+    let not_found = || Refusal::new(Reason::EventNotFound).with("original_sequence", sequence.0);
+    let original = original.ok_or_else(not_found)?;
+    let legs = &original.decision.legs;
+    let account = legs.first().and_then(|leg| case.state.account(leg.account));
+    let not_reversible = || Refusal::new(Reason::NotReversible).with("original_sequence", sequence.0);
+    let target = target_of(&original.decision.payload).ok_or_else(not_reversible)?;
+    let fund = case.fund_at(account.ok_or_else(not_reversible)?.fund)?;
+    let amount = legs.iter().fold(0, |sum, leg| money::add(sum, leg.debit_minor.max(0)));
+    case.admit(fund, amount, Checkers::Needed)?;
+    if let Some(reversal) = case.state.reversals.get(&sequence) {
+        return Err(Refusal::new(Reason::AlreadyReversed)
+            .with("original_sequence", sequence.0)
+            .with("reversal_sequence", reversal.0));
+    }
+    let (payment_id, contract_id) = target;
+    if let Some(payment) = payment_id.as_ref().and_then(|payment_id| case.state.payment(payment_id)) {
+        match payment.status {
+            PaymentStatus::Ordered => {}
+            PaymentStatus::Cleared => {
+                return Err(Refusal::new(Reason::PaymentCleared).with("original_sequence", sequence.0));
+            }
+            PaymentStatus::Reversed => return Err(already_reversed(case, payment)),
+        }
+    }
+    let legs = mirrored(legs);
+    let contract = contract_id.as_ref().and_then(|id| case.state.contract_names.get(id)).copied();
+    if let Some(contract) = contract.and_then(|number| case.state.contract(number)) {
+        // What the reversal takes out of a commitment must still be committed under that contract.
+        for leg in &legs {
+            let is_committed =
+                case.state.account(leg.account).is_some_and(|account| account.kind == Kind::AuthorityCommitted);
+            let open = contract.open_minor(leg.account, leg.lot);
+            if is_committed && leg.debit_minor > open {
+                return Err(Refusal::new(Reason::OverContract)
+                    .with("contract", &contract.contract_id)
+                    .with("available_minor", open)
+                    .with("asked_minor", leg.debit_minor));
+            }
+        }
+    }
+    let payload = Payload::Reversed { original: sequence, reason_code, payment_id, contract_id };
+    case.settle(fund, legs, payload, Freezes::Pass)
+}
+
+/// What a reversal must undo besides legs; `None` where the type cannot be reversed. Exhaustive on purpose: whoever adds
+/// an event decides here.
+fn target_of(payload: &Payload) -> Option<(Option<PaymentId>, Option<ContractId>)> {
+    match payload {
+        Payload::BudgetAllocated { .. }
+        | Payload::BudgetAdjusted { .. }
+        | Payload::PlanApproved { .. }
+        | Payload::CashReceived { .. } => Some((None, None)),
+        Payload::Committed { contract_id, .. } | Payload::CommitmentReleased { contract_id } => {
+            Some((None, Some(contract_id.clone())))
+        }
+        Payload::PaymentExecuted(payment) => Some((Some(payment.payment_id.clone()), payment.contract_id.clone())),
+        Payload::LedgerCreated { .. }
+        | Payload::FundDefined { .. }
+        | Payload::PolicySet { .. }
+        | Payload::AccountOpened { .. }
+        | Payload::OpeningBalance { .. }
+        | Payload::BudgetIssued { .. }
+        | Payload::Frozen { .. }
+        | Payload::Unfrozen { .. }
+        | Payload::Cleared { .. }
+        | Payload::PaymentReturned { .. }
+        | Payload::Reversed { .. }
+        | Payload::DayClosed { .. }
+        | Payload::PeriodClosed { .. }
+        | Payload::CarriedForward { .. }
+        | Payload::LapsedRecovered { .. }
+        | Payload::CommandRefused { .. } => None,
+    }
+}
+
+fn mirrored(legs: &[Leg]) -> Vec<Leg> {
+    legs.iter().map(|leg| Leg { debit_minor: leg.debit_minor.saturating_neg(), ..*leg }).collect()
+}
+
+/// 日结: the clearing accounts of the fund are zero (invariant I7), and the day is shut.
+pub(super) fn close_day(case: Case<'_>, fund_id: &FundId, day: Day) -> Result<Decision, Refusal> {
+    let fund = case.fund(fund_id)?;
+    let first_open = fund.row.first_open_day();
+    if let Some(first_open) = first_open.filter(|first_open| day < *first_open) {
+        return Err(Refusal::new(Reason::PeriodClosed)
+            .with("fund", fund_id)
+            .with("business_date", day)
+            .with("first_open_date", first_open));
+    }
+    clearing_is_zero(case, fund.number)?;
+    Ok(Decision { policy_version: 0, legs: Vec::new(), payload: Payload::DayClosed { fund: fund.number, day } })
+}
+
+/// 月结: months close in order, without gaps, each sealing the digest of the fund's trial balance.
+pub(super) fn close_period(
+    case: Case<'_>,
+    fund_id: &FundId,
+    period: Period,
+    trial_balance_sha256: Option<[u8; 32]>,
+) -> Result<Decision, Refusal> {
+    let fund = case.fund(fund_id)?;
+    case.enough_checkers(CHECKERS_DEFAULT)?;
+    if let Some(closed) = fund.row.closed_period {
+        if period <= closed {
+            return Err(Refusal::new(Reason::PeriodClosed).with("fund", fund_id).with("period", period));
+        }
+        if period != closed.next() {
+            return Err(Refusal::new(Reason::PeriodOutOfOrder)
+                .with("fund", fund_id)
+                .with("period", period)
+                .with("next_period", closed.next()));
+        }
+    }
+    clearing_is_zero(case, fund.number)?;
+    let payload = Payload::PeriodClosed {
+        fund: fund.number,
+        period,
+        trial_balance_sha256: trial_balance_sha256.unwrap_or_default(),
+    };
+    Ok(Decision { policy_version: 0, legs: Vec::new(), payload })
+}
+
+fn clearing_is_zero(case: Case<'_>, fund: crate::domain::ids::FundNumber) -> Result<(), Refusal> {
+    for (at, account) in case.state.accounts.iter().enumerate() {
+        if account.fund == fund && account.kind == Kind::Clearing && account.balance_minor != 0 {
+            return Err(Refusal::new(Reason::ZeroBalanceNotCleared)
+                .with("account", &account.account_id)
+                .with("account_number", AccountNumber::after(at).0)
+                .with("balance_minor", account.balance_minor));
+        }
+    }
+    Ok(())
+}

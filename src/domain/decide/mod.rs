@@ -1,0 +1,94 @@
+//! Deciding: one order against the state, giving legs and an event, or a refusal. One file a family of rules: another
+//! family is another file and its lines in [`decide`].
+//!
+//! **Precedence.** The same bad order always gets the same refusal, the first that applies of: segregation of duties;
+//! names that do not exist, or exist already; funds mixed; account kinds; closed periods; missing approvals; the order's
+//! own rules; freezes; expiry, purpose and scope; the account's balance; the lot's balance; overflow.
+
+mod control;
+mod guard;
+mod setup;
+mod special;
+
+use super::command::{Envelope, Order};
+use super::event::{Decision, Event};
+use super::ids::Sequence;
+use super::refusal::Refusal;
+use super::state::State;
+
+/// What a decision may look at besides the state.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Context<'a> {
+    /// The event at [`original_of`]'s sequence, where that names one.
+    pub original: Option<&'a Event>,
+    /// Digest of the fund's trial balance, where [`needs_trial_balance`] asks for it.
+    pub trial_balance_sha256: Option<[u8; 32]>,
+}
+
+/// The earlier event a decision needs to see, if any: returns and reversals rest on one.
+pub fn original_of(state: &State, order: &Order) -> Option<Sequence> {
+    match order {
+        Order::ReturnPayment { payment_id, .. } => state.payment(payment_id).map(|payment| payment.sequence),
+        Order::ReverseEvent { original, .. } => Some(*original),
+        #[expect(clippy::wildcard_enum_match_arm, reason = "only orders about an earlier event need one")]
+        _ => None,
+    }
+}
+
+/// The fund whose trial balance a decision seals, if any.
+pub fn needs_trial_balance(state: &State, order: &Order) -> Option<super::ids::FundNumber> {
+    match order {
+        Order::ClosePeriod { fund_id, .. } => state.fund_names.get(fund_id).copied(),
+        #[expect(clippy::wildcard_enum_match_arm, reason = "only a period close seals balances")]
+        _ => None,
+    }
+}
+
+/// Decides an order. The state is not changed: the caller applies the event once it is sealed.
+pub fn decide(state: &State, envelope: &Envelope, order: Order, context: &Context<'_>) -> Result<Decision, Refusal> {
+    guard::duties_are_segregated(envelope)?;
+    let case = guard::Case { state, envelope };
+    match order {
+        Order::DefineFund(definition) => setup::define_fund(case, definition),
+        Order::SetPolicy { policy_id, policy } => setup::set_policy(case, policy_id, policy),
+        Order::OpenAccount { account_id, fund_id, kind, unit_id } => {
+            setup::open_account(case, account_id, &fund_id, kind, unit_id)
+        }
+        Order::RecordOpeningBalance { fund_id, document_number, document_sha256, lots, lines } => {
+            setup::record_opening_balance(case, &fund_id, document_number, document_sha256, lots, &lines)
+        }
+        Order::IssueBudget { lot, to, amount } => special::issue_budget(case, lot, &to, amount),
+        Order::AllocateBudget { movement, document_number } => {
+            special::allocate_budget(case, &movement, document_number)
+        }
+        Order::AdjustBudget { adjustment, lot_id, amount, issuer_id, document_number } => {
+            special::adjust_budget(case, &adjustment, &lot_id, amount, issuer_id, document_number)
+        }
+        Order::ApprovePlan { movement, document_number } => special::approve_plan(case, &movement, document_number),
+        Order::CommitAuthority { movement, contract_id, ocid, payee } => {
+            special::commit_authority(case, &movement, contract_id, ocid, payee)
+        }
+        Order::ReleaseCommitment { movement, contract_id } => special::release_commitment(case, &movement, contract_id),
+        Order::ReceiveCash { lot_id, amount, bank_reference } => {
+            special::receive_cash(case, &lot_id, amount, bank_reference)
+        }
+        Order::ExecutePayment(payment) => special::execute_payment(case, *payment),
+        Order::ClearPayments { payment_ids, bank_reference } => {
+            special::clear_payments(case, payment_ids, bank_reference)
+        }
+        Order::ReturnPayment { payment_id, amount, bank_reference, reason_code } => {
+            special::return_payment(case, context.original, payment_id, amount, bank_reference, reason_code)
+        }
+        Order::CarryForward { lot_id, year } => special::carry_forward(case, &lot_id, year),
+        Order::RecoverLapsed { lot_id, legal_basis } => special::recover_lapsed(case, &lot_id, legal_basis),
+        Order::Freeze { case_id, legal_basis, scope } => control::freeze(case, case_id, legal_basis, scope),
+        Order::Unfreeze { case_id } => control::unfreeze(case, case_id),
+        Order::ReverseEvent { original, reason_code } => {
+            control::reverse(case, context.original, original, reason_code)
+        }
+        Order::CloseDay { fund_id, day } => control::close_day(case, &fund_id, day),
+        Order::ClosePeriod { fund_id, period } => {
+            control::close_period(case, &fund_id, period, context.trial_balance_sha256)
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Set-up: funds, policies, accounts, and what is carried in from another system.
+
+use super::guard::{Case, Checkers, Freezes, credit, debit};
+use crate::domain::account::{AccountKind, Book, Holder, NormalSide};
+use crate::domain::command::OpeningLine;
+use crate::domain::event::{Decision, Payload};
+use crate::domain::fund::{CHECKERS_DEFAULT, FundDefinition, LotDefinition, LotOpened, PolicyVersion};
+use crate::domain::ids::{
+    AccountId, AccountNumber, DocumentDigest, DocumentNumber, FundId, FundNumber, LotNumber, PolicyId, UnitId,
+    UnitNumber,
+};
+use crate::domain::money;
+use crate::domain::refusal::{Reason, Refusal};
+
+pub(super) fn define_fund(case: Case<'_>, definition: FundDefinition) -> Result<Decision, Refusal> {
+    if case.state.fund_names.contains_key(&definition.fund_id) {
+        return Err(Refusal::new(Reason::FundExists).with("fund", &definition.fund_id));
+    }
+    if let Some(policy_id) = &definition.policy_id
+        && !case.state.policies.contains_key(policy_id)
+    {
+        return Err(Refusal::new(Reason::PolicyNotFound).with("policy", policy_id));
+    }
+    case.enough_checkers(CHECKERS_DEFAULT)?;
+    let fund = FundNumber::after(case.state.funds.len());
+    Ok(decided(Payload::FundDefined { fund, definition }))
+}
+
+pub(super) fn set_policy(case: Case<'_>, policy_id: PolicyId, policy: PolicyVersion) -> Result<Decision, Refusal> {
+    case.enough_checkers(CHECKERS_DEFAULT)?;
+    let present = case.state.policies.get(&policy_id).and_then(|versions| versions.last());
+    let next_version = present.map_or(0, |present| present.version).saturating_add(1);
+    let is_early = present.is_some_and(|present| policy.effective_from < present.effective_from);
+    if policy.version != next_version || is_early {
+        let refusal = Refusal::new(Reason::PolicyVersionInvalid)
+            .with("policy", &policy_id)
+            .with("version", policy.version)
+            .with("next_version", next_version);
+        return Err(match present {
+            Some(present) => refusal.with("effective_from_earliest", present.effective_from),
+            None => refusal,
+        });
+    }
+    Ok(decided(Payload::PolicySet { policy_id, policy }))
+}
+
+pub(super) fn open_account(
+    case: Case<'_>,
+    account_id: AccountId,
+    fund_id: &FundId,
+    kind: AccountKind,
+    unit_id: Option<UnitId>,
+) -> Result<Decision, Refusal> {
+    let fund = case.fund(fund_id)?;
+    if case.state.account_names.contains_key(&account_id) {
+        return Err(Refusal::new(Reason::AccountExists).with("account", &account_id));
+    }
+    let unit = unit_id.as_ref().map(|unit_id| case.state.unit_names.get(unit_id).copied());
+    // A unit that has no number yet has no account either.
+    let unit = match unit {
+        None => Some(UnitNumber::default()),
+        Some(known) => known,
+    };
+    if let Some(taken) = unit.and_then(|unit| case.state.account_by_role(fund.number, kind, unit)) {
+        let refusal = Refusal::new(Reason::AccountExists).with("kind", kind.as_str()).with("fund", fund_id);
+        return Err(match case.state.account(taken) {
+            Some(account) => refusal.with("account", &account.account_id),
+            None => refusal,
+        });
+    }
+    let fits = match kind.holder() {
+        Holder::Fund => unit_id.is_none(),
+        Holder::Unit => unit_id.is_some(),
+        Holder::FundOrUnit => true,
+    };
+    if !fits {
+        return Err(Refusal::new(Reason::AccountKindNotAllowed)
+            .with("account", &account_id)
+            .with("kind", kind.as_str()));
+    }
+    case.enough_checkers(CHECKERS_DEFAULT)?;
+    let account = AccountNumber::after(case.state.accounts.len());
+    Ok(decided(Payload::AccountOpened { account, account_id, fund: fund.number, kind, unit_id }))
+}
+
+pub(super) fn record_opening_balance(
+    case: Case<'_>,
+    fund_id: &FundId,
+    document_number: DocumentNumber,
+    document_sha256: DocumentDigest,
+    definitions: Vec<LotDefinition>,
+    lines: &[OpeningLine],
+) -> Result<Decision, Refusal> {
+    let fund = case.fund(fund_id)?;
+    let mut lots = Vec::with_capacity(definitions.len());
+    for definition in definitions {
+        new_lot(case, &definition)?;
+        if lots.iter().any(|other: &LotOpened| other.definition.lot_id == definition.lot_id) {
+            return Err(Refusal::new(Reason::LotExists).with("lot", &definition.lot_id));
+        }
+        let lot = LotNumber::after(case.state.lots.len().saturating_add(lots.len()));
+        lots.push(LotOpened { lot, fund: fund.number, definition });
+    }
+    let mut legs = Vec::with_capacity(lines.len());
+    let (mut authority, mut cash) = (0_i64, 0_i64);
+    let mut total = 0;
+    for line in lines {
+        let account = case.account(&line.account)?;
+        if account.row.fund != fund.number {
+            return Err(Refusal::new(Reason::FundMixed).with("account", &line.account).with("fund", fund_id));
+        }
+        let lot = match (&line.lot, account.row.kind.tracks_lots()) {
+            (None, false) => LotNumber::NONE,
+            (Some(lot_id), true) => match lots.iter().find(|lot| lot.definition.lot_id == *lot_id) {
+                Some(lot) => lot.lot,
+                None => case.lot(lot_id).and_then(|lot| {
+                    let mixed = || Refusal::new(Reason::FundMixed).with("lot", lot_id).with("fund", fund_id);
+                    if lot.row.fund == fund.number { Ok(lot.number) } else { Err(mixed()) }
+                })?,
+            },
+            (Some(_), false) | (None, true) => {
+                return Err(Refusal::new(Reason::AccountKindNotAllowed)
+                    .with("account", &line.account)
+                    .with("kind", account.row.kind.as_str())
+                    .with("tracks_lots", account.row.kind.tracks_lots()));
+            }
+        };
+        let leg = match account.row.kind.normal_side() {
+            NormalSide::Debit => debit(account.number, lot, line.amount.minor()),
+            NormalSide::Credit => credit(account.number, lot, line.amount.minor()),
+        };
+        total = money::add(total, line.amount.minor());
+        match account.row.kind.book() {
+            Book::Authority => authority = money::add(authority, leg.debit_minor),
+            Book::Cash => cash = money::add(cash, leg.debit_minor),
+        }
+        legs.push(leg);
+    }
+    case.admit(fund, total, Checkers::Needed)?;
+    if fund.row.has_moved {
+        return Err(Refusal::new(Reason::OpeningAfterMovement).with("fund", fund_id));
+    }
+    if authority != 0 || cash != 0 {
+        return Err(Refusal::new(Reason::Unbalanced).with("authority_minor", authority).with("cash_minor", cash));
+    }
+    // Whatever the lines say of one lot must add up on its own: a lot's authority is issued to that lot (invariant I4).
+    for lot in legs.iter().map(|leg| leg.lot).filter(|lot| *lot != LotNumber::NONE) {
+        let of_lot = |leg: &&crate::domain::event::Leg| {
+            leg.lot == lot
+                && case.state.account(leg.account).is_some_and(|account| account.kind.book() == Book::Authority)
+        };
+        let sum = legs.iter().filter(of_lot).fold(0, |sum, leg| money::add(sum, leg.debit_minor));
+        if sum != 0 {
+            return Err(Refusal::new(Reason::Unbalanced).with("lot_number", lot.0).with("authority_minor", sum));
+        }
+    }
+    let payload = Payload::OpeningBalance { fund: fund.number, document_number, document_sha256, lots };
+    case.settle(fund, legs, payload, Freezes::Hold)
+}
+
+/// A lot that nobody opened before, on a document that nobody used before.
+pub(super) fn new_lot(case: Case<'_>, definition: &LotDefinition) -> Result<(), Refusal> {
+    if case.state.lot_names.contains_key(&definition.lot_id) {
+        return Err(Refusal::new(Reason::LotExists).with("lot", &definition.lot_id));
+    }
+    new_document(case, &definition.issuer_id, &definition.document_number)
+}
+
+pub(super) fn new_document(
+    case: Case<'_>,
+    issuer_id: &crate::domain::ids::IssuerId,
+    document_number: &DocumentNumber,
+) -> Result<(), Refusal> {
+    match case.state.documents.get(&(issuer_id.clone(), document_number.clone())) {
+        None => Ok(()),
+        Some(first) => Err(Refusal::new(Reason::DuplicateDocument)
+            .with("document_number", document_number)
+            .with("issuer", issuer_id)
+            .with("original_sequence", first.0)),
+    }
+}
+
+fn decided(payload: Payload) -> Decision {
+    Decision { policy_version: 0, legs: Vec::new(), payload }
+}

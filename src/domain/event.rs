@@ -1,0 +1,216 @@
+//! Events: what happened, with numbers instead of names and with the legs that the ledger derived.
+
+use super::account::AccountKind;
+use super::command::{Envelope, PaymentMethod};
+use super::fund::{FundDefinition, LotOpened, PolicyVersion};
+use super::ids::{
+    AccountId, AccountNumber, ActorId, BankReference, CaseId, Code, CommandDigest, ContractId, DocumentDigest,
+    DocumentNumber, FundNumber, IssuerId, LegalBasis, LotNumber, PayeeRef, PaymentId, PolicyId, ReasonCode, RequestId,
+    Sequence, UnitId,
+};
+use super::refusal::Refusal;
+use super::time::{Day, Period, UtcNanos};
+
+/// One line of double entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leg {
+    /// The account.
+    pub account: AccountNumber,
+    /// The lot, or [`LotNumber::NONE`].
+    pub lot: LotNumber,
+    /// Minor units: above 0 a debit, below 0 a credit, never 0.
+    pub debit_minor: i64,
+}
+
+/// One record of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// When the ledger booked it.
+    pub booked_at: UtcNanos,
+    /// Keyed digest of the command.
+    pub command_digest: CommandDigest,
+    /// Whose command it was; `None` in the genesis only.
+    pub envelope: Option<Envelope>,
+    /// What was decided.
+    pub decision: Decision,
+}
+
+/// What the rules made of an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Version of the fund's policy that applied; 0 where none did.
+    pub policy_version: u32,
+    /// What moves.
+    pub legs: Vec<Leg>,
+    /// What happened.
+    pub payload: Payload,
+}
+
+impl Event {
+    /// Who made the command; empty in the genesis.
+    pub fn actor(&self) -> Option<&ActorId> {
+        self.envelope.as_ref().map(|envelope| &envelope.actor)
+    }
+
+    /// The command's key; `None` in the genesis.
+    pub fn request_id(&self) -> Option<&RequestId> {
+        self.envelope.as_ref().map(|envelope| &envelope.request_id)
+    }
+
+    /// The refusal, where it is one.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match &self.decision.payload {
+            Payload::CommandRefused { refusal, .. } => Some(refusal),
+            #[expect(clippy::wildcard_enum_match_arm, reason = "asks for one type among all")]
+            _ => None,
+        }
+    }
+}
+
+/// What an event froze, besides the amounts in its legs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Frozen {
+    /// An account, or with legs an amount of it.
+    Account(AccountNumber),
+    /// A lot.
+    Lot(LotNumber),
+    /// A payee.
+    Payee(PayeeRef),
+}
+
+/// How authority was adjusted; the accounts are in the legs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AdjustmentKind {
+    /// 追加.
+    Supplement,
+    /// 追减.
+    Reduction,
+    /// 调剂.
+    Reallocation,
+}
+
+/// A payment; amounts, accounts and draws are in the legs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PaymentExecuted {
+    /// Voucher number.
+    pub payment_id: PaymentId,
+    /// To whom.
+    pub payee: PayeeRef,
+    /// What for.
+    pub purpose: Code,
+    /// Functional classification.
+    pub function_code: Option<Code>,
+    /// Economic classification.
+    pub economic_code: Option<Code>,
+    /// Project.
+    pub project_id: Option<Code>,
+    /// Contract.
+    pub contract_id: Option<ContractId>,
+    /// Method.
+    pub method: PaymentMethod,
+    /// Documents.
+    pub document_sha256: Vec<DocumentDigest>,
+}
+
+/// What happened. One variant a message in event.proto, where the fields are documented.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are those of the messages in event.proto, documented there")]
+pub enum Payload {
+    LedgerCreated {
+        origin: Box<str>,
+        format_version: u32,
+        development: bool,
+    },
+    FundDefined {
+        fund: FundNumber,
+        definition: FundDefinition,
+    },
+    PolicySet {
+        policy_id: PolicyId,
+        policy: PolicyVersion,
+    },
+    AccountOpened {
+        account: AccountNumber,
+        account_id: AccountId,
+        fund: FundNumber,
+        kind: AccountKind,
+        unit_id: Option<UnitId>,
+    },
+    OpeningBalance {
+        fund: FundNumber,
+        document_number: DocumentNumber,
+        document_sha256: DocumentDigest,
+        lots: Vec<LotOpened>,
+    },
+    BudgetIssued {
+        lot: LotOpened,
+    },
+    BudgetAllocated {
+        document_number: Option<DocumentNumber>,
+    },
+    BudgetAdjusted {
+        kind: AdjustmentKind,
+        issuer_id: IssuerId,
+        document_number: DocumentNumber,
+    },
+    PlanApproved {
+        document_number: Option<DocumentNumber>,
+    },
+    Committed {
+        contract_id: ContractId,
+        ocid: Option<Code>,
+        payee: PayeeRef,
+    },
+    CommitmentReleased {
+        contract_id: ContractId,
+    },
+    Frozen {
+        case_id: CaseId,
+        legal_basis: LegalBasis,
+        scope: Frozen,
+    },
+    Unfrozen {
+        case_id: CaseId,
+    },
+    CashReceived {
+        bank_reference: BankReference,
+    },
+    PaymentExecuted(Box<PaymentExecuted>),
+    Cleared {
+        bank_reference: BankReference,
+        payment_ids: Vec<PaymentId>,
+    },
+    PaymentReturned {
+        payment_id: PaymentId,
+        original: Sequence,
+        bank_reference: BankReference,
+        reason_code: ReasonCode,
+    },
+    Reversed {
+        original: Sequence,
+        reason_code: ReasonCode,
+        payment_id: Option<PaymentId>,
+        contract_id: Option<ContractId>,
+    },
+    DayClosed {
+        fund: FundNumber,
+        day: Day,
+    },
+    PeriodClosed {
+        fund: FundNumber,
+        period: Period,
+        trial_balance_sha256: [u8; 32],
+    },
+    CarriedForward {
+        lot: LotNumber,
+        year: i32,
+    },
+    LapsedRecovered {
+        lot: LotNumber,
+        legal_basis: LegalBasis,
+    },
+    CommandRefused {
+        command: Box<str>,
+        refusal: Refusal,
+    },
+}

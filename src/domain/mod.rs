@@ -1,0 +1,15 @@
+//! The pure core: what public money means, and what is refused.
+//!
+//! No I/O, no clock, no randomness, no wire types: `decide` and `apply` are functions of their arguments, so that replay
+//! at start is the same code as live posting. The source of every rule is named beside it.
+
+pub mod account;
+pub mod command;
+pub mod decide;
+pub mod event;
+pub mod fund;
+pub mod ids;
+pub mod money;
+pub mod refusal;
+pub mod state;
+pub mod time;

@@ -1,0 +1,207 @@
+//! Refusals: the rules saying no. A stable reason, and the facts of the case.
+
+use std::borrow::Cow;
+use std::fmt;
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $reason:ident = $number:literal, $text:literal;)*) => {
+        /// Every reason an error can carry; the numbers and names are those of `ErrorReason` in the API, which a test checks.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Reason {$(
+            $(#[$doc])*
+            $reason = $number,
+        )*}
+
+        impl Reason {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$reason),*];
+
+            /// From its number in the log.
+            pub const fn from_number(number: i32) -> Option<Self> {
+                match number {
+                    $($number => Some(Self::$reason),)*
+                    _ => None,
+                }
+            }
+
+            /// Its number in the log.
+            pub const fn number(self) -> i32 {
+                match self {
+                    $(Self::$reason => $number,)*
+                }
+            }
+
+            /// Its name: stable for ever.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$reason => $text,)*
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// A field is missing, malformed, too long or out of range. Correct the request and send it again under the same key.
+    FieldInvalid = 1, "FIELD_INVALID";
+    /// An amount is zero, negative or above 2^53-1. Correct it and send it again under the same key.
+    AmountInvalid = 2, "AMOUNT_INVALID";
+    /// A date does not exist or lies outside 1900 to 2199. Correct it and send it again under the same key.
+    DateInvalid = 3, "DATE_INVALID";
+    /// More commands than one request may carry. Split the request.
+    TooManyCommands = 4, "TOO_MANY_COMMANDS";
+    /// A page token was not made by this server for these parameters. Start again without one.
+    PageTokenInvalid = 5, "PAGE_TOKEN_INVALID";
+    /// The key was used before with other content. Use a new key for a new command.
+    IdempotencyKeyReused = 6, "IDEMPOTENCY_KEY_REUSED";
+    /// No command with this key was ever accepted or refused. It is safe to send it.
+    RequestNotFound = 7, "REQUEST_NOT_FOUND";
+    /// A sequence lies beyond the head of the log.
+    SequenceBeyondHead = 8, "SEQUENCE_BEYOND_HEAD";
+    /// Too much work is waiting. Send again, same key, after the time in RetryInfo.
+    QueueFull = 9, "QUEUE_FULL";
+    /// The ledger is shutting down. Send again, same key.
+    ShuttingDown = 10, "SHUTTING_DOWN";
+    /// The ledger accepts no postings: a write failed or the log is shorter than it was. Call the operator.
+    ReadOnly = 11, "READ_ONLY";
+    /// The outcome is unknown. Ask GetReceipt or send again, same key.
+    OutcomeUnknown = 12, "OUTCOME_UNKNOWN";
+    /// Stored data does not read back as it was written. Call the operator; do not retry.
+    DataCorrupted = 13, "DATA_CORRUPTED";
+    /// No fund of this name.
+    FundNotFound = 100, "FUND_NOT_FOUND";
+    /// No account of this name, or none of the kind that the command needs.
+    AccountNotFound = 101, "ACCOUNT_NOT_FOUND";
+    /// No lot of this name.
+    LotNotFound = 102, "LOT_NOT_FOUND";
+    /// No payment of this number.
+    PaymentNotFound = 103, "PAYMENT_NOT_FOUND";
+    /// No contract of this number.
+    ContractNotFound = 104, "CONTRACT_NOT_FOUND";
+    /// No live freeze of this case.
+    FreezeNotFound = 105, "FREEZE_NOT_FOUND";
+    /// No event at this sequence that could be meant.
+    EventNotFound = 106, "EVENT_NOT_FOUND";
+    /// No policy of this name.
+    PolicyNotFound = 107, "POLICY_NOT_FOUND";
+    /// No payee of this identity has ever been paid.
+    PayeeNotFound = 108, "PAYEE_NOT_FOUND";
+    /// A fund of this name exists.
+    FundExists = 120, "FUND_EXISTS";
+    /// An account of this name exists, or one of this kind for the fund and unit.
+    AccountExists = 121, "ACCOUNT_EXISTS";
+    /// A lot of this name exists.
+    LotExists = 122, "LOT_EXISTS";
+    /// A payment of this number exists (重复支付).
+    PaymentExists = 123, "PAYMENT_EXISTS";
+    /// A contract of this number exists with another contractor or fund.
+    ContractExists = 124, "CONTRACT_EXISTS";
+    /// A freeze of this case exists.
+    FreezeExists = 125, "FREEZE_EXISTS";
+    /// The document number was used before by this issuer (文号重复, E_DUP_DOC).
+    DuplicateDocument = 126, "DUPLICATE_DOCUMENT";
+    /// The bank reference was used before.
+    DuplicateBankReference = 127, "DUPLICATE_BANK_REFERENCE";
+    /// Maker and checkers are not distinct persons (职责未分离, E_SOD).
+    SegregationOfDuties = 140, "SEGREGATION_OF_DUTIES";
+    /// Fewer checkers than the policy asks for (审批不足, E_APPROVAL).
+    ApprovalMissing = 141, "APPROVAL_MISSING";
+    /// The period or day is closed for the fund (期间已结账, E_PERIOD_CLOSED).
+    PeriodClosed = 142, "PERIOD_CLOSED";
+    /// Periods close in order, without gaps.
+    PeriodOutOfOrder = 143, "PERIOD_OUT_OF_ORDER";
+    /// Debits and credits differ (借贷不平, E_UNBALANCED).
+    Unbalanced = 144, "UNBALANCED";
+    /// The account's balance does not cover it (余额不足, E_INSUFFICIENT).
+    InsufficientBalance = 145, "INSUFFICIENT_BALANCE";
+    /// The lot's balance in the account does not cover it (批次余额不足, E_LOT).
+    LotInsufficient = 146, "LOT_INSUFFICIENT";
+    /// The purpose is not among those of the lot or fund (用途不符, E_PURPOSE).
+    PurposeNotAllowed = 147, "PURPOSE_NOT_ALLOWED";
+    /// The economic code is not among those of the fund (超范围, E_SCOPE).
+    OutOfScope = 148, "OUT_OF_SCOPE";
+    /// The policy asks for a payment plan first (无用款计划, E_NO_PLAN).
+    NoPlan = 149, "NO_PLAN";
+    /// The account's kind does not allow the operation (账户类型不符, E_ACCOUNT_KIND).
+    AccountKindNotAllowed = 150, "ACCOUNT_KIND_NOT_ALLOWED";
+    /// Accounts or lots of more than one fund (混用资金, E_FUND_MIX).
+    FundMixed = 151, "FUND_MIXED";
+    /// The account, lot or payee is frozen (已冻结, E_FROZEN).
+    Frozen = 152, "FROZEN";
+    /// The lot's last day has passed.
+    LotExpired = 153, "LOT_EXPIRED";
+    /// The lot has not lapsed yet.
+    LotNotLapsed = 154, "LOT_NOT_LAPSED";
+    /// Nothing is left to carry over, recall or release.
+    NothingToMove = 155, "NOTHING_TO_MOVE";
+    /// More than the contract's commitment (超合同, E_OVER_CONTRACT).
+    OverContract = 156, "OVER_CONTRACT";
+    /// The payee is not the contractor.
+    PayeeMismatch = 157, "PAYEE_MISMATCH";
+    /// More than is left of the payment (超额退款, E_OVER_REFUND).
+    OverRefund = 158, "OVER_REFUND";
+    /// The payment is not cleared: reverse it instead of returning it.
+    PaymentNotCleared = 159, "PAYMENT_NOT_CLEARED";
+    /// The payment is cleared: money comes back only by a return.
+    PaymentCleared = 160, "PAYMENT_CLEARED";
+    /// The event was reversed before.
+    AlreadyReversed = 161, "ALREADY_REVERSED";
+    /// Events of this type cannot be reversed.
+    NotReversible = 162, "NOT_REVERSIBLE";
+    /// A clearing account is not zero at the day's close (零余额未清, E_ZERO_BALANCE).
+    ZeroBalanceNotCleared = 163, "ZERO_BALANCE_NOT_CLEARED";
+    /// The policy version is not the next one, or starts before the present one (政策未生效, E_POLICY).
+    PolicyVersionInvalid = 164, "POLICY_VERSION_INVALID";
+    /// Opening balances come before any other movement of the fund.
+    OpeningAfterMovement = 165, "OPENING_AFTER_MOVEMENT";
+    /// Draws do not add up to the amount.
+    DrawsMismatch = 166, "DRAWS_MISMATCH";
+    /// The event would be larger than an entry may be: split the command.
+    EventTooLarge = 167, "EVENT_TOO_LARGE";
+    /// A sum would exceed 2^53-1 minor units.
+    AmountOverflow = 168, "AMOUNT_OVERFLOW";
+    /// A name is not known to be a unit of this fund.
+    UnitNotFound = 169, "UNIT_NOT_FOUND";
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The rules said no: why, and the facts. Refusing changes nothing but the record that it happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Why.
+    pub reason: Reason,
+    /// The facts, sorted by name: what was asked, what was there, which account or lot.
+    pub facts: Vec<(Cow<'static, str>, String)>,
+}
+
+impl Refusal {
+    /// A refusal without facts yet.
+    pub const fn new(reason: Reason) -> Self {
+        Self { reason, facts: Vec::new() }
+    }
+
+    /// Adds a fact. Names are lower_snake_case and stay for ever; the order of adding does not matter.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl fmt::Display) -> Self {
+        let at = self.facts.partition_point(|(known, _)| known.as_ref() < name);
+        self.facts.insert(at, (Cow::Borrowed(name), value.to_string()));
+        self
+    }
+
+    /// The value of a fact.
+    pub fn fact(&self, name: &str) -> Option<&str> {
+        self.facts.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.reason)?;
+        self.facts.iter().try_for_each(|(name, value)| write!(f, " {name}={value}"))
+    }
+}

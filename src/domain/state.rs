@@ -1,0 +1,444 @@
+//! What the rules need to know of the past, and how an event changes it.
+
+use std::collections::BTreeMap;
+
+use super::account::AccountKind;
+use super::event::{Event, Frozen, Leg, Payload, PaymentExecuted};
+use super::fund::{Fund, Lot, LotOpened, LotStage, PolicyVersion};
+use super::ids::{
+    AccountId, AccountNumber, BankReference, CaseId, ContractId, ContractNumber, DocumentNumber, FundId, FundNumber,
+    IssuerId, LotId, LotNumber, PayeeRef, PaymentId, PolicyId, Sequence, UnitId, UnitNumber,
+};
+use super::money;
+use super::time::Day;
+
+/// A table that is only ever asked for one key, so that its order can reach neither a digest nor a reply.
+#[expect(clippy::disallowed_types, reason = "lookup only; written out sorted")]
+pub(crate) type Lookup<K, V> = std::collections::HashMap<K, V>;
+
+/// An account with its balances on the normal side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Name in the API.
+    pub account_id: AccountId,
+    /// Its fund.
+    pub fund: FundNumber,
+    /// Its kind.
+    pub kind: AccountKind,
+    /// Its unit; number 0 for accounts of the fund as a whole.
+    pub unit: UnitNumber,
+    /// Balance over all lots, minor units.
+    pub balance_minor: i64,
+    /// Balance per lot, ascending by lot, where the kind tracks lots. Zeros stay until the next snapshot.
+    pub lots: Vec<(LotNumber, i64)>,
+    /// How many live freezes name it.
+    pub freezes: u32,
+}
+
+impl Account {
+    /// Balance of one lot; the whole balance for [`LotNumber::NONE`].
+    pub fn lot_minor(&self, lot: LotNumber) -> i64 {
+        if lot == LotNumber::NONE {
+            return self.balance_minor;
+        }
+        match self.lots.binary_search_by_key(&lot, |(number, _)| *number) {
+            Ok(at) => self.lots.get(at).map_or(0, |(_, balance)| *balance),
+            Err(_) => 0,
+        }
+    }
+
+    fn change(&mut self, lot: LotNumber, change: i64) {
+        self.balance_minor = money::add(self.balance_minor, change);
+        if lot == LotNumber::NONE {
+            return;
+        }
+        match self.lots.binary_search_by_key(&lot, |(number, _)| *number) {
+            Ok(at) => {
+                if let Some((_, balance)) = self.lots.get_mut(at) {
+                    *balance = money::add(*balance, change);
+                }
+            }
+            Err(at) => self.lots.insert(at, (lot, change)),
+        }
+    }
+}
+
+/// How far a payment has got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PaymentStatus {
+    /// Ordered: money is in the clearing account.
+    Ordered,
+    /// Cleared with the treasury: it comes back only by a return.
+    Cleared,
+    /// Reversed before it was cleared.
+    Reversed,
+}
+
+/// What must be remembered of a payment; the rest is in its event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Payment {
+    /// Its event.
+    pub sequence: Sequence,
+    /// Its fund.
+    pub fund: FundNumber,
+    /// What was paid.
+    pub amount_minor: i64,
+    /// What came back so far.
+    pub returned_minor: i64,
+    /// The contract it counts against; number 0 for none.
+    pub contract: ContractNumber,
+    /// How far it has got.
+    pub status: PaymentStatus,
+}
+
+/// A contract's commitment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contract {
+    /// Name in the API.
+    pub contract_id: ContractId,
+    /// Its fund.
+    pub fund: FundNumber,
+    /// Contractor.
+    pub payee: PayeeRef,
+    /// What is still committed, by (account, lot), ascending.
+    pub open: Vec<((AccountNumber, LotNumber), i64)>,
+    /// What was committed when its lots were carried over and has not been paid since.
+    pub carried_minor: i64,
+}
+
+impl Contract {
+    /// What is still committed in an account, of one lot.
+    pub fn open_minor(&self, account: AccountNumber, lot: LotNumber) -> i64 {
+        self.open.iter().find(|(key, _)| *key == (account, lot)).map_or(0, |(_, open)| *open)
+    }
+
+    fn change(&mut self, account: AccountNumber, lot: LotNumber, change: i64) {
+        match self.open.binary_search_by_key(&(account, lot), |(key, _)| *key) {
+            Ok(at) => {
+                if let Some((_, open)) = self.open.get_mut(at) {
+                    *open = money::add(*open, change);
+                }
+            }
+            Err(at) => self.open.insert(at, ((account, lot), change)),
+        }
+    }
+}
+
+/// A freeze.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Freeze {
+    /// What it covers.
+    pub scope: Frozen,
+    /// The amounts it moved; empty where it covers something whole.
+    pub legs: Vec<Leg>,
+    /// Whether it still holds.
+    pub is_live: bool,
+}
+
+/// Everything the rules look at. Only [`State::apply`] changes it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    pub(crate) funds: Vec<Fund>,
+    pub(crate) accounts: Vec<Account>,
+    pub(crate) lots: Vec<Lot>,
+    pub(crate) contracts: Vec<Contract>,
+    pub(crate) units: Vec<UnitId>,
+    pub(crate) policies: BTreeMap<PolicyId, Vec<PolicyVersion>>,
+    pub(crate) payments: Lookup<PaymentId, Payment>,
+    pub(crate) freezes: BTreeMap<CaseId, Freeze>,
+    pub(crate) frozen_payees: BTreeMap<PayeeRef, u32>,
+    pub(crate) documents: Lookup<(IssuerId, DocumentNumber), Sequence>,
+    pub(crate) bank_references: Lookup<BankReference, Sequence>,
+    pub(crate) reversals: BTreeMap<Sequence, Sequence>,
+    pub(crate) fund_names: Lookup<FundId, FundNumber>,
+    pub(crate) account_names: Lookup<AccountId, AccountNumber>,
+    pub(crate) lot_names: Lookup<LotId, LotNumber>,
+    pub(crate) contract_names: Lookup<ContractId, ContractNumber>,
+    pub(crate) unit_names: Lookup<UnitId, UnitNumber>,
+    pub(crate) accounts_by_role: Lookup<(FundNumber, AccountKind, UnitNumber), AccountNumber>,
+}
+
+impl State {
+    /// A fund by number.
+    pub fn fund(&self, number: FundNumber) -> Option<&Fund> {
+        self.funds.get(number.index())
+    }
+
+    /// An account by number.
+    pub fn account(&self, number: AccountNumber) -> Option<&Account> {
+        self.accounts.get(number.index())
+    }
+
+    /// A lot by number.
+    pub fn lot(&self, number: LotNumber) -> Option<&Lot> {
+        self.lots.get(number.index())
+    }
+
+    /// A contract by number.
+    pub fn contract(&self, number: ContractNumber) -> Option<&Contract> {
+        self.contracts.get(number.index())
+    }
+
+    /// A unit's name by number.
+    pub fn unit(&self, number: UnitNumber) -> Option<&UnitId> {
+        self.units.get(number.index())
+    }
+
+    /// A payment by voucher number.
+    pub fn payment(&self, payment_id: &PaymentId) -> Option<&Payment> {
+        self.payments.get(payment_id)
+    }
+
+    /// The account of a fund that plays a role, for a unit (number 0: the fund's own).
+    pub fn account_by_role(&self, fund: FundNumber, kind: AccountKind, unit: UnitNumber) -> Option<AccountNumber> {
+        self.accounts_by_role.get(&(fund, kind, unit)).copied()
+    }
+
+    /// The version of a policy that applies on a day: of the versions in effect by then, the last one set.
+    pub fn policy_on(&self, policy_id: &PolicyId, day: Day) -> Option<&PolicyVersion> {
+        self.policies.get(policy_id)?.iter().rev().find(|version| version.effective_from <= day)
+    }
+
+    /// Every (account, lot) of a fund whose balance is not zero, ascending: the trial balance.
+    pub fn trial_balance(&self, fund: FundNumber) -> impl Iterator<Item = (AccountNumber, LotNumber, i64)> + '_ {
+        self.accounts.iter().enumerate().filter(move |(_, account)| account.fund == fund).flat_map(|(at, account)| {
+            let number = AccountNumber::after(at);
+            let whole = (!account.kind.tracks_lots()).then_some((number, LotNumber::NONE, account.balance_minor));
+            let by_lot = account.lots.iter().map(move |(lot, balance)| (number, *lot, *balance));
+            whole.into_iter().chain(by_lot).filter(|(_, _, balance)| *balance != 0)
+        })
+    }
+
+    /// Takes an accepted event into account. It cannot refuse: the event has happened. Numbers that do not exist can only
+    /// come from a forged log, which is for `verify` to name; they are passed over.
+    pub fn apply(&mut self, sequence: Sequence, event: &Event) {
+        let legs = &event.decision.legs;
+        for leg in legs {
+            if let Some(account) = self.accounts.get_mut(leg.account.index()) {
+                let change = account.kind.change(leg.debit_minor);
+                account.change(leg.lot, change);
+            }
+        }
+        match &event.decision.payload {
+            Payload::LedgerCreated { .. } | Payload::CommandRefused { .. } => {}
+            Payload::FundDefined { fund, definition } => {
+                self.fund_names.insert(definition.fund_id.clone(), *fund);
+                let definition = definition.clone();
+                self.funds.push(Fund { definition, closed_day: None, closed_period: None, has_moved: false });
+            }
+            Payload::PolicySet { policy_id, policy } => {
+                self.policies.entry(policy_id.clone()).or_default().push(policy.clone());
+            }
+            Payload::AccountOpened { account, account_id, fund, kind, unit_id } => {
+                let unit = unit_id.as_ref().map_or(UnitNumber::default(), |unit_id| self.intern_unit(unit_id));
+                self.account_names.insert(account_id.clone(), *account);
+                self.accounts_by_role.insert((*fund, *kind, unit), *account);
+                self.accounts.push(Account {
+                    account_id: account_id.clone(),
+                    fund: *fund,
+                    kind: *kind,
+                    unit,
+                    balance_minor: 0,
+                    lots: Vec::new(),
+                    freezes: 0,
+                });
+            }
+            Payload::OpeningBalance { lots, .. } => lots.iter().for_each(|lot| self.open_lot(sequence, lot)),
+            Payload::BudgetIssued { lot } => {
+                self.open_lot(sequence, lot);
+                self.mark_moved(legs);
+            }
+            Payload::BudgetAdjusted { issuer_id, document_number, .. } => {
+                self.documents.insert((issuer_id.clone(), document_number.clone()), sequence);
+                self.mark_moved(legs);
+            }
+            Payload::BudgetAllocated { .. } | Payload::PlanApproved { .. } => self.mark_moved(legs),
+            Payload::Committed { contract_id, payee, .. } => {
+                let fund = self.fund_of(legs);
+                let contract = self.intern_contract(contract_id, fund, *payee);
+                self.change_commitment(contract, legs, Carry::Untouched);
+            }
+            Payload::CommitmentReleased { contract_id } => {
+                if let Some(contract) = self.contract_names.get(contract_id).copied() {
+                    self.change_commitment(contract, legs, Carry::Untouched);
+                }
+            }
+            Payload::Frozen { case_id, scope, .. } => {
+                if legs.is_empty() {
+                    self.count_freeze(*scope, 1);
+                }
+                self.freezes.insert(case_id.clone(), Freeze { scope: *scope, legs: legs.clone(), is_live: true });
+            }
+            Payload::Unfrozen { case_id } => {
+                if let Some(freeze) = self.freezes.get_mut(case_id) {
+                    freeze.is_live = false;
+                    let (scope, is_whole) = (freeze.scope, freeze.legs.is_empty());
+                    if is_whole {
+                        self.count_freeze(scope, -1);
+                    }
+                }
+            }
+            Payload::CashReceived { bank_reference } => {
+                self.bank_references.insert(bank_reference.clone(), sequence);
+                self.mark_moved(legs);
+            }
+            Payload::PaymentExecuted(payment) => self.apply_payment(sequence, payment, legs),
+            Payload::Cleared { bank_reference, payment_ids } => {
+                self.bank_references.insert(bank_reference.clone(), sequence);
+                for payment_id in payment_ids {
+                    if let Some(payment) = self.payments.get_mut(payment_id) {
+                        payment.status = PaymentStatus::Cleared;
+                    }
+                }
+            }
+            Payload::PaymentReturned { payment_id, bank_reference, .. } => {
+                self.bank_references.insert(bank_reference.clone(), sequence);
+                let returned = self.amount_on(legs, AccountKind::AuthorityUsed);
+                if let Some(payment) = self.payments.get_mut(payment_id) {
+                    payment.returned_minor = money::add(payment.returned_minor, returned);
+                }
+            }
+            Payload::Reversed { original, payment_id, contract_id, .. } => {
+                self.reversals.insert(*original, sequence);
+                if let Some(payment) = payment_id.as_ref().and_then(|payment_id| self.payments.get_mut(payment_id)) {
+                    payment.status = PaymentStatus::Reversed;
+                }
+                if let Some(contract) = contract_id.as_ref().and_then(|id| self.contract_names.get(id)).copied() {
+                    self.change_commitment(contract, legs, Carry::Paid);
+                }
+            }
+            Payload::DayClosed { fund, day } => {
+                if let Some(fund) = self.funds.get_mut(fund.index()) {
+                    fund.closed_day = Some(*day);
+                }
+            }
+            Payload::PeriodClosed { fund, period, .. } => {
+                if let Some(fund) = self.funds.get_mut(fund.index()) {
+                    fund.closed_period = Some(*period);
+                }
+            }
+            Payload::CarriedForward { lot, year } => {
+                if let Some(lot) = self.lots.get_mut(lot.index()) {
+                    lot.stage = LotStage::Carried { year: *year };
+                }
+                for contract in &mut self.contracts {
+                    for ((_, of_lot), open) in &mut contract.open {
+                        if of_lot == lot {
+                            contract.carried_minor = money::add(contract.carried_minor, std::mem::take(open));
+                        }
+                    }
+                }
+            }
+            Payload::LapsedRecovered { lot, .. } => {
+                if let Some(lot) = self.lots.get_mut(lot.index()) {
+                    lot.stage = LotStage::Lapsed;
+                }
+            }
+        }
+    }
+
+    fn apply_payment(&mut self, sequence: Sequence, payment: &PaymentExecuted, legs: &[Leg]) {
+        let contract =
+            payment.contract_id.as_ref().and_then(|id| self.contract_names.get(id)).copied().unwrap_or_default();
+        if contract != ContractNumber::default() {
+            self.change_commitment(contract, legs, Carry::Paid);
+        }
+        self.mark_moved(legs);
+        // Crediting USED is what makes it a payment, so the credit there is its amount.
+        let amount_minor = self.amount_on(legs, AccountKind::AuthorityUsed);
+        let record = Payment {
+            sequence,
+            fund: self.fund_of(legs),
+            amount_minor,
+            returned_minor: 0,
+            contract,
+            status: PaymentStatus::Ordered,
+        };
+        self.payments.insert(payment.payment_id.clone(), record);
+    }
+
+    fn open_lot(&mut self, sequence: Sequence, opened: &LotOpened) {
+        let definition = &opened.definition;
+        self.lot_names.insert(definition.lot_id.clone(), opened.lot);
+        self.documents.insert((definition.issuer_id.clone(), definition.document_number.clone()), sequence);
+        self.lots.push(Lot { fund: opened.fund, definition: definition.clone(), stage: LotStage::Open, freezes: 0 });
+    }
+
+    pub(crate) fn intern_unit(&mut self, unit_id: &UnitId) -> UnitNumber {
+        if let Some(number) = self.unit_names.get(unit_id) {
+            return *number;
+        }
+        let number = UnitNumber::after(self.units.len());
+        self.unit_names.insert(unit_id.clone(), number);
+        self.units.push(unit_id.clone());
+        number
+    }
+
+    fn intern_contract(&mut self, contract_id: &ContractId, fund: FundNumber, payee: PayeeRef) -> ContractNumber {
+        if let Some(number) = self.contract_names.get(contract_id) {
+            return *number;
+        }
+        let number = ContractNumber::after(self.contracts.len());
+        self.contract_names.insert(contract_id.clone(), number);
+        self.contracts.push(Contract {
+            contract_id: contract_id.clone(),
+            fund,
+            payee,
+            open: Vec::new(),
+            carried_minor: 0,
+        });
+        number
+    }
+
+    /// Books the legs on COMMITTED accounts to the contract; and, for payments and their reversals, those on CARRY.
+    fn change_commitment(&mut self, number: ContractNumber, legs: &[Leg], carry: Carry) {
+        let Some(contract) = self.contracts.get_mut(number.index()) else { return };
+        for leg in legs {
+            let Some(account) = self.accounts.get(leg.account.index()) else { continue };
+            let change = account.kind.change(leg.debit_minor);
+            if account.kind == AccountKind::AuthorityCommitted {
+                contract.change(leg.account, leg.lot, change);
+            } else if account.kind == AccountKind::AuthorityCarry && carry == Carry::Paid {
+                contract.carried_minor = money::add(contract.carried_minor, change);
+            }
+        }
+    }
+
+    fn count_freeze(&mut self, scope: Frozen, change: i32) {
+        let count = match scope {
+            Frozen::Account(account) => self.accounts.get_mut(account.index()).map(|account| &mut account.freezes),
+            Frozen::Lot(lot) => self.lots.get_mut(lot.index()).map(|lot| &mut lot.freezes),
+            Frozen::Payee(payee) => Some(self.frozen_payees.entry(payee).or_default()),
+        };
+        if let Some(count) = count {
+            *count = count.saturating_add_signed(change);
+        }
+        self.frozen_payees.retain(|_, count| *count > 0);
+    }
+
+    fn mark_moved(&mut self, legs: &[Leg]) {
+        let fund = self.fund_of(legs);
+        if let Some(fund) = self.funds.get_mut(fund.index()) {
+            fund.has_moved = true;
+        }
+    }
+
+    fn fund_of(&self, legs: &[Leg]) -> FundNumber {
+        legs.first().and_then(|leg| self.account(leg.account)).map(|account| account.fund).unwrap_or_default()
+    }
+
+    /// How much the legs move on accounts of a kind, without its sign.
+    fn amount_on(&self, legs: &[Leg], kind: AccountKind) -> i64 {
+        let on_kind = |leg: &&Leg| self.account(leg.account).is_some_and(|account| account.kind == kind);
+        legs.iter().filter(on_kind).fold(0, |sum, leg| money::add(sum, leg.debit_minor)).saturating_abs()
+    }
+}
+
+/// Whether legs on the CARRY account count against a contract.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Carry {
+    /// They belong to something else.
+    Untouched,
+    /// A payment under the contract, or its reversal.
+    Paid,
+}

@@ -1,0 +1,454 @@
+//! Events to bytes and back. Encoding writes the stored bytes directly; decoding goes through the generated schema, which
+//! also proves in a test that both agree.
+
+use prost::Message;
+use thiserror::Error;
+
+use super::wire::Wire;
+use crate::domain::account::AccountKind;
+use crate::domain::command::{Envelope, PaymentMethod};
+use crate::domain::event::{AdjustmentKind, Decision, Event, Frozen, Leg, Payload, PaymentExecuted};
+use crate::domain::fund::{
+    CheckerTier, Currency, FundDefinition, FundFamily, LotDefinition, LotOpened, PlanStep, PolicyVersion,
+};
+use crate::domain::ids::{
+    AccountId, AccountNumber, ActorId, BankReference, CaseId, Code, ContractId, DisplayName, DocumentNumber, FundId,
+    FundNumber, IssuerId, LegalBasis, LotId, LotNumber, PayeeRef, PaymentId, PolicyId, ReasonCode, RequestId, Sequence,
+    UnitId,
+};
+use crate::domain::refusal::{Reason, Refusal};
+use crate::domain::time::{Day, Period, UtcNanos};
+use crate::pb::v1 as pb;
+
+/// Bytes that are not an event of this schema.
+#[derive(Debug, Error)]
+pub enum DecodeError {
+    /// Not protobuf of the stored message.
+    #[error("not an encoded event: {0}")]
+    Wire(#[from] prost::DecodeError),
+    /// A value outside its range, or a part that must be there and is not.
+    #[error("the event's {0} is missing or out of range")]
+    Field(&'static str),
+}
+
+/// Appends the event's bytes to a buffer.
+pub fn encode(event: &Event, buffer: &mut Vec<u8>) {
+    let mut wire = Wire::new(buffer);
+    wire.fixed(1, event.booked_at.0);
+    if let Some(envelope) = &event.envelope {
+        wire.int(2, envelope.business_date.days().into());
+        wire.text(3, envelope.request_id.as_str());
+        wire.bytes(4, &event.command_digest);
+        wire.text(5, envelope.actor.as_str());
+        for checker in &envelope.checkers {
+            wire.message(6, |approval| approval.text(1, checker.as_str()));
+        }
+    }
+    wire.number(7, event.decision.policy_version);
+    for leg in &event.decision.legs {
+        wire.message(8, |line| {
+            line.number(1, leg.account.0);
+            line.number(2, leg.lot.0);
+            line.zigzag(3, leg.debit_minor);
+        });
+    }
+    encode_payload(&event.decision.payload, &mut wire);
+}
+
+fn encode_payload(payload: &Payload, wire: &mut Wire<'_>) {
+    match payload {
+        Payload::LedgerCreated { origin, format_version, development } => wire.message(20, |m| {
+            m.text(1, origin);
+            m.number(2, *format_version);
+            m.flag(3, *development);
+        }),
+        Payload::FundDefined { fund, definition } => wire.message(21, |m| encode_fund(*fund, definition, m)),
+        Payload::PolicySet { policy_id, policy } => wire.message(22, |m| encode_policy(policy_id, policy, m)),
+        Payload::AccountOpened { account, account_id, fund, kind, unit_id } => wire.message(23, |m| {
+            m.number(1, account.0);
+            m.text(2, account_id.as_str());
+            m.number(3, fund.0);
+            m.int(4, kind.number().into());
+            m.text(5, optional(unit_id.as_ref().map(UnitId::as_str)));
+        }),
+        Payload::OpeningBalance { fund, document_number, document_sha256, lots } => wire.message(24, |m| {
+            m.number(1, fund.0);
+            m.text(2, document_number.as_str());
+            m.bytes(3, document_sha256);
+            lots.iter().for_each(|lot| m.message(4, |m| encode_lot(lot, m)));
+        }),
+        Payload::BudgetIssued { lot } => wire.message(25, |m| m.message(1, |m| encode_lot(lot, m))),
+        Payload::BudgetAllocated { document_number } => {
+            wire.message(26, |m| m.text(1, optional(document_number.as_ref().map(DocumentNumber::as_str))));
+        }
+        Payload::BudgetAdjusted { kind, issuer_id, document_number } => wire.message(27, |m| {
+            m.number(1, adjustment_number(*kind));
+            m.text(2, document_number.as_str());
+            m.text(3, issuer_id.as_str());
+        }),
+        Payload::PlanApproved { document_number } => {
+            wire.message(28, |m| m.text(1, optional(document_number.as_ref().map(DocumentNumber::as_str))));
+        }
+        Payload::Committed { contract_id, ocid, payee } => wire.message(29, |m| {
+            m.text(1, contract_id.as_str());
+            m.text(2, optional(ocid.as_ref().map(Code::as_str)));
+            m.bytes(3, &payee.0);
+        }),
+        Payload::CommitmentReleased { contract_id } => wire.message(30, |m| m.text(1, contract_id.as_str())),
+        Payload::Frozen { case_id, legal_basis, scope } => wire.message(31, |m| {
+            m.text(1, case_id.as_str());
+            m.text(2, legal_basis.as_str());
+            match scope {
+                Frozen::Account(account) => m.chosen_number(3, account.0),
+                Frozen::Lot(lot) => m.chosen_number(4, lot.0),
+                Frozen::Payee(payee) => m.element(5, &payee.0),
+            }
+        }),
+        Payload::Unfrozen { case_id } => wire.message(32, |m| m.text(1, case_id.as_str())),
+        Payload::CashReceived { bank_reference } => wire.message(33, |m| m.text(1, bank_reference.as_str())),
+        Payload::PaymentExecuted(payment) => wire.message(34, |m| encode_payment(payment, m)),
+        Payload::Cleared { bank_reference, payment_ids } => wire.message(35, |m| {
+            m.text(1, bank_reference.as_str());
+            payment_ids.iter().for_each(|payment_id| m.element(2, payment_id.as_str().as_bytes()));
+        }),
+        Payload::PaymentReturned { payment_id, original, bank_reference, reason_code } => wire.message(36, |m| {
+            m.text(1, payment_id.as_str());
+            m.int(2, original.0);
+            m.text(3, bank_reference.as_str());
+            m.text(4, reason_code.as_str());
+        }),
+        Payload::Reversed { original, reason_code, payment_id, contract_id } => wire.message(37, |m| {
+            m.int(1, original.0);
+            m.text(2, reason_code.as_str());
+            m.text(3, optional(payment_id.as_ref().map(PaymentId::as_str)));
+            m.text(4, optional(contract_id.as_ref().map(ContractId::as_str)));
+        }),
+        Payload::DayClosed { fund, day } => wire.message(38, |m| {
+            m.number(1, fund.0);
+            m.int(2, day.days().into());
+        }),
+        Payload::PeriodClosed { fund, period, trial_balance_sha256 } => wire.message(39, |m| {
+            m.number(1, fund.0);
+            m.int(2, period.number().into());
+            m.bytes(3, trial_balance_sha256);
+        }),
+        Payload::CarriedForward { lot, year } => wire.message(40, |m| {
+            m.number(1, lot.0);
+            m.int(2, (*year).into());
+        }),
+        Payload::LapsedRecovered { lot, legal_basis } => wire.message(41, |m| {
+            m.number(1, lot.0);
+            m.text(2, legal_basis.as_str());
+        }),
+        Payload::CommandRefused { command, refusal } => wire.message(60, |m| {
+            m.int(1, refusal.reason.number().into());
+            m.text(2, command);
+            for (name, value) in &refusal.facts {
+                m.message(3, |m| {
+                    m.text(1, name);
+                    m.text(2, value);
+                });
+            }
+        }),
+    }
+}
+
+fn encode_fund(fund: FundNumber, definition: &FundDefinition, m: &mut Wire<'_>) {
+    m.number(1, fund.0);
+    m.text(2, definition.fund_id.as_str());
+    m.text(3, definition.name.as_str());
+    m.number(4, family_number(definition.family));
+    m.text(5, definition.currency.code_str());
+    m.number(6, definition.currency.exponent.into());
+    definition.purposes.iter().for_each(|code| m.element(7, code.as_str().as_bytes()));
+    definition.economic_codes.iter().for_each(|code| m.element(8, code.as_str().as_bytes()));
+    m.text(9, optional(definition.policy_id.as_ref().map(PolicyId::as_str)));
+    m.text(10, definition.legal_basis.as_str());
+}
+
+fn encode_policy(policy_id: &PolicyId, policy: &PolicyVersion, m: &mut Wire<'_>) {
+    m.text(1, policy_id.as_str());
+    m.number(2, policy.version);
+    m.int(3, policy.effective_from.days().into());
+    m.number(4, plan_step_number(policy.plan_step));
+    for tier in &policy.checker_tiers {
+        m.message(5, |m| {
+            m.int(1, tier.from_minor);
+            m.number(2, tier.checkers);
+        });
+    }
+    m.bytes(6, &policy.document_sha256);
+}
+
+fn encode_lot(lot: &LotOpened, m: &mut Wire<'_>) {
+    let definition = &lot.definition;
+    m.number(1, lot.lot.0);
+    m.text(2, definition.lot_id.as_str());
+    m.number(3, lot.fund.0);
+    m.text(4, definition.issuer_id.as_str());
+    m.text(5, definition.document_number.as_str());
+    m.bytes(6, &definition.document_sha256);
+    m.int(7, definition.expires_on.map_or(0, |day| day.days().into()));
+    definition.purposes.iter().for_each(|code| m.element(8, code.as_str().as_bytes()));
+    m.text(9, optional(definition.parent_lot_id.as_ref().map(LotId::as_str)));
+}
+
+fn encode_payment(payment: &PaymentExecuted, m: &mut Wire<'_>) {
+    m.text(1, payment.payment_id.as_str());
+    m.bytes(2, &payment.payee.0);
+    m.text(3, payment.purpose.as_str());
+    m.text(4, optional(payment.function_code.as_ref().map(Code::as_str)));
+    m.text(5, optional(payment.economic_code.as_ref().map(Code::as_str)));
+    m.text(6, optional(payment.project_id.as_ref().map(Code::as_str)));
+    m.text(7, optional(payment.contract_id.as_ref().map(ContractId::as_str)));
+    m.number(8, method_number(payment.method));
+    payment.document_sha256.iter().for_each(|digest| m.element(9, digest));
+}
+
+fn optional(text: Option<&str>) -> &str {
+    text.unwrap_or_default()
+}
+
+const fn family_number(family: FundFamily) -> u32 {
+    match family {
+        FundFamily::Special => 1,
+    }
+}
+
+const fn plan_step_number(step: PlanStep) -> u32 {
+    match step {
+        PlanStep::Required => 1,
+        PlanStep::Optional => 2,
+    }
+}
+
+const fn method_number(method: PaymentMethod) -> u32 {
+    match method {
+        PaymentMethod::Direct => 1,
+        PaymentMethod::Authorized => 2,
+    }
+}
+
+const fn adjustment_number(kind: AdjustmentKind) -> u32 {
+    match kind {
+        AdjustmentKind::Supplement => 1,
+        AdjustmentKind::Reduction => 2,
+        AdjustmentKind::Reallocation => 3,
+    }
+}
+
+/// Reads an event's bytes.
+pub fn decode(bytes: &[u8]) -> Result<Event, DecodeError> {
+    let event = pb::Event::decode(bytes)?;
+    let payload = event.payload.ok_or(DecodeError::Field("payload"))?;
+    let is_genesis = matches!(payload, pb::event::Payload::LedgerCreated(_));
+    let envelope = (!is_genesis).then(|| Envelope {
+        request_id: RequestId::stored(event.request_id),
+        business_date: Day::from_days(event.business_day),
+        actor: ActorId::stored(event.actor),
+        checkers: event.approvals.into_iter().map(|approval| ActorId::stored(approval.actor)).collect(),
+    });
+    let mut legs = Vec::with_capacity(event.legs.len());
+    for leg in event.legs {
+        legs.push(Leg {
+            account: AccountNumber(number(leg.account, "leg account")?),
+            lot: LotNumber(number(leg.lot, "leg lot")?),
+            debit_minor: leg.amount_minor,
+        });
+    }
+    let command_digest = if is_genesis { [0; 16] } else { fixed(&event.command_digest, "command digest")? };
+    Ok(Event {
+        booked_at: UtcNanos(event.booked_at_ns),
+        command_digest,
+        envelope,
+        decision: Decision {
+            policy_version: number(event.policy_version, "policy version")?,
+            legs,
+            payload: decode_payload(payload)?,
+        },
+    })
+}
+
+fn decode_payload(payload: pb::event::Payload) -> Result<Payload, DecodeError> {
+    use pb::event::Payload as Stored;
+    Ok(match payload {
+        Stored::LedgerCreated(m) => Payload::LedgerCreated {
+            origin: m.origin.into(),
+            format_version: number(m.format_version, "format version")?,
+            development: m.development,
+        },
+        Stored::FundDefined(m) => {
+            Payload::FundDefined { fund: FundNumber(number(m.fund, "fund")?), definition: decode_fund(m)? }
+        }
+        Stored::PolicySet(m) => Payload::PolicySet {
+            policy: PolicyVersion {
+                version: number(m.version, "policy version")?,
+                effective_from: Day::from_days(m.effective_from_day),
+                plan_step: match pb::PlanStep::try_from(m.plan_step) {
+                    Ok(pb::PlanStep::Required) => PlanStep::Required,
+                    Ok(pb::PlanStep::Optional) => PlanStep::Optional,
+                    Ok(pb::PlanStep::Unspecified) | Err(_) => return Err(DecodeError::Field("plan step")),
+                },
+                checker_tiers: m.checker_tiers.iter().map(decode_tier).collect::<Result<_, _>>()?,
+                document_sha256: fixed(&m.document_sha256, "document digest")?,
+            },
+            policy_id: PolicyId::stored(m.policy_id),
+        },
+        Stored::AccountOpened(m) => Payload::AccountOpened {
+            account: AccountNumber(number(m.account, "account")?),
+            account_id: AccountId::stored(m.account_id),
+            fund: FundNumber(number(m.fund, "fund")?),
+            kind: AccountKind::from_number(m.kind).ok_or(DecodeError::Field("account kind"))?,
+            unit_id: some(m.unit_id, UnitId::stored),
+        },
+        Stored::OpeningBalance(m) => Payload::OpeningBalance {
+            fund: FundNumber(number(m.fund, "fund")?),
+            document_number: DocumentNumber::stored(m.document_number),
+            document_sha256: fixed(&m.document_sha256, "document digest")?,
+            lots: m.lots.into_iter().map(decode_lot).collect::<Result<_, _>>()?,
+        },
+        Stored::BudgetIssued(m) => Payload::BudgetIssued { lot: decode_lot(m.lot.ok_or(DecodeError::Field("lot"))?)? },
+        Stored::BudgetAllocated(m) => {
+            Payload::BudgetAllocated { document_number: some(m.document_number, DocumentNumber::stored) }
+        }
+        Stored::BudgetAdjusted(m) => Payload::BudgetAdjusted {
+            kind: match pb::AdjustmentKind::try_from(m.kind) {
+                Ok(pb::AdjustmentKind::Supplement) => AdjustmentKind::Supplement,
+                Ok(pb::AdjustmentKind::Reduction) => AdjustmentKind::Reduction,
+                Ok(pb::AdjustmentKind::Reallocation) => AdjustmentKind::Reallocation,
+                Ok(pb::AdjustmentKind::Unspecified) | Err(_) => return Err(DecodeError::Field("adjustment kind")),
+            },
+            issuer_id: IssuerId::stored(m.issuer_id),
+            document_number: DocumentNumber::stored(m.document_number),
+        },
+        Stored::PlanApproved(m) => {
+            Payload::PlanApproved { document_number: some(m.document_number, DocumentNumber::stored) }
+        }
+        Stored::Committed(m) => Payload::Committed {
+            contract_id: ContractId::stored(m.contract_id),
+            ocid: some(m.ocid, Code::stored),
+            payee: PayeeRef(fixed(&m.payee, "payee")?),
+        },
+        Stored::CommitmentReleased(m) => Payload::CommitmentReleased { contract_id: ContractId::stored(m.contract_id) },
+        Stored::Frozen(m) => Payload::Frozen {
+            case_id: CaseId::stored(m.case_id),
+            legal_basis: LegalBasis::stored(m.legal_basis),
+            scope: match m.scope.ok_or(DecodeError::Field("freeze scope"))? {
+                pb::frozen::Scope::Account(account) => Frozen::Account(AccountNumber(number(account, "account")?)),
+                pb::frozen::Scope::Lot(lot) => Frozen::Lot(LotNumber(number(lot, "lot")?)),
+                pb::frozen::Scope::Payee(payee) => Frozen::Payee(PayeeRef(fixed(&payee, "payee")?)),
+            },
+        },
+        Stored::Unfrozen(m) => Payload::Unfrozen { case_id: CaseId::stored(m.case_id) },
+        Stored::CashReceived(m) => Payload::CashReceived { bank_reference: BankReference::stored(m.bank_reference) },
+        Stored::PaymentExecuted(m) => Payload::PaymentExecuted(Box::new(decode_payment(m)?)),
+        Stored::Cleared(m) => Payload::Cleared {
+            bank_reference: BankReference::stored(m.bank_reference),
+            payment_ids: m.payment_ids.into_iter().map(PaymentId::stored).collect(),
+        },
+        Stored::PaymentReturned(m) => Payload::PaymentReturned {
+            payment_id: PaymentId::stored(m.payment_id),
+            original: Sequence(m.original_sequence),
+            bank_reference: BankReference::stored(m.bank_reference),
+            reason_code: ReasonCode::stored(m.reason_code),
+        },
+        Stored::Reversed(m) => Payload::Reversed {
+            original: Sequence(m.original_sequence),
+            reason_code: ReasonCode::stored(m.reason_code),
+            payment_id: some(m.payment_id, PaymentId::stored),
+            contract_id: some(m.contract_id, ContractId::stored),
+        },
+        Stored::DayClosed(m) => {
+            Payload::DayClosed { fund: FundNumber(number(m.fund, "fund")?), day: Day::from_days(m.day) }
+        }
+        Stored::PeriodClosed(m) => Payload::PeriodClosed {
+            fund: FundNumber(number(m.fund, "fund")?),
+            period: Period::from_number(m.period),
+            trial_balance_sha256: fixed(&m.trial_balance_sha256, "trial balance digest")?,
+        },
+        Stored::CarriedForward(m) => Payload::CarriedForward { lot: LotNumber(number(m.lot, "lot")?), year: m.year },
+        Stored::LapsedRecovered(m) => Payload::LapsedRecovered {
+            lot: LotNumber(number(m.lot, "lot")?),
+            legal_basis: LegalBasis::stored(m.legal_basis),
+        },
+        Stored::CommandRefused(m) => Payload::CommandRefused {
+            refusal: Refusal {
+                reason: Reason::from_number(m.reason).ok_or(DecodeError::Field("refusal reason"))?,
+                facts: m.facts.into_iter().map(|fact| (fact.key.into(), fact.value)).collect(),
+            },
+            command: m.command.into(),
+        },
+    })
+}
+
+fn decode_fund(m: pb::FundDefined) -> Result<FundDefinition, DecodeError> {
+    let code = <[u8; 3]>::try_from(m.currency_code.as_bytes()).map_err(|_| DecodeError::Field("currency code"))?;
+    let exponent = u8::try_from(m.currency_exponent).map_err(|_| DecodeError::Field("currency exponent"))?;
+    Ok(FundDefinition {
+        fund_id: FundId::stored(m.fund_id),
+        name: DisplayName::stored(m.name),
+        family: match pb::FundFamily::try_from(m.family) {
+            Ok(pb::FundFamily::Special) => FundFamily::Special,
+            Ok(pb::FundFamily::Unspecified) | Err(_) => return Err(DecodeError::Field("fund family")),
+        },
+        currency: Currency { code, exponent },
+        purposes: m.purposes.into_iter().map(Code::stored).collect(),
+        economic_codes: m.economic_codes.into_iter().map(Code::stored).collect(),
+        policy_id: some(m.policy_id, PolicyId::stored),
+        legal_basis: LegalBasis::stored(m.legal_basis),
+    })
+}
+
+fn decode_tier(tier: &pb::CheckerTier) -> Result<CheckerTier, DecodeError> {
+    Ok(CheckerTier { from_minor: tier.from_amount_minor, checkers: number(tier.checkers, "checkers")? })
+}
+
+fn decode_lot(m: pb::LotOpened) -> Result<LotOpened, DecodeError> {
+    Ok(LotOpened {
+        lot: LotNumber(number(m.lot, "lot")?),
+        fund: FundNumber(number(m.fund, "fund")?),
+        definition: LotDefinition {
+            lot_id: LotId::stored(m.lot_id),
+            issuer_id: IssuerId::stored(m.issuer_id),
+            document_number: DocumentNumber::stored(m.document_number),
+            document_sha256: fixed(&m.document_sha256, "document digest")?,
+            expires_on: (m.expires_day != 0).then(|| Day::from_days(m.expires_day)),
+            purposes: m.purposes.into_iter().map(Code::stored).collect(),
+            parent_lot_id: some(m.parent_lot_id, LotId::stored),
+        },
+    })
+}
+
+fn decode_payment(m: pb::PaymentExecuted) -> Result<PaymentExecuted, DecodeError> {
+    Ok(PaymentExecuted {
+        payment_id: PaymentId::stored(m.payment_id),
+        payee: PayeeRef(fixed(&m.payee, "payee")?),
+        purpose: Code::stored(m.purpose),
+        function_code: some(m.function_code, Code::stored),
+        economic_code: some(m.economic_code, Code::stored),
+        project_id: some(m.project_id, Code::stored),
+        contract_id: some(m.contract_id, ContractId::stored),
+        method: match pb::PaymentMethod::try_from(m.method) {
+            Ok(pb::PaymentMethod::Direct) => PaymentMethod::Direct,
+            Ok(pb::PaymentMethod::Authorized) => PaymentMethod::Authorized,
+            Ok(pb::PaymentMethod::Unspecified) | Err(_) => return Err(DecodeError::Field("payment method")),
+        },
+        document_sha256: m
+            .document_sha256
+            .iter()
+            .map(|digest| fixed(digest, "document digest"))
+            .collect::<Result<_, _>>()?,
+    })
+}
+
+fn some<T>(text: String, make: impl FnOnce(String) -> T) -> Option<T> {
+    (!text.is_empty()).then(|| make(text))
+}
+
+fn number(value: i32, field: &'static str) -> Result<u32, DecodeError> {
+    u32::try_from(value).map_err(|_| DecodeError::Field(field))
+}
+
+fn fixed<const N: usize>(bytes: &[u8], field: &'static str) -> Result<[u8; N], DecodeError> {
+    <[u8; N]>::try_from(bytes).map_err(|_| DecodeError::Field(field))
+}

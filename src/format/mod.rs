@@ -1,0 +1,11 @@
+//! The frozen bytes (docs/format.md): events, entries, hashes and blocks, and the bytes of what is derived from them.
+
+pub mod block;
+pub mod bundle;
+pub mod canonical;
+pub mod codec;
+pub mod fingerprint;
+pub mod keyed;
+pub mod record;
+pub mod stored;
+mod wire;

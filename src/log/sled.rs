@@ -1,0 +1,161 @@
+//! The log in sled 0.34.7: the only file that names it. What it guards against was found by reading and measuring that
+//! version (docs/hazards.md):
+//!
+//! - `flush` writes but does not sync on Linux: after each one this file syncs sled's data file through a handle of its own.
+//! - Values above about 6 KiB end up in files under `blobs/` that are never synced: blocks are smaller, and an open log
+//!   with anything there is refused.
+//! - `open` can panic on damaged files: the panic is caught and becomes a fault.
+
+use std::fs::{self, File};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{AppendError, Fault, Log, LogRead, Values};
+use crate::format::block::{Assembler, Block, key, parse_key, parse_value};
+use crate::format::record::Head;
+
+/// Name of sled's data file.
+const DATA_FILE: &str = "db";
+/// Where sled puts values that are too large for its pages.
+const BLOBS_DIRECTORY: &str = "blobs";
+const TREE: &str = "blocks";
+/// Pages kept in memory; sled takes a multiple of it (899 MB seen with 256 MB set).
+const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// A log in a sled directory.
+pub struct SledLog {
+    reader: Arc<SledReader>,
+    data: File,
+    path: PathBuf,
+    head: Head,
+}
+
+struct SledReader {
+    // Keeps the store open for as long as anybody reads.
+    _db: sled::Db,
+    blocks: sled::Tree,
+}
+
+impl SledLog {
+    /// Opens or creates the store. The head is unknown until [`Log::adopt`].
+    pub fn open(path: &Path) -> Result<Self, Fault> {
+        let failed =
+            |cause: &dyn std::fmt::Display| Fault::new(format!("opening the log in {}", path.display()), cause);
+        let config =
+            sled::Config::new().path(path).flush_every_ms(None).use_compression(false).cache_capacity(CACHE_BYTES);
+        let opened = catch_unwind(AssertUnwindSafe(|| config.open().and_then(|db| Ok((db.open_tree(TREE)?, db)))));
+        let (blocks, db) = match opened {
+            Ok(Ok(opened)) => opened,
+            Ok(Err(error)) => return Err(failed(&error)),
+            Err(_panic) => return Err(failed(&"its files are damaged beyond reading")),
+        };
+        let data = File::open(path.join(DATA_FILE)).map_err(|error| failed(&error))?;
+        let log =
+            Self { reader: Arc::new(SledReader { _db: db, blocks }), data, path: path.to_owned(), head: Head::EMPTY };
+        log.refuse_blobs()?;
+        log.sync()?;
+        sync_directory(path)?;
+        Ok(log)
+    }
+
+    fn refuse_blobs(&self) -> Result<(), Fault> {
+        let blobs = self.path.join(BLOBS_DIRECTORY);
+        let mut found = match fs::read_dir(&blobs) {
+            Ok(found) => found,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(Fault::new(format!("reading {}", blobs.display()), error)),
+        };
+        match found.next() {
+            None => Ok(()),
+            Some(_) => Err(Fault::new(
+                format!("reading {}", blobs.display()),
+                "it must be empty: what is there was never synced, so this store was not written by this program alone",
+            )),
+        }
+    }
+
+    fn sync(&self) -> Result<(), Fault> {
+        let failed =
+            |cause: &dyn std::fmt::Display| Fault::new(format!("syncing the log in {}", self.path.display()), cause);
+        self.reader.blocks.flush().map_err(|error| failed(&error))?;
+        self.data.sync_data().map_err(|error| failed(&error))
+    }
+
+    fn write(&self, blocks: &[Block]) -> Result<(), Fault> {
+        let failed = |error: sled::Error| Fault::new(format!("writing the log in {}", self.path.display()), error);
+        for value in blocks.iter().flat_map(Block::to_values) {
+            self.reader.blocks.insert(value.key, value.value).map_err(failed)?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes the names in a directory durable.
+pub(crate) fn sync_directory(path: &Path) -> Result<(), Fault> {
+    let synced = File::open(path).and_then(|directory| directory.sync_all());
+    synced.map_err(|error| Fault::new(format!("syncing the directory {}", path.display()), error))
+}
+
+impl Log for SledLog {
+    fn head(&self) -> Head {
+        self.head
+    }
+
+    fn append(&mut self, expected: Head, blocks: &[Block]) -> Result<(), AppendError> {
+        if expected != self.head {
+            return Err(AppendError::Conflict { head: self.head });
+        }
+        self.write(blocks).and_then(|()| self.sync()).map_err(AppendError::Unknown)?;
+        if let Some(last) = blocks.last() {
+            self.head = last.head;
+        }
+        Ok(())
+    }
+
+    fn adopt(&mut self, head: Head, remove: &[Vec<u8>]) -> Result<(), Fault> {
+        for key in remove {
+            let removed = self.reader.blocks.remove(key);
+            removed.map_err(|error| Fault::new("removing the unfinished tail of the log", error))?;
+        }
+        // What recovery found may have survived a crash without ever having been synced: it is about to be served.
+        self.sync()?;
+        self.head = head;
+        Ok(())
+    }
+
+    fn reader(&self) -> Arc<dyn LogRead> {
+        Arc::clone(&self.reader) as Arc<dyn LogRead>
+    }
+}
+
+impl LogRead for SledReader {
+    fn block_at(&self, sequence: i64) -> Result<Option<Block>, Fault> {
+        let failed = |error: sled::Error| Fault::new(format!("reading the log at sequence {sequence}"), error);
+        let Some((last_key, last_value)) =
+            self.blocks.range(..=key(sequence, u8::MAX)).next_back().transpose().map_err(failed)?
+        else {
+            return Ok(None);
+        };
+        let part = parse_value(&last_key, &last_value)?;
+        if part.parts == 1 {
+            return Ok(Some(part.block).filter(|block| block.head.sequence >= sequence));
+        }
+        let first = parse_key(&last_key).map_or(sequence, |(first_sequence, _)| first_sequence);
+        let mut assembler = Assembler::default();
+        for item in self.blocks.range(key(first, 0)..) {
+            let (key, value) = item.map_err(failed)?;
+            if let Some(block) = assembler.push(parse_value(&key, &value)?)? {
+                return Ok(Some(block).filter(|block| block.head.sequence >= sequence));
+            }
+        }
+        Ok(None)
+    }
+
+    fn values_from(&self, key: &[u8]) -> Values<'_> {
+        Box::new(self.blocks.range(key..).map(|item| match item {
+            Ok((key, value)) => Ok((key.to_vec(), value.to_vec())),
+            Err(error) => Err(Fault::new("reading the log", error)),
+        }))
+    }
+}
