@@ -14,5 +14,6 @@
 
 pub mod domain;
 pub mod format;
+pub mod ledger;
 pub mod log;
 pub mod pb;

@@ -47,6 +47,11 @@ impl Block {
         Entries { rest: &self.records }
     }
 
+    /// The entry of a sequence.
+    pub fn entry_at(&self, sequence: i64) -> Option<&[u8]> {
+        self.entries().nth(usize::try_from(sequence.checked_sub(self.first_sequence)?).ok()?)
+    }
+
     /// The values that store it: one, or several for an entry too long for one.
     pub fn to_values(&self) -> impl Iterator<Item = StoredValue> + '_ {
         let parts = self.records.len().div_ceil(PAYLOAD_BYTES_MAX).max(1);
@@ -329,6 +334,16 @@ impl BlockBuilder {
         });
         self.previous = self.head.hash;
         self.first_sequence = self.head.next_sequence();
+    }
+
+    /// An entry that was pushed and not yet taken.
+    pub fn entry_at(&self, sequence: i64) -> Option<&[u8]> {
+        if sequence >= self.first_sequence {
+            let within = usize::try_from(sequence.checked_sub(self.first_sequence)?).ok()?;
+            return Entries { rest: &self.records }.nth(within);
+        }
+        let after = self.closed.partition_point(|block| block.first_sequence <= sequence);
+        self.closed.get(after.checked_sub(1)?)?.entry_at(sequence)
     }
 
     /// Gives the blocks so far and goes on after them.

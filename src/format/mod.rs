@@ -8,4 +8,5 @@ pub mod fingerprint;
 pub mod keyed;
 pub mod record;
 pub mod stored;
+pub mod trial_balance;
 mod wire;

@@ -5,6 +5,7 @@
 //! crash a log may hold blocks that were never acknowledged, but none before an acknowledged one is missing. After an
 //! append that failed, the outcome is unknown: the log is read again before anything else is written.
 
+pub mod files;
 pub mod memory;
 pub mod recover;
 pub mod sled;
@@ -109,8 +110,7 @@ pub fn blocks_between(
 /// One entry, by sequence.
 pub fn entry_at(reader: &dyn LogRead, sequence: i64) -> Result<Option<Vec<u8>>, Fault> {
     let Some(block) = reader.block_at(sequence)? else { return Ok(None) };
-    let within = usize::try_from(sequence.saturating_sub(block.first_sequence)).unwrap_or(usize::MAX);
-    Ok(block.entries().nth(within).map(<[u8]>::to_vec))
+    Ok(block.entry_at(sequence).map(<[u8]>::to_vec))
 }
 
 pub(crate) fn owned(value: StoredValue) -> (Vec<u8>, Vec<u8>) {

@@ -1,0 +1,65 @@
+//! The committer: stores a group, makes it durable once, tells everyone.
+
+use std::sync::{Arc, mpsc::Receiver};
+
+use super::snapshot::SnapshotFiles;
+use super::writer::Group;
+use super::{CommitSink, Committed, Shared, Unavailable};
+use crate::log::Log;
+
+pub(super) struct Committer {
+    log: Box<dyn Log>,
+    shared: Arc<Shared>,
+    sink: CommitSink,
+    snapshots: Option<SnapshotFiles>,
+}
+
+impl Committer {
+    pub(super) fn new(
+        log: Box<dyn Log>,
+        shared: Arc<Shared>,
+        sink: CommitSink,
+        snapshots: Option<SnapshotFiles>,
+    ) -> Self {
+        Self { log, shared, sink, snapshots }
+    }
+
+    /// Runs until the writer is gone, or until a write fails: then nothing is acknowledged any more.
+    pub(super) fn run(mut self, groups: &Receiver<Group>) {
+        while let Ok(group) = groups.recv() {
+            if let Err(why) = self.commit(group) {
+                self.shared.poison(why);
+                break;
+            }
+        }
+        // Whoever still waits is told that nobody knows: the events may be on disk.
+        while let Ok(group) = groups.try_recv() {
+            group.fail(&unknown(&self.shared));
+        }
+    }
+
+    fn commit(&mut self, group: Group) -> Result<(), String> {
+        let Some(last) = group.blocks.last().map(|block| block.head) else {
+            group.answer();
+            return Ok(());
+        };
+        if let Err(error) = self.log.append(self.log.head(), &group.blocks) {
+            let why = error.to_string();
+            group.fail(&Unavailable::OutcomeUnknown(why.clone()));
+            return Err(why);
+        }
+        self.shared.set_committed(last);
+        let Group { blocks, events, replies, snapshot } = group;
+        // Answers first: whoever posted waits, whoever reads says which sequence they need.
+        Group::answer_all(replies);
+        (self.sink)(Committed { blocks, events });
+        if let (Some(bytes), Some(files)) = (snapshot, &self.snapshots) {
+            files.write_behind(last, bytes);
+        }
+        Ok(())
+    }
+}
+
+fn unknown(shared: &Shared) -> Unavailable {
+    Unavailable::OutcomeUnknown(shared.read_only.get().cloned().unwrap_or_default())
+}

@@ -1,0 +1,329 @@
+//! The data directory: what lies where, who holds it, and whether this program may touch it.
+//!
+//! ```text
+//! FORMAT        "fundledger data directory", format number, origin; written last when a ledger is created
+//! LOCK          held exclusively by the process that serves the ledger
+//! log/          the store of the log; nothing else lies in it
+//! snapshots/    of the state; derived, may be deleted
+//! projections/  snapshots of the views; derived, may be deleted
+//! keys/         secrets that are not in the log: back them up apart from it
+//! ```
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use super::Digests;
+use super::clock::Clock;
+use crate::format::keyed::{KEY_BYTES, KeyedDigest};
+use crate::log::files::write_durably;
+use crate::log::sled::{SledLog, sync_directory};
+use crate::log::{Fault, Log};
+
+const FORMAT_FILE: &str = "FORMAT";
+const LOCK_FILE: &str = "LOCK";
+const LOG: &str = "log";
+const SNAPSHOTS: &str = "snapshots";
+const PROJECTIONS: &str = "projections";
+const KEYS: &str = "keys";
+const DIGEST_KEY: &str = "digest.key";
+const PSEUDONYM_KEY: &str = "pseudonym.key";
+const FORMAT_TITLE: &str = "fundledger data directory";
+/// Version of the directory's layout.
+pub const DIRECTORY_FORMAT: u32 = 1;
+/// Longest origin, in bytes.
+pub const ORIGIN_BYTES_MAX: usize = 255;
+
+/// Why a data directory cannot be used.
+#[derive(Debug, Error)]
+pub enum DirectoryError {
+    /// It holds something already, or a ledger.
+    #[error("{path} is not empty: a ledger is only created in a new or empty directory")]
+    NotEmpty {
+        /// Which.
+        path: String,
+    },
+    /// Nothing is there: perhaps a volume is not mounted.
+    #[error("{path} holds no ledger: is the volume mounted? `fundledger init` creates one")]
+    NoLedger {
+        /// Which.
+        path: String,
+    },
+    /// Parts are missing.
+    #[error(
+        "{path} is incomplete: {missing} is missing or unreadable ({cause}); it was copied or created only in part"
+    )]
+    Incomplete {
+        /// Which.
+        path: String,
+        /// What.
+        missing: String,
+        /// How it failed.
+        cause: String,
+    },
+    /// Another layout.
+    #[error(
+        "{path} has directory format {found}, this program knows {DIRECTORY_FORMAT}: use the program it was written by"
+    )]
+    OtherVersion {
+        /// Which.
+        path: String,
+        /// What it says.
+        found: String,
+    },
+    /// Somebody holds it.
+    #[error(
+        "{path} is in use by another process: verify a running ledger by its URL, or a stopped one by its directory"
+    )]
+    Locked {
+        /// Which.
+        path: String,
+    },
+    /// A name that cannot be a ledger's.
+    #[error("the origin must be 1 to {ORIGIN_BYTES_MAX} visible ASCII characters without space or '+'")]
+    Origin,
+    /// Reading or writing failed.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// An open data directory, locked against other processes.
+#[derive(Debug)]
+pub struct DataDirectory {
+    path: PathBuf,
+    origin: String,
+    digest_key: [u8; KEY_BYTES],
+    pseudonym_key: [u8; KEY_BYTES],
+    _lock: File,
+}
+
+impl DataDirectory {
+    /// Creates a ledger in a new or empty directory.
+    pub fn create(path: &Path, origin: &str, development: bool, clock: &dyn Clock) -> Result<Self, DirectoryError> {
+        let visible = origin.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'+');
+        if origin.is_empty() || origin.len() > ORIGIN_BYTES_MAX || !visible {
+            return Err(DirectoryError::Origin);
+        }
+        fs::create_dir_all(path).map_err(|error| Fault::new(format!("creating {}", path.display()), error))?;
+        if !is_empty(path)? {
+            return Err(DirectoryError::NotEmpty { path: path.display().to_string() });
+        }
+        let lock = lock(path, OpenLock::Create)?;
+        for part in [LOG, SNAPSHOTS, PROJECTIONS, KEYS] {
+            let part = path.join(part);
+            fs::create_dir(&part).map_err(|error| Fault::new(format!("creating {}", part.display()), error))?;
+        }
+        restrict(&path.join(KEYS))?;
+        let keys = path.join(KEYS);
+        let digest_key = new_key(&keys, DIGEST_KEY)?;
+        let pseudonym_key = new_key(&keys, PSEUDONYM_KEY)?;
+        let mut log = SledLog::open(&path.join(LOG))?;
+        super::create(&mut log, origin, development, clock)
+            .map_err(|error| Fault::new("writing the genesis", error))?;
+        log.adopt(log.head(), &[])?;
+        drop(log);
+        // Last: a directory without it is incomplete, however far creating it got.
+        let format = format!("{FORMAT_TITLE}\nformat {DIRECTORY_FORMAT}\norigin {origin}\n");
+        write_durably(path, FORMAT_FILE, format.as_bytes())?;
+        if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            sync_directory(parent)?;
+        }
+        Ok(Self { path: path.to_owned(), origin: origin.to_owned(), digest_key, pseudonym_key, _lock: lock })
+    }
+
+    /// Opens the ledger in a directory.
+    pub fn open(path: &Path) -> Result<Self, DirectoryError> {
+        let origin = identify(path)?;
+        let incomplete = |missing: &str, cause: String| DirectoryError::Incomplete {
+            path: path.display().to_string(),
+            missing: missing.to_owned(),
+            cause,
+        };
+        for part in [LOG, SNAPSHOTS, PROJECTIONS, KEYS] {
+            if !path.join(part).is_dir() {
+                return Err(incomplete(part, "no such directory".to_owned()));
+            }
+        }
+        let data = path.join(LOG).join("db");
+        if !data.is_file() {
+            return Err(incomplete("log/db", "no such file".to_owned()));
+        }
+        let lock = lock(path, OpenLock::Existing)?;
+        let key = |name: &str| {
+            read_key(&path.join(KEYS).join(name))
+                .map_err(|error| incomplete(&format!("{KEYS}/{name}"), error.to_string()))
+        };
+        Ok(Self {
+            digest_key: key(DIGEST_KEY)?,
+            pseudonym_key: key(PSEUDONYM_KEY)?,
+            path: path.to_owned(),
+            origin,
+            _lock: lock,
+        })
+    }
+
+    /// The ledger's name.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// Where snapshots of the state lie.
+    pub fn snapshots(&self) -> PathBuf {
+        self.path.join(SNAPSHOTS)
+    }
+
+    /// Where snapshots of the views lie.
+    pub fn projections(&self) -> PathBuf {
+        self.path.join(PROJECTIONS)
+    }
+
+    pub(super) fn open_log(&self) -> Result<SledLog, Fault> {
+        SledLog::open(&self.path.join(LOG))
+    }
+
+    /// Digests of commands and of their keys.
+    pub fn digests(&self) -> Digests {
+        Digests {
+            commands: KeyedDigest::new(&self.digest_key, "fundledger/command/v1"),
+            fingerprints: KeyedDigest::new(&self.digest_key, "fundledger/request-id/v1"),
+        }
+    }
+
+    /// Pseudonyms of payees.
+    pub fn pseudonyms(&self) -> KeyedDigest {
+        KeyedDigest::new(&self.pseudonym_key, "fundledger/payee/v1")
+    }
+}
+
+/// Whether nothing is there, so that `serve` knows an unmounted volume when it sees one.
+pub fn is_empty(path: &Path) -> Result<bool, Fault> {
+    match fs::read_dir(path) {
+        Ok(mut entries) => Ok(entries.next().is_none()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(Fault::new(format!("reading {}", path.display()), error)),
+    }
+}
+
+/// Checks that a directory holds a ledger of a layout this program knows; gives its origin. Writes nothing.
+pub fn identify(path: &Path) -> Result<String, DirectoryError> {
+    let shown = || path.display().to_string();
+    let text = match fs::read_to_string(path.join(FORMAT_FILE)) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(if is_empty(path)? || !path.join(LOG).exists() {
+                DirectoryError::NoLedger { path: shown() }
+            } else {
+                DirectoryError::Incomplete { path: shown(), missing: FORMAT_FILE.to_owned(), cause: error.to_string() }
+            });
+        }
+        Err(error) => {
+            let cause = error.to_string();
+            return Err(DirectoryError::Incomplete { path: shown(), missing: FORMAT_FILE.to_owned(), cause });
+        }
+    };
+    let mut lines = text.lines();
+    let title = lines.next().unwrap_or_default();
+    let found = lines.next().and_then(|line| line.strip_prefix("format ")).unwrap_or("unknown");
+    if title != FORMAT_TITLE || found.parse() != Ok(DIRECTORY_FORMAT) {
+        return Err(DirectoryError::OtherVersion { path: shown(), found: found.to_owned() });
+    }
+    let origin = lines.next().and_then(|line| line.strip_prefix("origin "));
+    origin.map(str::to_owned).ok_or_else(|| DirectoryError::Incomplete {
+        path: shown(),
+        missing: FORMAT_FILE.to_owned(),
+        cause: "it names no origin".to_owned(),
+    })
+}
+
+/// Takes the lock for reading evidence, without writing: fails while a ledger is served from the directory.
+pub fn lock_for_reading(path: &Path) -> Result<File, DirectoryError> {
+    let locked = File::open(path.join(LOCK_FILE));
+    let file = locked.map_err(|error| DirectoryError::Incomplete {
+        path: path.display().to_string(),
+        missing: LOCK_FILE.to_owned(),
+        cause: error.to_string(),
+    })?;
+    match file.try_lock_shared() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(DirectoryError::Locked { path: path.display().to_string() }),
+        Err(TryLockError::Error(error)) => Err(Fault::new(format!("locking {}", path.display()), error).into()),
+    }
+}
+
+/// Where the log's store lies in a data directory.
+pub fn log_path(path: &Path) -> PathBuf {
+    path.join(LOG)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OpenLock {
+    Create,
+    Existing,
+}
+
+fn lock(path: &Path, how: OpenLock) -> Result<File, DirectoryError> {
+    let file_path = path.join(LOCK_FILE);
+    let mut options = File::options();
+    options.read(true).write(true);
+    if how == OpenLock::Create {
+        options.create(true);
+    }
+    let file = options.truncate(false).open(&file_path);
+    let file = file.map_err(|error| Fault::new(format!("opening {}", file_path.display()), error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(DirectoryError::Locked { path: path.display().to_string() }),
+        Err(TryLockError::Error(error)) => Err(Fault::new(format!("locking {}", file_path.display()), error).into()),
+    }
+}
+
+#[cfg(unix)]
+fn restrict(path: &Path) -> Result<(), Fault> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o700))
+        .map_err(|error| Fault::new(format!("restricting {}", path.display()), error))
+}
+
+#[cfg(not(unix))]
+fn restrict(_path: &Path) -> Result<(), Fault> {
+    Ok(())
+}
+
+fn new_key(directory: &Path, name: &str) -> Result<[u8; KEY_BYTES], Fault> {
+    let mut key = [0; KEY_BYTES];
+    getrandom::fill(&mut key).map_err(|error| Fault::new("taking random bytes for a key", error))?;
+    let path = directory.join(name);
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    let hexadecimal: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+    let written = options.open(&path).and_then(|mut file| {
+        writeln!(file, "{hexadecimal}")?;
+        file.sync_all()
+    });
+    written.map_err(|error| Fault::new(format!("writing {}", path.display()), error))?;
+    sync_directory(directory)?;
+    Ok(key)
+}
+
+fn read_key(path: &Path) -> io::Result<[u8; KEY_BYTES]> {
+    let invalid = || io::Error::new(io::ErrorKind::InvalidData, "not 64 hexadecimal digits");
+    let text = fs::read_to_string(path)?;
+    let text = text.trim_end();
+    let mut key = [0; KEY_BYTES];
+    if text.len() != KEY_BYTES.saturating_mul(2) || !text.is_ascii() {
+        return Err(invalid());
+    }
+    for (at, byte) in key.iter_mut().enumerate() {
+        let start = at.saturating_mul(2);
+        let digits = text.get(start..start.saturating_add(2)).ok_or_else(invalid)?;
+        *byte = u8::from_str_radix(digits, 16).map_err(|_| invalid())?;
+    }
+    Ok(key)
+}

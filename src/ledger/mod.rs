@@ -1,0 +1,445 @@
+//! The ledger: commands in, durable receipts out.
+//!
+//! One writer thread decides, encodes and hashes; one committer thread stores a group of blocks, syncs once, and answers
+//! everyone in the group. The sync in progress is the batching window: there is no timer. After a failed write or sync
+//! nothing is ever acknowledged again until a restart has read the log anew.
+
+pub mod clock;
+mod committer;
+pub mod directory;
+mod idempotency;
+mod snapshot;
+mod writer;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc as threads};
+use std::thread::JoinHandle;
+
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot};
+
+use self::clock::Clock;
+use self::directory::DataDirectory;
+use self::snapshot::SnapshotFiles;
+use self::writer::{Start, Writer};
+use crate::domain::command::Command;
+use crate::domain::event::{Decision, Event, Payload};
+use crate::domain::ids::CommandDigest;
+use crate::domain::refusal::Refusal;
+use crate::domain::time::UtcNanos;
+use crate::format::block::Block;
+use crate::format::keyed::KeyedDigest;
+use crate::format::record::{EntryHash, Head};
+use crate::format::{canonical, codec};
+use crate::log::recover::{RecoverError, recover};
+use crate::log::{AppendError, Fault, Log, LogRead, entry_at};
+
+/// Most commands that wait for the writer at any time.
+pub const QUEUED_COMMANDS_MAX: usize = 65_536;
+/// Most requests that wait for the writer at any time.
+const QUEUED_REQUESTS_MAX: usize = 4_096;
+/// Groups between writer and committer: one being synced, one ready.
+const GROUPS_IN_FLIGHT: usize = 2;
+
+/// A command with what its key is looked up and compared by.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    command: Command,
+    digest: CommandDigest,
+    fingerprint: u64,
+}
+
+/// What became of a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its event is on disk.
+    Accepted(Receipt),
+    /// `validate_only`: it would be accepted now.
+    Valid,
+    /// The rules said no; that is on disk too, unless it was only validated.
+    Refused {
+        /// Why.
+        refusal: Refusal,
+        /// Sequence of the CommandRefused event; `None` under `validate_only`.
+        sequence: Option<i64>,
+        /// Whether this refusal was given before, under the same key.
+        replayed: bool,
+    },
+    /// The key was used before with other content.
+    KeyReused {
+        /// Where.
+        original_sequence: i64,
+        /// First part that differs: a field of the envelope, `payload`, or nothing where only the digest can tell.
+        first_different_field: &'static str,
+    },
+}
+
+/// Proof of posting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Position in the log.
+    pub sequence: i64,
+    /// Entry hash.
+    pub entry_hash: EntryHash,
+    /// When it was booked.
+    pub booked_at: UtcNanos,
+    /// Whether it was accepted before, under the same key.
+    pub replayed: bool,
+}
+
+/// Why a request got no outcomes.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Unavailable {
+    /// Too much is waiting: nothing was done.
+    #[error("too many commands are waiting")]
+    QueueFull,
+    /// The ledger is closing: nothing was done.
+    #[error("the ledger is shutting down")]
+    ShuttingDown,
+    /// The ledger accepts no postings: nothing was done.
+    #[error("the ledger accepts no postings: {0}")]
+    ReadOnly(String),
+    /// The write failed or nobody answered: the events may or may not be on disk.
+    #[error("the outcome is unknown: {0}")]
+    OutcomeUnknown(String),
+}
+
+/// Why a ledger does not open.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The directory.
+    #[error(transparent)]
+    Directory(#[from] directory::DirectoryError),
+    /// The log.
+    #[error(transparent)]
+    Recover(#[from] RecoverError),
+    /// Reading or writing.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// Events that were just committed, in order, with the blocks they lie in.
+#[derive(Debug)]
+pub struct Committed {
+    /// The blocks; their heads say which sequence and hash an answer is as of.
+    pub blocks: Arc<Vec<Block>>,
+    /// The events of all the blocks, in order.
+    pub events: Vec<Event>,
+}
+
+/// Receives what was committed; it may block for a moment, which slows posting down.
+pub type CommitSink = Box<dyn FnMut(Committed) + Send>;
+
+/// What writer, committer and callers share.
+#[derive(Debug)]
+struct Shared {
+    committed: Mutex<Head>,
+    queued_commands: AtomicUsize,
+    read_only: OnceLock<String>,
+}
+
+impl Shared {
+    fn committed(&self) -> Head {
+        *self.committed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_committed(&self, head: Head) {
+        *self.committed.lock().unwrap_or_else(PoisonError::into_inner) = head;
+    }
+
+    /// From here on nothing is accepted; the first reason stays.
+    fn poison(&self, why: String) {
+        if self.read_only.set(why.clone()).is_ok() {
+            tracing::error!(reason = why, "the ledger accepts no more postings");
+        }
+    }
+}
+
+/// One request on its way to the writer.
+struct Submission {
+    commands: Vec<Prepared>,
+    kind: SubmissionKind,
+    reply: oneshot::Sender<Result<Vec<Outcome>, Unavailable>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum SubmissionKind {
+    Post,
+    Validate,
+    /// Asks what became of a key; the order is not looked at.
+    Find,
+}
+
+/// A running ledger. Dropping it without [`Ledger::close`] loses nothing but the snapshot.
+pub struct Ledger {
+    submit: mpsc::Sender<Submission>,
+    shared: Arc<Shared>,
+    reader: Arc<dyn LogRead>,
+    digests: KeyedDigest,
+    fingerprints: KeyedDigest,
+    origin: Arc<str>,
+    development: bool,
+    threads: Mutex<Option<Threads>>,
+}
+
+struct Threads {
+    writer: JoinHandle<writer::Finished>,
+    committer: JoinHandle<()>,
+    snapshots: Option<SnapshotFiles>,
+}
+
+/// The keys a ledger computes digests with.
+#[derive(Clone, Debug)]
+pub struct Digests {
+    /// Of commands.
+    pub commands: KeyedDigest,
+    /// Of idempotency keys.
+    pub fingerprints: KeyedDigest,
+}
+
+impl Ledger {
+    /// Opens the ledger in a directory: recovers the log, replays its tail, starts the threads.
+    pub fn open(directory: &DataDirectory, clock: Box<dyn Clock>, sink: CommitSink) -> Result<Self, OpenError> {
+        let log = directory.open_log()?;
+        let snapshots = SnapshotFiles::new(directory.snapshots());
+        Self::start(Box::new(log), &directory.digests(), Some(snapshots), clock, sink)
+    }
+
+    /// Opens the ledger in any log; without a place for snapshots, every start replays the whole log.
+    pub fn open_log(
+        log: Box<dyn Log>,
+        digests: &Digests,
+        clock: Box<dyn Clock>,
+        sink: CommitSink,
+    ) -> Result<Self, OpenError> {
+        Self::start(log, digests, None, clock, sink)
+    }
+
+    fn start(
+        mut log: Box<dyn Log>,
+        digests: &Digests,
+        snapshots: Option<SnapshotFiles>,
+        clock: Box<dyn Clock>,
+        sink: CommitSink,
+    ) -> Result<Self, OpenError> {
+        let reader = log.reader();
+        let (start, read_only) = recovered(log.as_mut(), reader.as_ref(), digests, snapshots.as_ref())?;
+        let (origin, development) = genesis(reader.as_ref())?;
+        let shared = Arc::new(Shared {
+            committed: Mutex::new(start.head),
+            queued_commands: AtomicUsize::new(0),
+            read_only: OnceLock::new(),
+        });
+        if let Some(why) = read_only {
+            shared.poison(why);
+        }
+        let (submit, submissions) = mpsc::channel(QUEUED_REQUESTS_MAX);
+        let (groups, groups_received) = threads::sync_channel(GROUPS_IN_FLIGHT);
+        let writer = Writer::new(start, Arc::clone(&shared), Arc::clone(&reader), clock, snapshots.is_some());
+        let spawned = |error| Fault::new("starting a thread", error);
+        let committer = committer::Committer::new(log, Arc::clone(&shared), sink, snapshots.clone());
+        let committer = std::thread::Builder::new()
+            .name("committer".to_owned())
+            .spawn(move || committer.run(&groups_received))
+            .map_err(spawned)?;
+        let writer = std::thread::Builder::new()
+            .name("writer".to_owned())
+            .spawn(move || writer.run(submissions, groups))
+            .map_err(spawned)?;
+        Ok(Self {
+            submit,
+            shared,
+            reader,
+            digests: digests.commands.clone(),
+            fingerprints: digests.fingerprints.clone(),
+            origin,
+            development,
+            threads: Mutex::new(Some(Threads { writer, committer, snapshots })),
+        })
+    }
+
+    /// Computes what a command's key is looked up and compared by. Done by the caller, off the writer's thread.
+    pub fn prepare(&self, command: Command, scratch: &mut Vec<u8>) -> Prepared {
+        scratch.clear();
+        canonical::write(&command, scratch);
+        let fingerprint = self.fingerprints.fingerprint(command.envelope.request_id.as_str());
+        Prepared { digest: self.digests.command(scratch), command, fingerprint }
+    }
+
+    /// Posts commands, in order; returns when every event is on disk.
+    pub async fn post(&self, commands: Vec<Prepared>) -> Result<Vec<Outcome>, Unavailable> {
+        self.submit(commands, SubmissionKind::Post).await
+    }
+
+    /// Decides commands against the ledger as it stands, each on its own, and writes nothing.
+    pub async fn validate(&self, commands: Vec<Prepared>) -> Result<Vec<Outcome>, Unavailable> {
+        self.submit(commands, SubmissionKind::Validate).await
+    }
+
+    /// What became of the command with a key; `None` if there was none.
+    pub async fn find(&self, request_id: crate::domain::ids::RequestId) -> Result<Option<Outcome>, Unavailable> {
+        let fingerprint = self.fingerprints.fingerprint(request_id.as_str());
+        let probe = writer::probe(request_id);
+        let prepared = Prepared { command: probe, digest: [0; 16], fingerprint };
+        Ok(self.submit(vec![prepared], SubmissionKind::Find).await?.pop())
+    }
+
+    async fn submit(&self, commands: Vec<Prepared>, kind: SubmissionKind) -> Result<Vec<Outcome>, Unavailable> {
+        if kind == SubmissionKind::Post
+            && let Some(why) = self.shared.read_only.get()
+        {
+            return Err(Unavailable::ReadOnly(why.clone()));
+        }
+        let count = commands.len();
+        let queued = self.shared.queued_commands.fetch_add(count, Ordering::Relaxed);
+        if queued.saturating_add(count) > QUEUED_COMMANDS_MAX && queued > 0 {
+            self.shared.queued_commands.fetch_sub(count, Ordering::Relaxed);
+            return Err(Unavailable::QueueFull);
+        }
+        let (reply, answer) = oneshot::channel();
+        let sent = self.submit.try_send(Submission { commands, kind, reply });
+        if let Err(error) = sent {
+            self.shared.queued_commands.fetch_sub(count, Ordering::Relaxed);
+            return Err(match error {
+                mpsc::error::TrySendError::Full(_) => Unavailable::QueueFull,
+                mpsc::error::TrySendError::Closed(_) => self.stopped(),
+            });
+        }
+        match answer.await {
+            Ok(outcomes) => outcomes,
+            Err(_) => Err(match self.shared.read_only.get() {
+                Some(why) => Unavailable::OutcomeUnknown(why.clone()),
+                None => Unavailable::OutcomeUnknown("the ledger stopped before it answered".to_owned()),
+            }),
+        }
+    }
+
+    fn stopped(&self) -> Unavailable {
+        match self.shared.read_only.get() {
+            Some(why) => Unavailable::ReadOnly(why.clone()),
+            None => Unavailable::ShuttingDown,
+        }
+    }
+
+    /// The last entry that is on disk.
+    pub fn committed(&self) -> Head {
+        self.shared.committed()
+    }
+
+    /// Why nothing is accepted, if so.
+    pub fn read_only(&self) -> Option<&str> {
+        self.shared.read_only.get().map(String::as_str)
+    }
+
+    /// The ledger's name, from its genesis.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// Whether it was created for development.
+    pub const fn is_development(&self) -> bool {
+        self.development
+    }
+
+    /// The log, for reading. Only what is at or before [`Ledger::committed`] may be shown.
+    pub fn log(&self) -> Arc<dyn LogRead> {
+        Arc::clone(&self.reader)
+    }
+
+    /// Stops taking commands, finishes what was taken, and writes a snapshot. Blocks.
+    pub fn close(self) -> Result<(), Fault> {
+        let Self { submit, shared, threads, .. } = self;
+        drop(submit);
+        let threads = threads.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let Some(Threads { writer, committer, snapshots }) = threads else { return Ok(()) };
+        let panicked = |_| Fault::new("closing the ledger", "a thread of it had panicked");
+        let finished = writer.join().map_err(panicked)?;
+        committer.join().map_err(panicked)?;
+        match (snapshots, shared.read_only.get()) {
+            (Some(snapshots), None) => snapshots.write(finished.head, &finished.snapshot()),
+            (_, Some(_)) | (None, None) => Ok(()),
+        }
+    }
+}
+
+/// Recovers the log: from the newest snapshot that fits it, or from the beginning. The second value says why postings are
+/// refused: the log is shorter than what was known to be on disk, or is another one.
+fn recovered(
+    log: &mut dyn Log,
+    reader: &dyn LogRead,
+    digests: &Digests,
+    snapshots: Option<&SnapshotFiles>,
+) -> Result<(Start, Option<String>), OpenError> {
+    let mut known: Option<Head> = None;
+    if let Some((head, bytes)) = snapshots.and_then(SnapshotFiles::newest) {
+        known = Some(head);
+        let block = reader.block_at(head.sequence)?;
+        let fits = block.is_some_and(|block| block.head == head);
+        if let Some(mut start) = fits.then(|| Start::from_snapshot(head, &bytes)).flatten() {
+            let recovered = recover(reader, head, |block| start.replay(block, &digests.fingerprints))?;
+            log.adopt(recovered.head, &recovered.unfinished)?;
+            return Ok((start, None));
+        }
+    }
+    let mut start = Start::default();
+    let mut passed: Option<EntryHash> = None;
+    let recovered = recover(reader, Head::EMPTY, |block| {
+        start.replay(block, &digests.fingerprints)?;
+        if known.is_some_and(|known| known.sequence == block.head.sequence) {
+            passed = Some(block.head.hash);
+        }
+        Ok(())
+    })?;
+    log.adopt(recovered.head, &recovered.unfinished)?;
+    let why = known.and_then(|known| {
+        if recovered.head.sequence < known.sequence {
+            return Some(format!(
+                "the log ends at sequence {}, but {} was on disk before: acknowledged events are missing",
+                recovered.head.sequence, known.sequence
+            ));
+        }
+        let differs = passed != Some(known.hash);
+        differs.then(|| format!("the log is not the one it was: entry {} had another hash before", known.sequence))
+    });
+    Ok((start, why))
+}
+
+fn genesis(reader: &dyn LogRead) -> Result<(Arc<str>, bool), OpenError> {
+    let fault = |cause: String| OpenError::Fault(Fault::new("reading the genesis", cause));
+    let entry =
+        entry_at(reader, 0)?.ok_or_else(|| fault("the log is empty: it was never created completely".to_owned()))?;
+    let bytes = crate::format::record::split_entry(&entry).map(|(_, event)| event).unwrap_or_default();
+    match codec::decode(bytes).map_err(|error| fault(error.to_string()))?.decision.payload {
+        Payload::LedgerCreated { origin, format_version, development } => {
+            if format_version != crate::format::record::FORMAT_VERSION {
+                return Err(fault(format!("its record format is {format_version}, which this program does not know")));
+            }
+            Ok((origin.into(), development))
+        }
+        #[expect(clippy::wildcard_enum_match_arm, reason = "only one type is a genesis")]
+        _ => Err(fault("entry 0 is not a genesis".to_owned())),
+    }
+}
+
+/// Writes the genesis into an empty log.
+pub fn create(log: &mut dyn Log, origin: &str, development: bool, clock: &dyn Clock) -> Result<Head, AppendError> {
+    let event = Event {
+        booked_at: clock.now(),
+        command_digest: [0; 16],
+        envelope: None,
+        decision: Decision {
+            policy_version: 0,
+            legs: Vec::new(),
+            payload: Payload::LedgerCreated {
+                origin: origin.into(),
+                format_version: crate::format::record::FORMAT_VERSION,
+                development,
+            },
+        },
+    };
+    let mut builder = crate::format::block::BlockBuilder::new(Head::EMPTY);
+    let too_long = |error| AppendError::Unknown(Fault::new("writing the genesis", error));
+    let head = builder.push(|buffer| codec::encode(&event, buffer)).map_err(too_long)?;
+    log.append(Head::EMPTY, &builder.take())?;
+    Ok(head)
+}

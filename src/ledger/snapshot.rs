@@ -1,0 +1,293 @@
+//! Snapshots of the state: they shorten a start, and nothing else. A missing or damaged one costs a longer replay.
+//!
+//! A file is `magic ‖ sequence (8) ‖ entry hash (32) ‖ body ‖ SHA-256 of all before (32)`, written beside, synced, renamed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::domain::event::{Frozen, Leg};
+use crate::domain::fund::{
+    CheckerTier, Currency, Fund, FundDefinition, FundFamily, Lot, LotDefinition, LotStage, PlanStep, PolicyVersion,
+};
+use crate::domain::ids::{AccountNumber, ContractNumber, FundNumber, LotNumber, PayeeRef, PaymentId, Sequence};
+use crate::domain::state::{Account, Contract, Freeze, Payment, PaymentStatus, State};
+use crate::domain::time::UtcNanos;
+use crate::format::fingerprint::FingerprintTable;
+use crate::format::record::{EntryHash, Head};
+use crate::format::stored::{Malformed, Stored, put_count, take_count};
+use crate::log::Fault;
+use crate::log::files::write_durably;
+use crate::stored_struct;
+
+const MAGIC: &[u8; 16] = b"fl-state-snap-1\n";
+const SUFFIX: &str = "state";
+/// Older ones are removed: the newest is used, the one before it if that is damaged.
+const KEPT: usize = 2;
+
+/// The directory of snapshots.
+#[derive(Clone, Debug)]
+pub(super) struct SnapshotFiles {
+    directory: PathBuf,
+}
+
+impl SnapshotFiles {
+    pub(super) fn new(directory: PathBuf) -> Self {
+        Self { directory }
+    }
+
+    /// Files by name, newest first: names carry the sequence in fixed width.
+    fn files(&self) -> Vec<PathBuf> {
+        let Ok(entries) = fs::read_dir(&self.directory) else { return Vec::new() };
+        let paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
+        let mut files: Vec<PathBuf> =
+            paths.filter(|path| path.extension().is_some_and(|suffix| suffix == SUFFIX)).collect();
+        files.sort_unstable_by(|a, b| b.cmp(a));
+        files
+    }
+
+    /// The newest one that reads back as it was written.
+    pub(super) fn newest(&self) -> Option<(Head, Vec<u8>)> {
+        self.files().iter().find_map(|path| match read(path) {
+            Some(found) => Some(found),
+            None => {
+                tracing::warn!(path = %path.display(), "a snapshot is damaged; passing it over");
+                None
+            }
+        })
+    }
+
+    /// Writes one and removes old ones.
+    pub(super) fn write(&self, head: Head, body: &[u8]) -> Result<(), Fault> {
+        let mut bytes = Vec::with_capacity(body.len().saturating_add(128));
+        bytes.extend_from_slice(MAGIC);
+        head.sequence.put(&mut bytes);
+        head.hash.0.put(&mut bytes);
+        bytes.extend_from_slice(body);
+        let digest: [u8; 32] = Sha256::digest(&bytes).into();
+        digest.put(&mut bytes);
+        write_durably(&self.directory, &format!("{:020}.{SUFFIX}", head.sequence), &bytes)?;
+        for old in self.files().iter().skip(KEPT) {
+            if let Err(error) = fs::remove_file(old) {
+                tracing::warn!(path = %old.display(), %error, "an old snapshot could not be removed");
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes one off the committer's thread.
+    pub(super) fn write_behind(&self, head: Head, body: Vec<u8>) {
+        let files = self.clone();
+        let spawned = std::thread::Builder::new().name("snapshot".to_owned()).spawn(move || {
+            if let Err(fault) = files.write(head, &body) {
+                tracing::warn!(%fault, "a snapshot could not be written; the next start replays more");
+            }
+        });
+        if let Err(error) = spawned {
+            tracing::warn!(%error, "a snapshot could not be written; the next start replays more");
+        }
+    }
+}
+
+fn read(path: &Path) -> Option<(Head, Vec<u8>)> {
+    let bytes = fs::read(path).ok()?;
+    let (covered, digest) = bytes.split_last_chunk::<32>()?;
+    if <[u8; 32]>::from(Sha256::digest(covered)) != *digest {
+        return None;
+    }
+    let mut rest = covered.strip_prefix(MAGIC)?;
+    let head = Head { sequence: i64::take(&mut rest).ok()?, hash: EntryHash(Stored::take(&mut rest).ok()?) };
+    Some((head, rest.to_vec()))
+}
+
+/// The state as bytes.
+pub(super) fn encode(state: &State, keys: &FingerprintTable, booked_at: UtcNanos) -> Vec<u8> {
+    let mut to = Vec::new();
+    booked_at.0.put(&mut to);
+    state.funds.put(&mut to);
+    state.units.put(&mut to);
+    state.accounts.put(&mut to);
+    state.lots.put(&mut to);
+    state.contracts.put(&mut to);
+    put_count(state.policies.len(), &mut to);
+    for (policy_id, versions) in &state.policies {
+        policy_id.put(&mut to);
+        versions.put(&mut to);
+    }
+    // Lookups have no order: written by sequence, so that equal states have equal bytes.
+    let mut payments: Vec<(&PaymentId, &Payment)> = state.payments.iter().collect();
+    payments.sort_unstable_by_key(|(_, payment)| payment.sequence);
+    put_count(payments.len(), &mut to);
+    for (payment_id, payment) in payments {
+        payment_id.put(&mut to);
+        payment.put(&mut to);
+    }
+    put_count(state.freezes.len(), &mut to);
+    for (case_id, freeze) in &state.freezes {
+        case_id.put(&mut to);
+        freeze.put(&mut to);
+    }
+    let frozen_payees: Vec<(PayeeRef, u32)> =
+        state.frozen_payees.iter().map(|(payee, count)| (*payee, *count)).collect();
+    frozen_payees.put(&mut to);
+    let mut documents: Vec<_> =
+        state.documents.iter().map(|(document, sequence)| (document.clone(), *sequence)).collect();
+    documents.sort_unstable();
+    documents.put(&mut to);
+    let mut references: Vec<_> =
+        state.bank_references.iter().map(|(reference, sequence)| (reference.clone(), *sequence)).collect();
+    references.sort_unstable();
+    references.put(&mut to);
+    let reversals: Vec<(Sequence, Sequence)> = state.reversals.iter().map(|(of, by)| (*of, *by)).collect();
+    reversals.put(&mut to);
+    keys.sorted().put(&mut to);
+    to
+}
+
+/// The state from bytes; the names are indexed again.
+pub(super) fn decode(bytes: &[u8]) -> Result<(State, FingerprintTable, UtcNanos), Malformed> {
+    let mut bytes = bytes;
+    let from = &mut bytes;
+    let booked_at = UtcNanos(i64::take(from)?);
+    let mut state = State { funds: Stored::take(from)?, ..State::default() };
+    for unit_id in Vec::take(from)? {
+        state.intern_unit(&unit_id);
+    }
+    state.accounts = Stored::take(from)?;
+    state.lots = Stored::take(from)?;
+    state.contracts = Stored::take(from)?;
+    for _ in 0..take_count(from)? {
+        state.policies.insert(Stored::take(from)?, Stored::take(from)?);
+    }
+    for _ in 0..take_count(from)? {
+        state.payments.insert(Stored::take(from)?, Stored::take(from)?);
+    }
+    for _ in 0..take_count(from)? {
+        state.freezes.insert(Stored::take(from)?, Stored::take(from)?);
+    }
+    state.frozen_payees = Vec::take(from)?.into_iter().collect();
+    state.documents = Vec::take(from)?.into_iter().collect();
+    state.bank_references = Vec::take(from)?.into_iter().collect();
+    state.reversals = Vec::take(from)?.into_iter().collect();
+    let mut keys = FingerprintTable::default();
+    for (fingerprint, sequence) in Vec::<(u64, i64)>::take(from)? {
+        keys.insert(fingerprint, sequence);
+    }
+    if !from.is_empty() {
+        return Err(Malformed);
+    }
+    index_names(&mut state);
+    Ok((state, keys, booked_at))
+}
+
+fn index_names(state: &mut State) {
+    for (at, fund) in state.funds.iter().enumerate() {
+        state.fund_names.insert(fund.definition.fund_id.clone(), FundNumber::after(at));
+    }
+    for (at, account) in state.accounts.iter().enumerate() {
+        let number = AccountNumber::after(at);
+        state.account_names.insert(account.account_id.clone(), number);
+        state.accounts_by_role.insert((account.fund, account.kind, account.unit), number);
+    }
+    for (at, lot) in state.lots.iter().enumerate() {
+        state.lot_names.insert(lot.definition.lot_id.clone(), LotNumber::after(at));
+    }
+    for (at, contract) in state.contracts.iter().enumerate() {
+        state.contract_names.insert(contract.contract_id.clone(), ContractNumber::after(at));
+    }
+}
+
+stored_struct!(Fund { definition, closed_day, closed_period, has_moved });
+stored_struct!(FundDefinition { fund_id, name, family, currency, purposes, economic_codes, policy_id, legal_basis });
+stored_struct!(Currency { code, exponent });
+stored_struct!(Account { account_id, fund, kind, unit, balance_minor, lots, freezes });
+stored_struct!(Lot { fund, definition, stage, freezes });
+stored_struct!(LotDefinition {
+    lot_id,
+    issuer_id,
+    document_number,
+    document_sha256,
+    expires_on,
+    purposes,
+    parent_lot_id,
+});
+stored_struct!(PolicyVersion { version, effective_from, plan_step, checker_tiers, document_sha256 });
+stored_struct!(CheckerTier { from_minor, checkers });
+stored_struct!(Payment { sequence, fund, amount_minor, returned_minor, contract, status });
+stored_struct!(Contract { contract_id, fund, payee, open, carried_minor });
+stored_struct!(Freeze { scope, legs, is_live });
+stored_struct!(Leg { account, lot, debit_minor });
+
+/// Enums without fields: a byte each.
+macro_rules! stored_tags {
+    ($name:ident { $($variant:ident = $tag:literal),* $(,)? }) => {
+        impl Stored for $name {
+            fn put(&self, to: &mut Vec<u8>) {
+                let tag: u8 = match self { $(Self::$variant => $tag,)* };
+                tag.put(to);
+            }
+
+            fn take(from: &mut &[u8]) -> Result<Self, Malformed> {
+                match u8::take(from)? {
+                    $($tag => Ok(Self::$variant),)*
+                    _ => Err(Malformed),
+                }
+            }
+        }
+    };
+}
+
+stored_tags!(FundFamily { Special = 1 });
+stored_tags!(PlanStep { Required = 1, Optional = 2 });
+stored_tags!(PaymentStatus { Ordered = 1, Cleared = 2, Reversed = 3 });
+
+impl Stored for LotStage {
+    fn put(&self, to: &mut Vec<u8>) {
+        match self {
+            Self::Open => 0_u8.put(to),
+            Self::Carried { year } => {
+                1_u8.put(to);
+                year.put(to);
+            }
+            Self::Lapsed => 2_u8.put(to),
+        }
+    }
+
+    fn take(from: &mut &[u8]) -> Result<Self, Malformed> {
+        match u8::take(from)? {
+            0 => Ok(Self::Open),
+            1 => Ok(Self::Carried { year: Stored::take(from)? }),
+            2 => Ok(Self::Lapsed),
+            _ => Err(Malformed),
+        }
+    }
+}
+
+impl Stored for Frozen {
+    fn put(&self, to: &mut Vec<u8>) {
+        match self {
+            Self::Account(account) => {
+                0_u8.put(to);
+                account.put(to);
+            }
+            Self::Lot(lot) => {
+                1_u8.put(to);
+                lot.put(to);
+            }
+            Self::Payee(payee) => {
+                2_u8.put(to);
+                payee.put(to);
+            }
+        }
+    }
+
+    fn take(from: &mut &[u8]) -> Result<Self, Malformed> {
+        match u8::take(from)? {
+            0 => Stored::take(from).map(Self::Account),
+            1 => Stored::take(from).map(Self::Lot),
+            2 => Stored::take(from).map(Self::Payee),
+            _ => Err(Malformed),
+        }
+    }
+}

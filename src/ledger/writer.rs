@@ -1,0 +1,350 @@
+//! The writer: owns the state and the log's head; decides, encodes, hashes.
+
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, mpsc::SyncSender};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::clock::Clock;
+use super::idempotency;
+use super::snapshot;
+use super::{Outcome, Prepared, Receipt, Shared, Submission, SubmissionKind, Unavailable};
+use crate::domain::command::{Command, Envelope, Order};
+use crate::domain::decide::{Context, decide, needs_trial_balance, original_of};
+use crate::domain::event::{Decision, Event, Payload};
+use crate::domain::ids::{ActorId, CaseId, RequestId, Sequence};
+use crate::domain::refusal::{Reason, Refusal};
+use crate::domain::state::State;
+use crate::domain::time::{Day, UtcNanos};
+use crate::format::block::{Block, BlockBuilder};
+use crate::format::fingerprint::FingerprintTable;
+use crate::format::keyed::KeyedDigest;
+use crate::format::record::{Head, split_entry};
+use crate::format::{codec, trial_balance};
+use crate::log::{Fault, LogRead};
+
+/// Commands decided before a group is handed over, at most (one request more may spill over).
+const GROUP_COMMANDS_MAX: usize = 8_192;
+/// Events between snapshots. Writing one stops the writer for as long as copying the state takes.
+const SNAPSHOT_INTERVAL_EVENTS: i64 = 2_000_000;
+
+/// Outcomes on their way to whoever asked.
+pub(super) struct Reply {
+    to: oneshot::Sender<Result<Vec<Outcome>, Unavailable>>,
+    outcomes: Vec<Outcome>,
+}
+
+/// What is committed at once.
+pub(super) struct Group {
+    pub(super) blocks: Arc<Vec<Block>>,
+    pub(super) events: Vec<Event>,
+    pub(super) replies: Vec<Reply>,
+    pub(super) snapshot: Option<Vec<u8>>,
+}
+
+impl Group {
+    pub(super) fn answer(self) {
+        Self::answer_all(self.replies);
+    }
+
+    pub(super) fn answer_all(replies: Vec<Reply>) {
+        for reply in replies {
+            // Whoever asked may have gone away: the events stand all the same, and the key finds them.
+            drop(reply.to.send(Ok(reply.outcomes)));
+        }
+    }
+
+    pub(super) fn fail(self, why: &Unavailable) {
+        for reply in self.replies {
+            drop(reply.to.send(Err(why.clone())));
+        }
+    }
+}
+
+/// Where a writer starts: what replay or a snapshot gave.
+pub(super) struct Start {
+    pub(super) head: Head,
+    state: State,
+    keys: FingerprintTable,
+    booked_at: UtcNanos,
+}
+
+impl Default for Start {
+    fn default() -> Self {
+        Self {
+            head: Head::EMPTY,
+            state: State::default(),
+            keys: FingerprintTable::default(),
+            booked_at: UtcNanos::default(),
+        }
+    }
+}
+
+impl Start {
+    pub(super) fn from_snapshot(head: Head, bytes: &[u8]) -> Option<Self> {
+        let (state, keys, booked_at) = snapshot::decode(bytes).ok()?;
+        Some(Self { head, state, keys, booked_at })
+    }
+
+    /// Applies the events of a block.
+    pub(super) fn replay(&mut self, block: &Block, fingerprints: &KeyedDigest) -> Result<(), Fault> {
+        let mut sequence = block.first_sequence;
+        for entry in block.entries() {
+            let (_, bytes) = split_entry(entry).unwrap_or_default();
+            let event = codec::decode(bytes)
+                .map_err(|error| Fault::new(format!("replaying the event at sequence {sequence}"), error))?;
+            if let Some(request_id) = event.request_id() {
+                self.keys.insert(fingerprints.fingerprint(request_id.as_str()), sequence);
+            }
+            self.state.apply(Sequence(sequence), &event);
+            self.booked_at = event.booked_at;
+            sequence = sequence.saturating_add(1);
+        }
+        self.head = block.head;
+        Ok(())
+    }
+}
+
+/// What the writer leaves behind when it ends.
+pub(super) struct Finished {
+    pub(super) head: Head,
+    state: State,
+    keys: FingerprintTable,
+    booked_at: UtcNanos,
+}
+
+impl Finished {
+    pub(super) fn snapshot(&self) -> Vec<u8> {
+        snapshot::encode(&self.state, &self.keys, self.booked_at)
+    }
+}
+
+pub(super) struct Writer {
+    state: State,
+    keys: FingerprintTable,
+    builder: BlockBuilder,
+    booked_at: UtcNanos,
+    clock: Box<dyn Clock>,
+    shared: Arc<Shared>,
+    reader: Arc<dyn LogRead>,
+    // Blocks handed over that may not be readable in the log yet.
+    in_flight: VecDeque<Arc<Vec<Block>>>,
+    // Events of the group that is being decided.
+    events: Vec<Event>,
+    takes_snapshots: bool,
+    snapshot_at: i64,
+}
+
+impl Writer {
+    pub(super) fn new(
+        start: Start,
+        shared: Arc<Shared>,
+        reader: Arc<dyn LogRead>,
+        clock: Box<dyn Clock>,
+        takes_snapshots: bool,
+    ) -> Self {
+        Self {
+            state: start.state,
+            keys: start.keys,
+            builder: BlockBuilder::new(start.head),
+            booked_at: start.booked_at,
+            clock,
+            shared,
+            reader,
+            in_flight: VecDeque::new(),
+            events: Vec::new(),
+            takes_snapshots,
+            snapshot_at: start.head.sequence.saturating_add(SNAPSHOT_INTERVAL_EVENTS),
+        }
+    }
+
+    /// Runs until nobody can submit any more, or until the committer has failed.
+    pub(super) fn run(mut self, mut submissions: mpsc::Receiver<Submission>, groups: SyncSender<Group>) -> Finished {
+        while let Some(first) = submissions.blocking_recv() {
+            let mut replies = Vec::new();
+            let mut decided = 0_usize;
+            let mut next = Some(first);
+            while let Some(submission) = next {
+                let count = submission.commands.len();
+                self.shared.queued_commands.fetch_sub(count, Ordering::Relaxed);
+                decided = decided.saturating_add(count);
+                let outcomes = self.decide_all(submission.commands, submission.kind);
+                match outcomes {
+                    Ok(outcomes) => replies.push(Reply { to: submission.reply, outcomes }),
+                    Err(why) => drop(submission.reply.send(Err(why))),
+                }
+                next = if decided < GROUP_COMMANDS_MAX { submissions.try_recv().ok() } else { None };
+            }
+            let group = self.close_group(replies);
+            if let Err(refused) = groups.send(group) {
+                // The committer is gone: it failed, and said why.
+                let why = self.shared.read_only.get().cloned().unwrap_or_default();
+                refused.0.fail(&Unavailable::OutcomeUnknown(why));
+                break;
+            }
+        }
+        Finished { head: self.builder.head(), state: self.state, keys: self.keys, booked_at: self.booked_at }
+    }
+
+    fn close_group(&mut self, replies: Vec<Reply>) -> Group {
+        let blocks = Arc::new(self.builder.take());
+        let committed = self.shared.committed().sequence;
+        let is_committed = |blocks: &Vec<Block>| blocks.last().is_none_or(|block| block.head.sequence <= committed);
+        while self.in_flight.front().is_some_and(|blocks| is_committed(blocks)) {
+            self.in_flight.pop_front();
+        }
+        if !blocks.is_empty() {
+            self.in_flight.push_back(Arc::clone(&blocks));
+        }
+        let head = self.builder.head();
+        let is_due = self.takes_snapshots && head.sequence >= self.snapshot_at;
+        let snapshot = is_due.then(|| snapshot::encode(&self.state, &self.keys, self.booked_at));
+        if is_due {
+            self.snapshot_at = head.sequence.saturating_add(SNAPSHOT_INTERVAL_EVENTS);
+        }
+        Group { blocks, events: std::mem::take(&mut self.events), replies, snapshot }
+    }
+
+    fn decide_all(&mut self, commands: Vec<Prepared>, kind: SubmissionKind) -> Result<Vec<Outcome>, Unavailable> {
+        let now = self.clock.now();
+        let mut outcomes = Vec::with_capacity(commands.len());
+        for prepared in commands {
+            if kind == SubmissionKind::Find {
+                if let Some((sequence, entry, event)) = self.find(&prepared)? {
+                    outcomes.push(idempotency::answer(sequence, &entry, &event));
+                }
+                continue;
+            }
+            let earlier = self.find(&prepared)?;
+            let replayed =
+                earlier.and_then(|(sequence, entry, event)| idempotency::replay(&prepared, sequence, &entry, &event));
+            let outcome = match (replayed, kind) {
+                (Some(outcome), _) => outcome,
+                (None, SubmissionKind::Post) => self.post(prepared, now)?,
+                (None, SubmissionKind::Validate | SubmissionKind::Find) => self.validate(prepared)?,
+            };
+            outcomes.push(outcome);
+        }
+        Ok(outcomes)
+    }
+
+    /// The event that has a command's key.
+    fn find(&self, prepared: &Prepared) -> Result<Option<(i64, Vec<u8>, Event)>, Unavailable> {
+        for sequence in self.keys.candidates(prepared.fingerprint) {
+            let (entry, event) = self.event_at(sequence).map_err(|fault| self.unreadable(&fault))?;
+            if event.request_id() == Some(&prepared.command.envelope.request_id) {
+                return Ok(Some((sequence, entry, event)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn unreadable(&self, fault: &Fault) -> Unavailable {
+        self.shared.poison(fault.to_string());
+        Unavailable::ReadOnly(fault.to_string())
+    }
+
+    fn event_at(&self, sequence: i64) -> Result<(Vec<u8>, Event), Fault> {
+        let missing = || Fault::new("reading the log", format!("no event at sequence {sequence}"));
+        let entry = match self.recent_entry(sequence) {
+            Some(entry) => entry,
+            None => crate::log::entry_at(self.reader.as_ref(), sequence)?.ok_or_else(missing)?,
+        };
+        let (_, bytes) = split_entry(&entry).ok_or_else(missing)?;
+        let event = codec::decode(bytes).map_err(|error| Fault::new("reading the log", error))?;
+        Ok((entry, event))
+    }
+
+    fn recent_entry(&self, sequence: i64) -> Option<Vec<u8>> {
+        if let Some(entry) = self.builder.entry_at(sequence) {
+            return Some(entry.to_vec());
+        }
+        let block = self
+            .in_flight
+            .iter()
+            .flat_map(|blocks| blocks.iter())
+            .find(|block| (block.first_sequence..=block.head.sequence).contains(&sequence))?;
+        block.entry_at(sequence).map(<[u8]>::to_vec)
+    }
+
+    fn post(&mut self, prepared: Prepared, now: UtcNanos) -> Result<Outcome, Unavailable> {
+        let Prepared { command: Command { envelope, order }, digest, fingerprint } = prepared;
+        let name = order.name();
+        let decided = self.decide(&envelope, order)?;
+        let booked_at = UtcNanos(now.0.max(self.booked_at.0.saturating_add(1)));
+        let event = |decision| Event { booked_at, command_digest: digest, envelope: Some(envelope), decision };
+        let (event, refusal) = match decided {
+            Ok(decision) => {
+                let mut event = event(decision);
+                match self.builder.push(|buffer| codec::encode(&event, buffer)) {
+                    Ok(head) => {
+                        self.state.apply(Sequence(head.sequence), &event);
+                        return Ok(Outcome::Accepted(self.book(event, fingerprint, head)));
+                    }
+                    Err(too_long) => {
+                        let refusal = Refusal::new(Reason::EventTooLarge).with("event_bytes", too_long.bytes);
+                        event.decision = refused(name, &refusal);
+                        (event, refusal)
+                    }
+                }
+            }
+            Err(refusal) => (event(refused(name, &refusal)), refusal),
+        };
+        // A refusal is a few hundred bytes: names of at most 512 bytes each, a handful of them.
+        let head = self
+            .builder
+            .push(|buffer| codec::encode(&event, buffer))
+            .map_err(|error| self.unreadable(&Fault::new("recording a refusal", error)))?;
+        let receipt = self.book(event, fingerprint, head);
+        Ok(Outcome::Refused { refusal, sequence: Some(receipt.sequence), replayed: false })
+    }
+
+    fn book(&mut self, event: Event, fingerprint: u64, head: Head) -> Receipt {
+        self.keys.insert(fingerprint, head.sequence);
+        self.booked_at = event.booked_at;
+        let receipt =
+            Receipt { sequence: head.sequence, entry_hash: head.hash, booked_at: event.booked_at, replayed: false };
+        self.events.push(event);
+        receipt
+    }
+
+    fn validate(&self, prepared: Prepared) -> Result<Outcome, Unavailable> {
+        let Command { envelope, order } = prepared.command;
+        Ok(match self.decide(&envelope, order)? {
+            Ok(_) => Outcome::Valid,
+            Err(refusal) => Outcome::Refused { refusal, sequence: None, replayed: false },
+        })
+    }
+
+    fn decide(&self, envelope: &Envelope, order: Order) -> Result<Result<Decision, Refusal>, Unavailable> {
+        let mut original = None;
+        if let Some(sequence) = original_of(&self.state, &order)
+            && (1..=self.builder.head().sequence).contains(&sequence.0)
+        {
+            original = Some(self.event_at(sequence.0).map_err(|fault| self.unreadable(&fault))?.1);
+        }
+        let sealed =
+            needs_trial_balance(&self.state, &order).map(|fund| trial_balance::digest(self.state.trial_balance(fund)));
+        let context = Context { original: original.as_ref(), trial_balance_sha256: sealed };
+        Ok(decide(&self.state, envelope, order, &context))
+    }
+}
+
+fn refused(command: &'static str, refusal: &Refusal) -> Decision {
+    let payload = Payload::CommandRefused { command: command.into(), refusal: refusal.clone() };
+    Decision { policy_version: 0, legs: Vec::new(), payload }
+}
+
+/// A command that only carries a key, to ask what became of it.
+pub(super) fn probe(request_id: RequestId) -> Command {
+    Command {
+        envelope: Envelope {
+            request_id,
+            business_date: Day::default(),
+            actor: ActorId::stored(""),
+            checkers: Vec::new(),
+        },
+        order: Order::Unfreeze { case_id: CaseId::stored("") },
+    }
+}
