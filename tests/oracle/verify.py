@@ -1,0 +1,1229 @@
+#!/usr/bin/env python3
+"""Independent verifier of fundledger bundles: Python's standard library and docs/format.md, nothing else.
+
+    python3 verify.py BUNDLE [--deep] [--json]
+
+It shares no code with the ledger. It reads the bytes of docs/format.md, decodes the events of
+proto/fundledger/v1/event.proto by hand, follows the hash chain and, with --deep, derives every balance again from the
+legs. It does not stop at the first fault.
+
+Exit status: 0 verified, 1 broken, 2 usage, 3 unreadable or incomplete.
+
+In reading order: the protobuf decoder, the bundle, blocks and the chain, the books.
+"""
+
+import argparse
+import datetime
+import hashlib
+import json
+import re
+import struct
+import sys
+import zlib
+
+MAGIC = b"fundledger bundle v1\n"
+END_MARK = b"\xff\xff"
+HEADER = struct.Struct(">BBBBHHI32s32s")
+HEADER_SIZE = 76
+MAX_VALUE = 6000
+MAX_PAYLOAD = MAX_VALUE - HEADER_SIZE
+MAX_PARTS = 12
+UNREADABLE_VALUE = 1 << 20
+ZERO_HASH = bytes(32)
+MAX_AMOUNT = (1 << 53) - 1
+MAX_LEGS = 4096
+MAX_REPORTED = 1000
+IDENTIFIER = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
+
+CHECKED = (
+    "framing of bundle and blocks, checksums, end mark",
+    "sequences: contiguous from 0",
+    "hash chain, heads of the blocks",
+    "genesis, strictly increasing booking times, unique request ids, decodable events",
+)
+CHECKED_DEEP = (
+    "numbering of funds, accounts, lots and policy versions",
+    "legs: known accounts and lots, kinds allowed for the event type, one fund, balanced per book",
+    "balances never negative; issued = held per lot; used and cash per lot; cash = claims per fund",
+    "payments, clearings, returns, reversals, freezes of amounts",
+    "closed days and months, trial balance digests, approvals distinct from the maker",
+)
+NOT_CHECKED = (
+    "whether the chain is the one that was published: no checkpoint, signature or witness is looked at",
+    "keyed digests (commands, payees): opaque without their keys",
+    "rules of decision: checkers needed, plan step, purposes, economic codes, expiry, contracts, freezes that block, "
+    "unique document numbers and bank references",
+)
+
+
+class Faults:
+    """Everything found wrong: the first MAX_REPORTED in full, the rest by count."""
+
+    def __init__(self):
+        self.reported = []
+        self.count = 0
+        self.first_bad_sequence = None
+        self.broken = False
+
+    def add(self, sequence, kind, message):
+        """Records a fault at a sequence (None: of the file as a whole). Kind `incomplete` alone breaks nothing."""
+        self.count += 1
+        if kind != "incomplete":
+            self.broken = True
+        if sequence is not None and (self.first_bad_sequence is None or sequence < self.first_bad_sequence):
+            self.first_bad_sequence = sequence
+        if len(self.reported) < MAX_REPORTED:
+            self.reported.append({"sequence": sequence, "kind": kind, "message": message})
+
+    def verdict(self):
+        """What it comes to: verified, broken, or incomplete (which says nothing about what is missing)."""
+        if self.broken:
+            return "broken"
+        return "incomplete" if self.count else "verified"
+
+
+# ---- The protobuf decoder ------------------------------------------------------------------------------------------
+
+# Message, then `number name type`; `*` marks a repeated field. `oneof` is the payload, named by its message.
+SCHEMA = """
+Approval: 1 actor string
+Leg: 1 account int32, 2 lot int32, 3 amount_minor sint64
+LedgerCreated: 1 origin string, 2 format_version int32, 3 development bool
+FundDefined: 1 fund int32, 2 fund_id string, 3 name string, 4 family int32, 5 currency_code string,
+  6 currency_exponent int32, 7 purposes string*, 8 economic_codes string*, 9 policy_id string, 10 legal_basis string
+CheckerTier: 1 from_amount_minor int64, 2 checkers int32
+PolicySet: 1 policy_id string, 2 version int32, 3 effective_from_day int32, 4 plan_step int32,
+  5 checker_tiers CheckerTier*, 6 document_sha256 bytes
+AccountOpened: 1 account int32, 2 account_id string, 3 fund int32, 4 kind int32, 5 unit_id string
+LotOpened: 1 lot int32, 2 lot_id string, 3 fund int32, 4 issuer_id string, 5 document_number string,
+  6 document_sha256 bytes, 7 expires_day int32, 8 purposes string*, 9 parent_lot_id string
+OpeningBalance: 1 fund int32, 2 document_number string, 3 document_sha256 bytes, 4 lots LotOpened*
+BudgetIssued: 1 lot LotOpened
+BudgetAllocated: 1 document_number string
+BudgetAdjusted: 1 kind int32, 2 document_number string, 3 issuer_id string
+PlanApproved: 1 document_number string
+Committed: 1 contract_id string, 2 ocid string, 3 payee bytes
+CommitmentReleased: 1 contract_id string
+Frozen: 1 case_id string, 2 legal_basis string, 3 account int32, 4 lot int32, 5 payee bytes
+Unfrozen: 1 case_id string
+CashReceived: 1 bank_reference string
+PaymentExecuted: 1 payment_id string, 2 payee bytes, 3 purpose string, 4 function_code string, 5 economic_code string,
+  6 project_id string, 7 contract_id string, 8 method int32, 9 document_sha256 bytes*
+Cleared: 1 bank_reference string, 2 payment_ids string*
+PaymentReturned: 1 payment_id string, 2 original_sequence int64, 3 bank_reference string, 4 reason_code string
+Reversed: 1 original_sequence int64, 2 reason_code string
+DayClosed: 1 fund int32, 2 day int32
+PeriodClosed: 1 fund int32, 2 period int32, 3 trial_balance_sha256 bytes
+CarriedForward: 1 lot int32, 2 year int32
+LapsedRecovered: 1 lot int32, 2 legal_basis string
+Fact: 1 key string, 2 value string
+CommandRefused: 1 reason int32, 2 command string, 3 facts Fact*
+Event: 1 booked_at_ns sfixed64, 2 business_day int32, 3 request_id string, 4 command_digest bytes, 5 actor string,
+  6 approvals Approval*, 7 policy_version int32, 8 legs Leg*, 20 LedgerCreated oneof, 21 FundDefined oneof,
+  22 PolicySet oneof, 23 AccountOpened oneof, 24 OpeningBalance oneof, 25 BudgetIssued oneof, 26 BudgetAllocated oneof,
+  27 BudgetAdjusted oneof, 28 PlanApproved oneof, 29 Committed oneof, 30 CommitmentReleased oneof, 31 Frozen oneof,
+  32 Unfrozen oneof, 33 CashReceived oneof, 34 PaymentExecuted oneof, 35 Cleared oneof, 36 PaymentReturned oneof,
+  37 Reversed oneof, 38 DayClosed oneof, 39 PeriodClosed oneof, 40 CarriedForward oneof, 41 LapsedRecovered oneof,
+  60 CommandRefused oneof
+"""
+
+VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
+WIRE_TYPES = {"int32": VARINT, "int64": VARINT, "sint64": VARINT, "bool": VARINT, "sfixed64": FIXED64}
+
+
+class DecodeError(ValueError):
+    """Bytes that are no such message."""
+
+
+def compile_schema(text):
+    """Turns SCHEMA into {message: {field number: (wire type, name, type, fields of a sub-message, repeated)}}."""
+    messages = {}
+    for message, body in re.findall(r"^(\w+):((?:.*\n)(?:  .*\n)*)", text, re.MULTILINE):
+        fields = messages[message] = {}
+        for number, name, kind, star in re.findall(r"(\d+) (\w+) (\w+)(\*?)", body):
+            sub = messages.get(name if kind == "oneof" else kind)
+            fields[int(number)] = (WIRE_TYPES.get(kind, LENGTH), name, kind, sub, bool(star))
+    return messages
+
+
+EVENT = compile_schema(SCHEMA)["Event"]
+
+
+def varint(buf, pos):
+    """Reads a base-128 varint of up to 64 bits: (value, position after it)."""
+    value = shift = 0
+    while True:
+        byte = buf[pos]
+        pos += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            break
+        shift += 7
+    if value >> 64 or shift > 63:
+        raise DecodeError("varint longer than 64 bits")
+    return value, pos
+
+
+def integer(value, kind):
+    """Turns a raw varint into the integer its type means."""
+    if kind == "sint64":
+        return (value >> 1) ^ -(value & 1)
+    if value >> 63:
+        value -= 1 << 64
+    if kind == "int32" and not -(1 << 31) <= value < 1 << 31:
+        raise DecodeError("int32 out of range")
+    return value
+
+
+def skip_unknown(buf, pos, wire):
+    """Position after the value of a field that is not in the schema: a later version may have added it."""
+    if wire == VARINT:
+        return varint(buf, pos)[1]
+    if wire == LENGTH:
+        size, pos = varint(buf, pos)
+        return pos + size
+    if wire in (FIXED64, FIXED32):
+        return pos + (8 if wire == FIXED64 else 4)
+    raise DecodeError(f"wire type {wire}")
+
+
+def decode(fields, buf, pos, end):
+    """Decodes buf[pos:end] into a dict of the fields present; a oneof payload stands under `type` and `payload`."""
+    out = {}
+    while pos < end:
+        tag = buf[pos]
+        pos += 1
+        if tag > 0x7F:
+            tag, pos = varint(buf, pos - 1)
+        wire = tag & 7
+        field = fields.get(tag >> 3)
+        if field is None:
+            pos = skip_unknown(buf, pos, wire)
+            continue
+        expected_wire, name, kind, sub, repeated = field
+        if wire != expected_wire:
+            raise DecodeError(f"field {name} has wire type {wire}")
+        if wire == LENGTH:
+            size = buf[pos]
+            pos += 1
+            if size > 0x7F:
+                size, pos = varint(buf, pos - 1)
+            start, pos = pos, pos + size
+            if pos > end:
+                raise DecodeError(f"field {name} runs over its end")
+            if sub is not None:
+                value = decode(sub, buf, start, pos)
+            elif kind == "string":
+                value = str(buf[start:pos], "utf-8")
+            else:
+                value = buf[start:pos]
+        elif wire == VARINT:
+            value = buf[pos]
+            pos += 1
+            if value > 0x7F:
+                value, pos = varint(buf, pos - 1)
+            if value > 0x7F or kind == "sint64":
+                value = integer(value, kind)
+        else:
+            (value,) = struct.unpack_from("<q", buf, pos)
+            pos += 8
+        if repeated:
+            out.setdefault(name, []).append(value)
+            continue
+        if kind == "oneof":
+            out["type"], name = name, "payload"
+        if name in out:
+            raise DecodeError(f"field {name} stands twice")
+        out[name] = value
+    if pos != end:
+        raise DecodeError("a field runs over the end of its message")
+    return out
+
+
+def decode_event(data):
+    """Decodes one event; it must carry exactly one payload of a known type."""
+    try:
+        event = decode(EVENT, data, 0, len(data))
+    except (IndexError, struct.error) as error:
+        raise DecodeError("a field runs over the end of the event") from error
+    except UnicodeDecodeError as error:
+        raise DecodeError("a text is not UTF-8") from error
+    if "payload" not in event:
+        raise DecodeError("no payload of a known type")
+    return event
+
+
+# ---- The bundle ----------------------------------------------------------------------------------------------------
+
+
+class Incomplete(Exception):
+    """The file ends, or stops making sense, before its end mark."""
+
+
+class Bundle:
+    """Reads `key length, key, value length, value` up to the end mark, hashing what it reads."""
+
+    def __init__(self, file, faults):
+        self.file = file
+        self.faults = faults
+        self.digest = hashlib.sha256()
+        self.values = 0
+
+    def read(self, size):
+        """Reads exactly `size` bytes."""
+        data = self.file.read(size)
+        if len(data) != size:
+            raise Incomplete("the file stops before its end mark")
+        return data
+
+    def __iter__(self):
+        """Yields (key, value); checks the end mark last."""
+        if self.read(len(MAGIC)) != MAGIC:
+            raise Incomplete("not a fundledger bundle of version 1")
+        self.digest.update(MAGIC)
+        while True:
+            prefix = self.read(2)
+            if prefix == END_MARK:
+                self.check_end()
+                return
+            key_size = int.from_bytes(prefix, "big")
+            key_and_size = self.read(key_size + 4)
+            value_size = int.from_bytes(key_and_size[key_size:], "big")
+            if value_size > UNREADABLE_VALUE:
+                self.faults.add(None, "framing", f"value {self.values} claims {value_size} bytes")
+                raise Incomplete("no way to find the next value")
+            value = self.read(value_size)
+            self.digest.update(prefix + key_and_size + value)
+            self.values += 1
+            yield key_and_size[:key_size], value
+
+    def check_end(self):
+        """Checks the count and the digest behind the end mark, and that nothing follows."""
+        count = int.from_bytes(self.read(8), "big")
+        digest = self.read(32)
+        if count != self.values:
+            self.faults.add(None, "framing", f"the end mark counts {count} values, the file has {self.values}")
+        if digest != self.digest.digest():
+            self.faults.add(None, "checksum", "the file is not the one its end mark was written for")
+        if self.file.read(1):
+            self.faults.add(None, "framing", "bytes follow the end mark")
+
+
+# ---- Blocks and the chain ------------------------------------------------------------------------------------------
+
+
+class Log:
+    """Takes the values in order, puts blocks together and follows sequence, chain and time."""
+
+    def __init__(self, faults, books=None):
+        self.fault = faults.add
+        self.books = books
+        self.books_end = None
+        self.next_sequence = 0
+        self.entries = 0
+        self.head = ZERO_HASH  # None after a gap: the hash before the next entry is then unknown.
+        self.last_booked = None
+        self.request_ids = set()
+        self.split = None  # (sequence, parts, heads, payloads so far) of an entry in several values.
+
+    def value(self, key, value):
+        """Checks one value of the store: key, header, checksum; hands on the block when it is whole."""
+        if len(key) != 9:
+            self.fault(self.next_sequence, "framing", f"key of {len(key)} bytes")
+            return
+        sequence, key_part = int.from_bytes(key[:8], "big"), key[8]
+        if not HEADER_SIZE <= len(value) <= MAX_VALUE:
+            self.fault(sequence, "framing", f"value of {len(value)} bytes")
+            if len(value) < HEADER_SIZE:
+                return
+        version, part, parts, reserved, count, size, crc, previous, head = HEADER.unpack_from(value)
+        if zlib.crc32(value[12:], zlib.crc32(value[:8])) != crc:
+            self.fault(sequence, "checksum", "the block's checksum does not match")
+        for wrong, message in (
+            (version != 1, f"format version {version}"),
+            (part != key_part, f"part {part} under the key of part {key_part}"),
+            (not 1 <= parts <= MAX_PARTS, f"{parts} parts"),
+            (reserved != 0, f"reserved byte is {reserved}"),
+            (count == 0 or (parts > 1 and count != 1), f"{count} entries in {parts} parts"),
+            (size != len(value) - HEADER_SIZE, f"payload length {size}, found {len(value) - HEADER_SIZE}"),
+        ):
+            if wrong:
+                self.fault(sequence, "framing", message)
+        payload = value[HEADER_SIZE:]
+        if parts > 1 or key_part > 0:
+            self.part(sequence, key_part, parts, (previous, head), payload)
+        else:
+            self.finish_split()
+            self.block(sequence, count, previous, head, payload)
+
+    def part(self, sequence, part, parts, heads, payload):
+        """Collects the parts of a split entry."""
+        if part == 0:
+            self.finish_split()
+            self.split = (sequence, parts, heads, [])
+        elif self.split is None or (sequence, parts, part) != (*self.split[:2], len(self.split[3])):
+            self.finish_split()
+            self.fault(sequence, "framing", f"part {part} of {parts} does not continue the value before it")
+            return
+        elif heads != self.split[2]:
+            self.fault(sequence, "block_head", f"part {part} carries other heads than part 0")
+        is_last = part == parts - 1
+        if not payload or (not is_last and len(payload) != MAX_PAYLOAD):
+            self.fault(sequence, "framing", f"part {part} of {parts} has {len(payload)} bytes")
+        self.split[3].append(payload)
+        if is_last:
+            heads, payloads = self.split[2:]
+            self.split = None
+            self.block(sequence, 1, *heads, b"".join(payloads))
+
+    def finish_split(self):
+        """A split entry must be whole before the next block."""
+        if self.split:
+            self.fault(self.split[0], "framing", f"{len(self.split[3])} of {self.split[1]} parts of an entry")
+            self.split = None
+
+    def block(self, sequence, count, previous, head, payload):
+        """Checks the place and the heads of one block, and its entries."""
+        sequence = self.place(sequence, previous)
+        if sequence is None:
+            return
+        if self.head is not None and previous != self.head:
+            self.fault(sequence, "block_head", "the block's previous head is not the hash of the entry before it")
+        position, size = 0, len(payload)
+        for _ in range(count):
+            start = position + 2
+            stop = start + int.from_bytes(payload[position:start], "big")
+            if start > size or stop > size:
+                break
+            self.entry(self.next_sequence, payload[start:stop])
+            position = stop
+        read = self.next_sequence - sequence
+        if read != count or position != size:
+            self.fault(sequence, "framing", f"{read} of {count} records read, {size - position} bytes left over")
+        elif head != self.head:
+            self.fault(self.next_sequence - 1, "block_head", "the block's head is not the hash of its last entry")
+
+    def place(self, sequence, previous):
+        """Where the block stands in the log: its sequence, or None where the log has that sequence already."""
+        expected = self.next_sequence
+        if sequence == expected:
+            return sequence
+        if previous == self.head:
+            self.fault(expected, "sequence", f"the key says {sequence}, but the block continues at {expected}")
+            return expected
+        if sequence < expected:
+            self.fault(sequence, "sequence", f"sequence {sequence} again: {expected} is next")
+            return None
+        self.fault(expected, "sequence", f"sequences {expected} to {sequence - 1} are missing")
+        self.next_sequence = sequence
+        self.head = None
+        self.stop_books(expected)
+        return sequence
+
+    def entry(self, sequence, entry):
+        """Checks one entry: its link, its event, what the event says of itself, and its effect on the books."""
+        self.next_sequence = sequence + 1
+        self.entries += 1
+        link, expected = entry[:32], self.head
+        self.head = hashlib.sha256(b"\0" + entry).digest()
+        if expected is not None and link != expected:
+            message = "the first entry does not stand after 32 zero bytes"
+            if sequence:
+                message = f"previous_hash is not the hash of entry {sequence - 1}: one of them was changed"
+            self.fault(sequence, "chain", message)
+        data = entry[32:]
+        try:
+            event = decode_event(data)
+        except DecodeError as error:
+            self.fault(sequence, "decode", str(error))
+            self.stop_books(sequence)
+            return
+        self.event(sequence, event)
+        if self.books is not None:
+            self.books.event(sequence, event, data)
+
+    def event(self, sequence, event):
+        """Checks genesis, time and request id."""
+        is_genesis = event["type"] == "LedgerCreated"
+        if is_genesis != (sequence == 0):
+            self.fault(sequence, "genesis", f"{event['type']} at sequence {sequence}")
+        booked = event.get("booked_at_ns", 0)
+        if self.last_booked is not None and booked <= self.last_booked:
+            self.fault(sequence, "time", f"booked_at_ns {booked} after {self.last_booked}")
+        self.last_booked = booked
+        request_id = event.get("request_id", "")
+        if is_genesis:
+            self.genesis(sequence, event["payload"], request_id)
+        elif not IDENTIFIER.fullmatch(request_id):
+            self.fault(sequence, "request_id", f"request_id {request_id!r}")
+        elif request_id in self.request_ids:
+            self.fault(sequence, "request_id", f"request_id {request_id!r} was used before")
+        else:
+            self.request_ids.add(request_id)
+
+    def genesis(self, sequence, payload, request_id):
+        """Checks the first event."""
+        if payload.get("format_version", 0) != 1:
+            self.fault(sequence, "genesis", f"format version {payload.get('format_version', 0)}")
+        if not 1 <= len(payload.get("origin", "")) <= 255:
+            self.fault(sequence, "genesis", "no origin of 1 to 255 characters")
+        if request_id:
+            self.fault(sequence, "genesis", "the genesis carries a request_id")
+
+    def stop_books(self, sequence):
+        """An event is missing: balances after it cannot be derived."""
+        if self.books is not None:
+            self.books = None
+            self.books_end = sequence
+
+    def finish(self, is_complete):
+        """Checks what can only be known at the end."""
+        if is_complete:
+            self.finish_split()
+            if self.entries == 0:
+                self.fault(0, "genesis", "no entry")
+
+
+# ---- The books -----------------------------------------------------------------------------------------------------
+
+SOURCE, UNALLOCATED, UNIT, PLAN, COMMITTED, FROZEN, USED, CARRY, RECALLED = range(1, 10)
+TREASURY, FUND_LOT, CLEARING = 20, 40, 41
+KIND_NAMES = {
+    SOURCE: "SOURCE", UNALLOCATED: "UNALLOCATED", UNIT: "UNIT", PLAN: "PLAN", COMMITTED: "COMMITTED",
+    FROZEN: "FROZEN", USED: "USED", CARRY: "CARRY", RECALLED: "RECALLED",
+    TREASURY: "TREASURY", FUND_LOT: "FUND_LOT", CLEARING: "CLEARING",
+}  # fmt: skip
+CASH_BOOK = 20  # Kinds from here on; below is the authority book.
+DRAWABLE = (UNIT, PLAN, COMMITTED, CARRY)
+SUPPLEMENT, REDUCTION, REALLOCATION = 1, 2, 3
+
+# What an event of a type may move: (kinds debited, kinds credited) per book.
+MOVES = {
+    "BudgetIssued": (((SOURCE,), (UNALLOCATED,)),),
+    "BudgetAllocated": (((UNALLOCATED,), (UNALLOCATED, UNIT)),),
+    ("BudgetAdjusted", SUPPLEMENT): (((SOURCE,), (UNALLOCATED,)),),
+    ("BudgetAdjusted", REDUCTION): (((UNALLOCATED, UNIT), (SOURCE,)),),
+    ("BudgetAdjusted", REALLOCATION): (((UNIT,), (UNIT,)),),
+    "PlanApproved": (((UNIT,), (PLAN,)),),
+    "Committed": (((PLAN, UNIT), (COMMITTED,)),),
+    "CommitmentReleased": (((COMMITTED,), (PLAN, UNIT)),),
+    "Frozen": (((UNIT, PLAN), (FROZEN,)),),
+    "CashReceived": (((TREASURY,), (FUND_LOT,)),),
+    "PaymentExecuted": ((DRAWABLE, (USED,)), ((FUND_LOT,), (CLEARING,))),
+    "Cleared": (((CLEARING,), (TREASURY,)),),
+    "PaymentReturned": (((USED,), (*DRAWABLE, RECALLED)), ((TREASURY, FUND_LOT), (FUND_LOT, TREASURY))),
+    "CarriedForward": (((UNIT, PLAN, COMMITTED), (CARRY,)),),
+    "LapsedRecovered": (((UNALLOCATED, UNIT, PLAN, CARRY), (RECALLED,)), ((FUND_LOT,), (TREASURY,))),
+    "OpeningBalance": (
+        ((SOURCE,), (UNALLOCATED, UNIT, PLAN, COMMITTED, FROZEN, USED, CARRY, RECALLED)),
+        ((TREASURY,), (FUND_LOT, CLEARING)),
+    ),
+}
+# (kind, is debit) allowed per type, and the books that must be there.
+ALLOWED = {
+    event_type: frozenset(
+        [(kind, True) for debits, _ in moves for kind in debits]
+        + [(kind, False) for _, credits in moves for kind in credits]
+    )
+    for event_type, moves in MOVES.items()
+}
+OPTIONAL_CASH = ("LapsedRecovered",)
+ANY_BOOK = ("OpeningBalance",)
+MIRRORS = ("Reversed", "Unfrozen")
+ONE_ACCOUNT_A_SIDE = {
+    "BudgetIssued", "BudgetAllocated", "BudgetAdjusted", "PlanApproved", "Committed", "CommitmentReleased", "Frozen",
+    "CashReceived", "PaymentExecuted", "Cleared",
+}  # fmt: skip
+SAME_UNIT = {"PlanApproved", "Committed", "CommitmentReleased", "Frozen", "PaymentExecuted"}
+ONE_LOT = {"BudgetIssued", "BudgetAdjusted", "CashReceived", "CarriedForward", "LapsedRecovered"}
+REVERSIBLE = {
+    "CashReceived", "BudgetAllocated", "BudgetAdjusted", "PlanApproved", "Committed", "CommitmentReleased",
+    "PaymentExecuted",
+}  # fmt: skip
+EPOCH = datetime.date(1970, 1, 1).toordinal()
+
+
+class Fund:
+    """A fund: its balances, and how far it is closed."""
+
+    __slots__ = ("number", "balances", "assets", "claims", "clearing", "moved", "closed_through", "last_month")
+
+    def __init__(self, number):
+        self.number = number
+        self.balances = {}  # account << 32 | lot -> balance on the normal side
+        self.assets = self.claims = 0
+        self.clearing = []  # keys of the clearing accounts
+        self.moved = False  # other than by an opening balance
+        self.closed_through = self.last_month = None
+
+
+class Account:
+    """An account, as opened."""
+
+    __slots__ = ("number", "fund", "kind", "unit", "tracks_lots", "sign", "balance")
+
+    def __init__(self, number, fund, kind, unit):
+        self.number, self.fund, self.kind, self.unit = number, fund, kind, unit
+        self.tracks_lots = kind < CASH_BOOK or kind == FUND_LOT
+        self.sign = 1 if kind in (SOURCE, TREASURY) else -1
+        self.balance = 0
+
+
+class Lot:
+    """A lot: sums of its balances (from legs), and what they should be (from what the events mean)."""
+
+    __slots__ = ("number", "fund", "source", "held", "used", "cash", "issued", "due_used", "due_cash", "reported",
+                 "carried", "recalled")  # fmt: skip
+
+    def __init__(self, number, fund):
+        self.number, self.fund = number, fund
+        self.source = self.held = self.used = self.cash = 0
+        self.issued = self.due_used = self.due_cash = 0
+        self.reported = (0, 0, 0, 0)  # discrepancies already reported
+        self.carried = self.recalled = False
+
+
+class Payment:
+    """A payment, with what is left of each draw."""
+
+    __slots__ = ("sequence", "fund", "source", "draws", "amount", "left", "state")
+
+    def __init__(self, sequence, fund, source, draws):
+        self.sequence, self.fund, self.source, self.draws = sequence, fund, source, draws
+        self.amount = self.left = sum(amount for _, amount in draws)
+        self.state = "ordered"
+
+
+def month_end(period):
+    """Last day of the month yyyymm, in days since 1970-01-01; ValueError if there is no such month."""
+    year, month = divmod(period, 100)
+    datetime.date(year, month, 1)
+    return datetime.date(year + month // 12, month % 12 + 1, 1).toordinal() - 1 - EPOCH
+
+
+def next_month(period):
+    """The month after yyyymm."""
+    year, month = divmod(period, 100)
+    return (year + month // 12) * 100 + month % 12 + 1
+
+
+def trial_balance(fund):
+    """The trial balance digest of docs/format.md."""
+    rows = sorted(row for row in fund.balances.items() if row[1])
+    packed = b"".join(struct.pack(">Qq", key, balance) for key, balance in rows)
+    return hashlib.sha256(b"fundledger trial balance v1\n" + packed).digest()
+
+
+def flows_of(legs):
+    """Sums legs to {(kind, is debit): {lot: amount above 0}}."""
+    flows = {}
+    for account, lot, amount in legs:
+        is_debit = amount > 0
+        by_lot = flows.setdefault((account.kind, is_debit), {})
+        by_lot[lot] = by_lot.get(lot, 0) + (amount if is_debit else -amount)
+    return flows
+
+
+def merged(flows, kinds, is_debit):
+    """Sums the flows of several kinds on one side by lot."""
+    sums = {}
+    for kind in kinds:
+        for lot, amount in flows.get((kind, is_debit), {}).items():
+            sums[lot] = sums.get(lot, 0) + amount
+    return sums
+
+
+def total(flows, kind, is_debit):
+    """Sum of one kind on one side over all lots."""
+    return sum(flows.get((kind, is_debit), {}).values())
+
+
+def effects(event_type, payload, flows):
+    """What an event means for its lots, read from the *other* side of what it should have moved.
+
+    Three dicts by lot: authority issued, authority used, cash of the lot.
+    """
+    issued, used, cash = {}, {}, {}
+    adjustment = payload.get("kind", 0) if event_type == "BudgetAdjusted" else 0
+    if event_type == "PaymentExecuted":
+        used = merged(flows, DRAWABLE, True)
+        cash = {lot: -amount for lot, amount in used.items()}
+    elif event_type == "BudgetIssued" or adjustment == SUPPLEMENT:
+        issued = merged(flows, (UNALLOCATED,), False)
+    elif adjustment == REDUCTION:
+        issued = {lot: -amount for lot, amount in merged(flows, (UNALLOCATED, UNIT), True).items()}
+    elif event_type == "CashReceived":
+        cash = {lot: total(flows, TREASURY, True) for lot in flows.get((FUND_LOT, False), ())}
+    elif event_type == "PaymentReturned":
+        back = merged(flows, (USED,), True)
+        upward = merged(flows, (RECALLED,), False)
+        used = {lot: -amount for lot, amount in back.items()}
+        cash = {lot: amount - upward.get(lot, 0) for lot, amount in back.items()}
+    elif event_type == "LapsedRecovered":
+        cash = {lot: -total(flows, TREASURY, False) for lot in flows.get((FUND_LOT, True), ())}
+    elif event_type == "OpeningBalance":
+        issued = merged(flows, (SOURCE,), True)
+        used = merged(flows, (USED,), False)
+        cash = merged(flows, (FUND_LOT,), False)
+    return issued, used, cash
+
+
+class Books:
+    """Derives all balances from the legs alone and holds them against what the events mean."""
+
+    def __init__(self, faults):
+        self.fault = faults.add
+        self.funds, self.accounts, self.lots = {}, {}, {}
+        self.last_number = {"fund": 0, "account": 0, "lot": 0}
+        self.policies = {}
+        self.payments = {}
+        self.reversible = {}  # sequence -> event bytes
+        self.reversed = set()
+        self.freezes = {}  # live case -> legs as (account, lot, amount)
+        self.cases = set()
+        self.special = {
+            "FundDefined": self.fund_defined,
+            "PolicySet": self.policy_set,
+            "AccountOpened": self.account_opened,
+            "Frozen": self.frozen,
+            "Unfrozen": self.unfrozen,
+            "PaymentExecuted": self.payment_executed,
+            "Cleared": self.cleared,
+            "PaymentReturned": self.payment_returned,
+            "DayClosed": self.day_closed,
+            "PeriodClosed": self.period_closed,
+            "CarriedForward": self.carried_forward,
+            "LapsedRecovered": self.lapsed_recovered,
+        }
+
+    def event(self, sequence, event, data):
+        """Takes one event after the other."""
+        event_type, payload = event["type"], event["payload"]
+        raw_legs = event.get("legs", ())
+        if event_type == "CommandRefused":
+            if raw_legs:
+                self.fault(sequence, "books", "a refused command has legs")
+            return
+        self.approvals(sequence, event)
+        self.open_lots(sequence, event_type, payload)
+        legs = self.resolve(sequence, raw_legs)
+        if legs is None:
+            return
+        fund = legs[0][0].fund if legs else self.fund_of(payload)
+        day = event.get("business_day", 0)
+        if fund is not None and fund.closed_through is not None and day <= fund.closed_through:
+            self.fault(sequence, "period", f"dated {day}; fund {fund.number} is closed through {fund.closed_through}")
+        flows = flows_of(legs)
+        self.shape(sequence, event_type, payload, legs, flows)
+        meaning = effects(event_type, payload, flows)
+        if event_type == "Reversed":
+            meaning = self.reversal(sequence, payload, event.get("legs", ()), flows)
+        elif event_type in REVERSIBLE:
+            self.reversible[sequence] = data
+        handler = self.special.get(event_type)
+        if handler is not None:
+            handler(sequence, payload, legs, flows)
+        if legs:
+            if event_type == "OpeningBalance" and fund.moved:
+                self.fault(sequence, "books", "an opening balance after other movements of the fund")
+            fund.moved = fund.moved or event_type != "OpeningBalance"
+            self.post(sequence, fund, legs, meaning)
+
+    # -- The envelope and the legs
+
+    def approvals(self, sequence, event):
+        """Maker and checkers are distinct."""
+        checkers = [approval.get("actor", "") for approval in event.get("approvals", ())]
+        if event.get("actor", "") in checkers:
+            self.fault(sequence, "approvals", f"maker {event.get('actor', '')!r} is among the approvals")
+        if len(set(checkers)) != len(checkers):
+            self.fault(sequence, "approvals", "one checker approved twice")
+
+    def fund_of(self, payload):
+        """The fund an event without legs is about, if its payload names one, or an account or a lot."""
+        if "fund" in payload:
+            return self.funds.get(payload["fund"])
+        named = self.accounts.get(payload.get("account")) or (
+            self.lots.get(payload["lot"]) if isinstance(payload.get("lot"), int) else None
+        )
+        return named.fund if named else None
+
+    def resolve(self, sequence, raw_legs):
+        """Legs as (Account, lot number, amount); None, after a fault each, if some do not make sense."""
+        legs, funds, is_sound = [], set(), True
+        if len(raw_legs) > MAX_LEGS:
+            self.fault(sequence, "books", f"{len(raw_legs)} legs")
+        for raw in raw_legs:
+            lot_number, amount = raw.get("lot", 0), raw.get("amount_minor", 0)
+            account = self.accounts.get(raw.get("account", 0))
+            problem = None
+            if account is None:
+                problem = f"leg on unknown account {raw.get('account', 0)}"
+            elif not amount or not -MAX_AMOUNT <= amount <= MAX_AMOUNT:
+                problem = f"leg with amount {amount}"
+            elif not account.tracks_lots:
+                if lot_number:
+                    problem = f"lot {lot_number} on account {account.number}, which tracks none"
+            else:
+                lot = self.lots.get(lot_number)
+                if lot is None or lot.fund is not account.fund:
+                    problem = f"lot {lot_number} is none of the fund of account {account.number}"
+            if problem:
+                self.fault(sequence, "books", problem)
+                is_sound = False
+                continue
+            funds.add(account.fund)
+            legs.append((account, lot_number, amount))
+        if len(funds) > 1:
+            self.fault(sequence, "books", "legs in more than one fund")
+            is_sound = False
+        return legs if is_sound else None
+
+    def shape(self, sequence, event_type, payload, legs, flows):
+        """Only kinds and sides that the type allows; all books that it needs; one account a side."""
+        if event_type in MIRRORS:
+            return
+        key = (event_type, payload.get("kind", 0)) if event_type == "BudgetAdjusted" else event_type
+        if event_type == "BudgetAdjusted" and key not in MOVES:
+            self.fault(sequence, "books", f"adjustment of kind {key[1]}")
+            return
+        allowed = ALLOWED.get(key, frozenset())
+        if not allowed.issuperset(flows):
+            for kind, is_debit in sorted(set(flows) - allowed):
+                side = "debits" if is_debit else "credits"
+                self.fault(sequence, "books", f"{event_type} {side} {KIND_NAMES[kind]}")
+            return
+        if not legs:
+            if allowed and event_type != "Frozen":
+                self.fault(sequence, "books", f"{event_type} without legs")
+            return
+        books = {kind >= CASH_BOOK for kind, _ in flows}
+        needed = {debits[0] >= CASH_BOOK for debits, _ in MOVES[key]}
+        if event_type in OPTIONAL_CASH:
+            needed.discard(True)
+        if event_type not in ANY_BOOK and not needed <= books:
+            self.fault(sequence, "books", f"{event_type} moves nothing in one of its books")
+        if event_type in ONE_ACCOUNT_A_SIDE:
+            self.sides(sequence, event_type, legs)
+        if event_type in ONE_LOT:
+            named = payload.get("lot")
+            lots = {lot for _, lot, _ in legs if lot}
+            if isinstance(named, dict):
+                named = named.get("lot", 0)
+            if lots != ({named} if named is not None else lots) or len(lots) != 1:
+                self.fault(sequence, "books", f"{event_type} moves lots {sorted(lots)}")
+
+    def sides(self, sequence, event_type, legs):
+        """One account a side and book; where the type says so, of the same unit."""
+        sides = {}
+        for account, _, amount in legs:
+            side = (account.kind >= CASH_BOOK, amount > 0)
+            if sides.setdefault(side, account) is not account:
+                self.fault(sequence, "books", f"{event_type} moves several accounts on one side")
+                return
+        debited, credited = sides.get((False, True)), sides.get((False, False))
+        if debited is not None and debited is credited:
+            self.fault(sequence, "books", f"{event_type} moves account {debited.number} to itself")
+        if event_type in SAME_UNIT and debited and credited and debited.kind != CARRY and debited.unit != credited.unit:
+            self.fault(sequence, "books", f"{event_type} moves from unit {debited.unit!r} to {credited.unit!r}")
+
+    def post(self, sequence, fund, legs, meaning):
+        """Applies legs and meaning, then checks the invariants of what they touched."""
+        balances, lots = fund.balances, self.lots
+        authority = cash = 0
+        touched, lowered = set(), {}
+        for account, lot_number, amount in legs:
+            kind = account.kind
+            moved = amount * account.sign
+            key = account.number << 32 | lot_number
+            balances[key] = balances.get(key, 0) + moved
+            account.balance += moved
+            if moved < 0:
+                lowered[key] = (account, lot_number)
+            if kind < CASH_BOOK:
+                authority += amount
+                lot = lots[lot_number]
+                touched.add(lot_number)
+                if kind == SOURCE:
+                    lot.source += moved
+                else:
+                    lot.held += moved
+                    if kind == USED:
+                        lot.used += moved
+                continue
+            cash += amount
+            if kind == TREASURY:
+                fund.assets += moved
+            else:
+                fund.claims += moved
+                if kind == FUND_LOT:
+                    touched.add(lot_number)
+                    lots[lot_number].cash += moved
+        if authority:
+            self.fault(sequence, "books", f"authority book: debits and credits differ by {authority}")
+        if cash:
+            self.fault(sequence, "books", f"cash book: debits and credits differ by {cash}")
+        self.not_negative(sequence, balances, lowered)
+        self.apply_meaning(meaning, touched)
+        self.lots_add_up(sequence, touched)
+
+    def not_negative(self, sequence, balances, lowered):
+        """No (account, lot), and no account but the contra account, is below zero."""
+        for key, (account, lot_number) in lowered.items():
+            if balances[key] < 0:
+                self.fault(sequence, "books", f"account {account.number}, lot {lot_number}: balance {balances[key]}")
+        for account in {account for account, _ in lowered.values()}:
+            if account.balance < 0 and account.kind != SOURCE and account.tracks_lots:
+                self.fault(sequence, "books", f"account {account.number}: balance {account.balance}")
+
+    def apply_meaning(self, meaning, touched):
+        """Adds what an event means for its lots."""
+        issued, used, cash = meaning
+        for lot, amount in issued.items():
+            self.lots[lot].issued += amount
+        for lot, amount in used.items():
+            self.lots[lot].due_used += amount
+        for lot, amount in cash.items():
+            self.lots[lot].due_cash += amount
+        touched.update(issued, used, cash)
+
+    def lots_add_up(self, sequence, touched):
+        """Issued = source = held; used and cash are what payments, receipts, returns and recalls make them.
+
+        Cash = claims per fund (I6) follows event by event from the balance of the cash book; `finish` states it again.
+        """
+        for number in touched:
+            lot = self.lots[number]
+            off = (
+                lot.source - lot.issued,
+                lot.held - lot.issued,
+                lot.used - lot.due_used,
+                lot.cash - lot.due_cash,
+            )
+            if off == lot.reported:
+                continue
+            names = ("issued by its source account", "held", "used", "in cash")
+            for before, now, name in zip(lot.reported, off, names):
+                if now != before and now:
+                    self.fault(sequence, "books", f"lot {number}: {name} is off by {now}")
+            lot.reported = off
+
+    def finish(self, sequence):
+        """At the end, once more from the balances as they stand: cash = claims per fund."""
+        for fund in self.funds.values():
+            if fund.assets != fund.claims:
+                self.fault(sequence, "books", f"fund {fund.number}: cash {fund.assets}, claims {fund.claims}")
+
+    # -- Set-up
+
+    def number(self, sequence, what, number):
+        """Numbers are given from 1, without gap."""
+        expected = self.last_number[what] + 1
+        if number != expected:
+            self.fault(sequence, "books", f"{what} {number} opened, {expected} is next")
+        self.last_number[what] = max(number, expected - 1)
+
+    def fund_defined(self, sequence, payload, _legs, _flows):
+        """A fund starts."""
+        number = payload.get("fund", 0)
+        self.number(sequence, "fund", number)
+        self.funds.setdefault(number, Fund(number))
+
+    def policy_set(self, sequence, payload, _legs, _flows):
+        """Versions of a policy count from 1."""
+        policy, version = payload.get("policy_id", ""), payload.get("version", 0)
+        if version != self.policies.get(policy, 0) + 1:
+            self.fault(sequence, "books", f"policy {policy!r}: version {version} after {self.policies.get(policy, 0)}")
+        self.policies[policy] = version
+
+    def account_opened(self, sequence, payload, _legs, _flows):
+        """An account starts."""
+        number, kind = payload.get("account", 0), payload.get("kind", 0)
+        self.number(sequence, "account", number)
+        fund = self.funds.get(payload.get("fund", 0))
+        if fund is None:
+            self.fault(sequence, "books", f"account {number} in unknown fund {payload.get('fund', 0)}")
+        elif kind not in KIND_NAMES:
+            self.fault(sequence, "books", f"account {number} of unknown kind {kind}")
+        elif number not in self.accounts:
+            self.accounts[number] = Account(number, fund, kind, payload.get("unit_id", ""))
+            if kind == CLEARING:
+                fund.clearing.append(number << 32)
+
+    def open_lots(self, sequence, event_type, payload):
+        """Lots start with BudgetIssued and OpeningBalance, before their first legs."""
+        if event_type == "BudgetIssued":
+            opened = [payload.get("lot", {})]
+        elif event_type == "OpeningBalance":
+            opened = payload.get("lots", ())
+        else:
+            return
+        for lot in opened:
+            number, fund_number = lot.get("lot", 0), lot.get("fund", 0)
+            self.number(sequence, "lot", number)
+            fund = self.funds.get(fund_number)
+            if fund is None or fund_number != payload.get("fund", fund_number):
+                self.fault(sequence, "books", f"lot {number} in fund {fund_number}")
+            if fund is not None:
+                self.lots.setdefault(number, Lot(number, fund))
+
+    # -- Payments
+
+    def payment_executed(self, sequence, payload, legs, flows):
+        """A payment starts: its draws are its authority debits, in order."""
+        payment_id = payload.get("payment_id", "")
+        draws = [[lot, amount] for account, lot, amount in legs if amount > 0 and account.kind < CASH_BOOK]
+        if not payment_id or payment_id in self.payments:
+            self.fault(sequence, "payment", f"payment {payment_id!r} exists" if payment_id else "no payment_id")
+        elif draws:
+            source = next(account for account, _, amount in legs if amount > 0 and account.kind < CASH_BOOK)
+            self.payments[payment_id] = Payment(sequence, source.fund, source, draws)
+        if total(flows, CLEARING, False) != sum(amount for _, amount in draws):
+            self.fault(sequence, "payment", "authority drawn and cash to be cleared differ")
+
+    def cleared(self, sequence, payload, legs, flows):
+        """Each payment is cleared whole, once."""
+        amount = 0
+        for payment_id in payload.get("payment_ids", ()):
+            payment = self.payments.get(payment_id)
+            if payment is None:
+                self.fault(sequence, "payment", f"clears unknown payment {payment_id!r}")
+                continue
+            if payment.state != "ordered":
+                self.fault(sequence, "payment", f"clears payment {payment_id!r}, which is {payment.state}")
+            if legs and payment.fund is not legs[0][0].fund:
+                self.fault(sequence, "payment", f"clears payment {payment_id!r} of another fund")
+            payment.state = "cleared"
+            amount += payment.amount
+        if total(flows, CLEARING, True) != amount:
+            self.fault(sequence, "payment", f"clears {total(flows, CLEARING, True)} for payments of {amount}")
+
+    def payment_returned(self, sequence, payload, legs, flows):
+        """At most what is left of a cleared payment comes back, last draw first, to where it came from."""
+        payment_id = payload.get("payment_id", "")
+        payment = self.payments.get(payment_id)
+        if payment is None:
+            self.fault(sequence, "payment", f"return of unknown payment {payment_id!r}")
+            return
+        if payload.get("original_sequence", 0) != payment.sequence:
+            self.fault(sequence, "payment", f"original_sequence of {payment_id!r} is {payment.sequence}")
+        if payment.state != "cleared":
+            self.fault(sequence, "payment", f"return of payment {payment_id!r}, which is {payment.state}")
+        back = merged(flows, (USED,), True)
+        amount = sum(back.values())
+        if amount > payment.left:
+            self.fault(sequence, "payment", f"{amount} of {payment_id!r} returned, {payment.left} are left")
+        elif back != self.take_back(payment, amount):
+            self.fault(sequence, "payment", f"return of {payment_id!r} does not follow its draws, last first")
+        payment.left -= amount
+        recalled = merged(flows, (RECALLED,), False)
+        self.return_accounts(sequence, payment, legs)
+        if merged(flows, (FUND_LOT,), False) != back or total(flows, TREASURY, True) != amount:
+            self.fault(sequence, "payment", "authority and cash returned differ")
+        if merged(flows, (FUND_LOT,), True) != recalled or total(flows, TREASURY, False) != sum(recalled.values()):
+            self.fault(sequence, "payment", "what returns to a recalled lot does not go upward")
+
+    @staticmethod
+    def take_back(payment, amount):
+        """Takes an amount off the draws, last first: {lot: amount}."""
+        taken = {}
+        while amount and payment.draws:
+            draw = payment.draws[-1]
+            part = min(amount, draw[1])
+            amount -= part
+            draw[1] -= part
+            taken[draw[0]] = taken.get(draw[0], 0) + part
+            if not draw[1]:
+                payment.draws.pop()
+        return taken
+
+    def return_accounts(self, sequence, payment, legs):
+        """Authority returns to the account drawn on, after carry-over to CARRY, after recall to RECALLED."""
+        for account, lot_number, amount in legs:
+            if amount > 0 or account.kind >= CASH_BOOK or account is payment.source:
+                continue
+            lot = self.lots[lot_number]
+            if not (account.kind == CARRY and lot.carried or account.kind == RECALLED and lot.recalled):
+                self.fault(sequence, "payment", f"lot {lot_number} returns to account {account.number}")
+
+    # -- Reversals and freezes
+
+    def reversal(self, sequence, payload, raw_legs, flows):
+        """The exact mirror of a reversible event, once. Returns what it means for its lots."""
+        target = payload.get("original_sequence", 0)
+        nothing = ({}, {}, {})
+        if target in self.reversed:
+            self.fault(sequence, "reversal", f"event {target} was reversed before")
+            return nothing
+        data = self.reversible.pop(target, None)
+        if data is None:
+            self.fault(sequence, "reversal", f"event {target} cannot be reversed")
+            return nothing
+        self.reversed.add(target)
+        original = decode_event(data)
+        event_type, meant = original["type"], original["payload"]
+        if event_type == "PaymentExecuted":
+            payment = self.payments.get(meant.get("payment_id", ""))
+            if payment is not None and payment.sequence == target:
+                if payment.state != "ordered":
+                    self.fault(sequence, "reversal", f"payment of event {target} is {payment.state}")
+                payment.state = "reversed"
+        if not self.is_mirror(original.get("legs", ()), raw_legs):
+            self.fault(sequence, "reversal", f"legs are not the mirror of those of event {target}")
+        mirrored = {(kind, not is_debit): sums for (kind, is_debit), sums in flows.items()}
+        meaning = effects(event_type, meant, mirrored)
+        return tuple({lot: -amount for lot, amount in sums.items()} for sums in meaning)
+
+    @staticmethod
+    def is_mirror(original, legs):
+        """Same accounts and lots, opposite amounts; in any order."""
+        rows = [sorted((leg.get("account", 0), leg.get("lot", 0), sign * leg.get("amount_minor", 0)) for leg in side)
+                for sign, side in ((1, original), (-1, legs))]  # fmt: skip
+        return rows[0] == rows[1]
+
+    def frozen(self, sequence, payload, legs, _flows):
+        """A freeze of an amount moves it to FROZEN; any other has no legs."""
+        case = payload.get("case_id", "")
+        if not case or case in self.cases:
+            self.fault(sequence, "freeze", f"case {case!r} exists" if case else "no case_id")
+        if sum(name in payload for name in ("account", "lot", "payee")) != 1:
+            self.fault(sequence, "freeze", "a freeze needs one scope")
+        elif any(account.number != payload.get("account") for account, _, amount in legs if amount > 0):
+            self.fault(sequence, "freeze", "an amount frozen is not of the account named")
+        self.cases.add(case)
+        self.freezes[case] = [(account.number, lot, amount) for account, lot, amount in legs]
+
+    def unfrozen(self, sequence, payload, legs, _flows):
+        """Exactly the same amounts go back."""
+        case = payload.get("case_id", "")
+        frozen = self.freezes.pop(case, None)
+        if frozen is None:
+            self.fault(sequence, "freeze", f"no live freeze of case {case!r}")
+        elif sorted(frozen) != sorted((account.number, lot, -amount) for account, lot, amount in legs):
+            self.fault(sequence, "freeze", f"legs are not the mirror of the freeze of case {case!r}")
+
+    # -- Closings and year end
+
+    def day_closed(self, sequence, payload, _legs, _flows):
+        """Days close in order, with nothing left to clear."""
+        fund, day = self.funds.get(payload.get("fund", 0)), payload.get("day", 0)
+        if fund is None:
+            self.fault(sequence, "period", f"day closed for unknown fund {payload.get('fund', 0)}")
+            return
+        if fund.closed_through is not None and day <= fund.closed_through:
+            self.fault(sequence, "period", f"day {day} is closed already")
+        if any(fund.balances.get(key) for key in fund.clearing):
+            self.fault(sequence, "period", f"day {day} closed, but a clearing account is not zero")
+        fund.closed_through = max(day, day if fund.closed_through is None else fund.closed_through)
+
+    def period_closed(self, sequence, payload, _legs, _flows):
+        """Months close in order, without gaps, with the digest of the trial balance."""
+        fund, period = self.funds.get(payload.get("fund", 0)), payload.get("period", 0)
+        if fund is None:
+            self.fault(sequence, "period", f"month closed for unknown fund {payload.get('fund', 0)}")
+            return
+        if payload.get("trial_balance_sha256", b"") != trial_balance(fund):
+            self.fault(sequence, "trial_balance", f"digest for {period} is not that of fund {fund.number}'s balances")
+        try:
+            end = month_end(period)
+        except ValueError:
+            self.fault(sequence, "period", f"there is no month {period}")
+            return
+        if fund.last_month is not None and period != next_month(fund.last_month):
+            self.fault(sequence, "period", f"month {period} closed after {fund.last_month}")
+        fund.last_month = period
+        fund.closed_through = max(end, end if fund.closed_through is None else fund.closed_through)
+
+    def carried_forward(self, _sequence, payload, _legs, _flows):
+        """From here on, returns may go to the carry account."""
+        lot = self.lots.get(payload.get("lot", 0))
+        if lot is not None:
+            lot.carried = True
+
+    def lapsed_recovered(self, sequence, payload, _legs, flows):
+        """From here on, returns may go to the recalled account. Cash recalled is at most the authority recalled."""
+        lot = self.lots.get(payload.get("lot", 0))
+        if lot is not None:
+            lot.recalled = True
+        if total(flows, TREASURY, False) > total(flows, RECALLED, False):
+            self.fault(sequence, "books", "more cash is recalled than authority")
+
+
+# ---- The report ----------------------------------------------------------------------------------------------------
+
+
+def verify(file, deep=False):
+    """Verifies an open bundle and returns the report as a dict."""
+    faults = Faults()
+    books = Books(faults) if deep else None
+    log = Log(faults, books)
+    is_complete = False
+    try:
+        for key, value in Bundle(file, faults):
+            log.value(key, value)
+        is_complete = True
+    except Incomplete as error:
+        faults.add(log.next_sequence, "incomplete", str(error))
+    log.finish(is_complete)
+    if log.books is not None:
+        log.books.finish(log.next_sequence - 1)
+    not_checked = list(NOT_CHECKED)
+    if not deep:
+        not_checked.append("balances and the rules of the books (run with --deep)")
+    elif log.books is None:
+        not_checked.append(f"balances from sequence {log.books_end} on: an event is missing or unreadable")
+    if not is_complete:
+        not_checked.append("whatever followed the end of the file")
+    return {
+        "verdict": faults.verdict(),
+        "events": log.entries,
+        "first_sequence": 0,
+        "last_sequence": log.next_sequence - 1,
+        "head": (log.head or ZERO_HASH).hex(),
+        "first_bad_sequence": faults.first_bad_sequence,
+        "fault_count": faults.count,
+        "faults": faults.reported,
+        "checked": [*CHECKED, *(CHECKED_DEEP if deep else ())],
+        "not_checked": not_checked,
+    }
+
+
+def print_text(report):
+    """Prints the report for people."""
+    print(f"{report['verdict']}: {report['events']} entries, last sequence {report['last_sequence']}")
+    print(f"head {report['head']}")
+    if report["fault_count"]:
+        print(f"faults: {report['fault_count']}, first bad sequence {report['first_bad_sequence']}")
+    for fault in report["faults"]:
+        where = "file" if fault["sequence"] is None else f"sequence {fault['sequence']}"
+        print(f"  {where}: {fault['kind']}: {fault['message']}")
+    if report["fault_count"] > len(report["faults"]):
+        print(f"  and {report['fault_count'] - len(report['faults'])} more")
+    for title in ("checked", "not_checked"):
+        print(f"{title.replace('_', ' ')}:")
+        for line in report[title]:
+            print(f"  {line}")
+
+
+def main(arguments=None):
+    """Runs the command line and returns the exit status."""
+    parser = argparse.ArgumentParser(description="Verifies a fundledger bundle.")
+    parser.add_argument("bundle", metavar="BUNDLE")
+    parser.add_argument("--deep", action="store_true", help="derive all balances again")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    options = parser.parse_args(arguments)
+    try:
+        with open(options.bundle, "rb", buffering=1 << 20) as file:
+            report = verify(file, options.deep)
+    except OSError as error:
+        print(f"{options.bundle}: {error.strerror}", file=sys.stderr)
+        return 3
+    if options.json:
+        print(json.dumps(report, ensure_ascii=False))
+    else:
+        print_text(report)
+    return {"verified": 0, "broken": 1, "incomplete": 3}[report["verdict"]]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
