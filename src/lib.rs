@@ -17,3 +17,4 @@ pub mod format;
 pub mod ledger;
 pub mod log;
 pub mod pb;
+pub mod projection;

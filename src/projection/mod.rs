@@ -1,0 +1,66 @@
+//! Views folded from committed events: balances and lineage. They know nothing of the writer's state: a balance served is
+//! a second opinion on it, and `verify --deep` is a third.
+
+pub mod books;
+pub mod lineage;
+pub mod trace;
+
+use self::books::Books;
+use self::lineage::Lineage;
+use crate::domain::event::Event;
+use crate::domain::ids::Sequence;
+use crate::format::record::Head;
+use crate::format::stored::{Malformed, Stored};
+
+/// Version of the views' snapshots.
+const SNAPSHOT_VERSION: u32 = 1;
+
+/// All views, at one position of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Views {
+    /// What the views are as of.
+    pub position: Head,
+    /// Names and balances.
+    pub books: Books,
+    /// Payments by lot and payee.
+    pub lineage: Lineage,
+}
+
+impl Default for Views {
+    fn default() -> Self {
+        Self { position: Head::EMPTY, books: Books::default(), lineage: Lineage::default() }
+    }
+}
+
+impl Views {
+    /// Folds the events of a block; `head` is the block's.
+    pub fn apply<'a>(&mut self, first_sequence: i64, head: Head, events: impl Iterator<Item = &'a Event>) {
+        let mut sequence = first_sequence;
+        for event in events {
+            self.books.apply(Sequence(sequence), event);
+            self.lineage.apply(&self.books, Sequence(sequence), event);
+            sequence = sequence.saturating_add(1);
+        }
+        self.position = head;
+    }
+
+    /// The views as bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut to = Vec::new();
+        SNAPSHOT_VERSION.put(&mut to);
+        self.books.put(&mut to);
+        self.lineage.put(&mut to);
+        to
+    }
+
+    /// The views from bytes, as of a position.
+    pub fn decode(position: Head, bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut bytes = bytes;
+        let from = &mut bytes;
+        if u32::take(from)? != SNAPSHOT_VERSION {
+            return Err(Malformed);
+        }
+        let views = Self { position, books: Books::take(from)?, lineage: Lineage::take(from)? };
+        if from.is_empty() { Ok(views) } else { Err(Malformed) }
+    }
+}
