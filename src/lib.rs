@@ -14,6 +14,7 @@
 
 pub mod domain;
 pub mod format;
+pub mod grpc;
 pub mod ledger;
 pub mod log;
 pub mod pb;

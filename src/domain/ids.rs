@@ -84,8 +84,8 @@ macro_rules! names {
 
         impl $name {
             /// Takes a text that keeps the rules of its kind.
-            pub fn parse(text: &str) -> Result<Self, NameError> {
-                $check(text)?;
+            pub fn parse(text: impl AsRef<str> + Into<Box<str>>) -> Result<Self, NameError> {
+                $check(text.as_ref())?;
                 Ok(Self(text.into()))
             }
 
@@ -231,8 +231,8 @@ mod tests {
             ("财", false),
             ("a/b", false),
             ("a\0", false),
-            (&"x".repeat(64), true),
-            (&"x".repeat(65), false),
+            ("x".repeat(64).as_str(), true),
+            ("x".repeat(65).as_str(), false),
         ] {
             assert_eq!(RequestId::parse(text).is_ok(), good, "{text:?}");
         }
@@ -243,8 +243,8 @@ mod tests {
             ("a\nb", false),
             ("a\u{202e}b", false),
             ("a\u{200b}b", false),
-            (&"文".repeat(128), true),
-            (&"文".repeat(129), false),
+            ("文".repeat(128).as_str(), true),
+            ("文".repeat(129).as_str(), false),
         ] {
             assert_eq!(DocumentNumber::parse(text).is_ok(), good, "{text:?}");
         }

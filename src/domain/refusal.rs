@@ -68,6 +68,8 @@ reasons! {
     OutcomeUnknown = 12, "OUTCOME_UNKNOWN";
     /// Stored data does not read back as it was written. Call the operator; do not retry.
     DataCorrupted = 13, "DATA_CORRUPTED";
+    /// The request is larger than the server takes. Split it and send it again under the same keys.
+    MessageTooLarge = 14, "MESSAGE_TOO_LARGE";
     /// No fund of this name.
     FundNotFound = 100, "FUND_NOT_FOUND";
     /// No account of this name, or none of the kind that the command needs.

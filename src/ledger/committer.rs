@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, mpsc::Receiver};
 
-use super::snapshot::SnapshotFiles;
+use super::snapshot_files::SnapshotFiles;
 use super::writer::Group;
 use super::{CommitSink, Committed, Shared, Unavailable};
 use crate::log::Log;

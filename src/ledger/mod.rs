@@ -9,6 +9,7 @@ mod committer;
 pub mod directory;
 mod idempotency;
 mod snapshot;
+pub mod snapshot_files;
 mod writer;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,7 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::clock::Clock;
 use self::directory::DataDirectory;
-use self::snapshot::SnapshotFiles;
+use self::snapshot_files::SnapshotFiles;
 use self::writer::{Start, Writer};
 use crate::domain::command::Command;
 use crate::domain::event::{Decision, Event, Payload};
@@ -201,7 +202,7 @@ impl Ledger {
     /// Opens the ledger in a directory: recovers the log, replays its tail, starts the threads.
     pub fn open(directory: &DataDirectory, clock: Box<dyn Clock>, sink: CommitSink) -> Result<Self, OpenError> {
         let log = directory.open_log()?;
-        let snapshots = SnapshotFiles::new(directory.snapshots());
+        let snapshots = SnapshotFiles::new(directory.snapshots(), snapshot::LAYOUT);
         Self::start(Box::new(log), &directory.digests(), Some(snapshots), clock, sink)
     }
 

@@ -12,8 +12,8 @@ use crate::domain::ids::Sequence;
 use crate::format::record::Head;
 use crate::format::stored::{Malformed, Stored};
 
-/// Version of the views' snapshots.
-const SNAPSHOT_VERSION: u32 = 1;
+/// Layout of [`Views::encode`], for the names of snapshot files.
+pub const LAYOUT: &str = "views-1";
 
 /// All views, at one position of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +47,6 @@ impl Views {
     /// The views as bytes.
     pub fn encode(&self) -> Vec<u8> {
         let mut to = Vec::new();
-        SNAPSHOT_VERSION.put(&mut to);
         self.books.put(&mut to);
         self.lineage.put(&mut to);
         to
@@ -57,9 +56,6 @@ impl Views {
     pub fn decode(position: Head, bytes: &[u8]) -> Result<Self, Malformed> {
         let mut bytes = bytes;
         let from = &mut bytes;
-        if u32::take(from)? != SNAPSHOT_VERSION {
-            return Err(Malformed);
-        }
         let views = Self { position, books: Books::take(from)?, lineage: Lineage::take(from)? };
         if from.is_empty() { Ok(views) } else { Err(Malformed) }
     }

@@ -1,0 +1,136 @@
+//! `LedgerService`: posting.
+
+use std::sync::Arc;
+
+use prost::bytes::{Bytes, BytesMut};
+use prost_types::Timestamp;
+use tonic::{Request, Response, Status};
+
+use super::convert::{self, COMMANDS_MAX};
+use super::node::Node;
+use super::status::{Statuses, embedded};
+use crate::domain::ids::RequestId;
+use crate::domain::refusal::Reason;
+use crate::domain::time::UtcNanos;
+use crate::format::record::HASH_BYTES;
+use crate::ledger::{Outcome, Prepared, Receipt, Unavailable};
+use crate::pb::v1;
+use crate::pb::v1::ledger_service_server::LedgerService;
+use crate::pb::v1::post_result;
+
+pub(super) struct LedgerApi {
+    pub(super) node: Arc<Node>,
+}
+
+#[tonic::async_trait]
+impl LedgerService for LedgerApi {
+    async fn post(&self, request: Request<v1::PostRequest>) -> Result<Response<v1::PostResponse>, Status> {
+        let statuses = Statuses::for_request(&request);
+        let v1::PostRequest { commands, validate_only } = request.into_inner();
+        if commands.is_empty() || commands.len() > COMMANDS_MAX {
+            let facts = [("commands", commands.len().to_string()), ("commands_max", COMMANDS_MAX.to_string())];
+            let reason = if commands.is_empty() { Reason::FieldInvalid } else { Reason::TooManyCommands };
+            return Err(statuses.reason(reason, &facts));
+        }
+        let mut results: Vec<v1::PostResult> = Vec::with_capacity(commands.len());
+        let mut prepared = Vec::with_capacity(commands.len());
+        let mut scratch = Vec::with_capacity(512);
+        for command in commands {
+            match convert::command(command, self.node.pseudonyms(), "") {
+                Ok(command) => {
+                    prepared.push(self.node.ledger().prepare(command, &mut scratch));
+                    results.push(v1::PostResult { outcome: None });
+                }
+                Err(violations) => {
+                    // Paths name the command's place only when there is something to say about it.
+                    let prefix = format!("commands[{}].", results.len());
+                    let placed: Vec<_> = violations
+                        .into_iter()
+                        .map(|violation| convert::Violation { field: format!("{prefix}{}", violation.field), ..violation })
+                        .collect();
+                    results.push(error(&statuses.violations(&placed)));
+                }
+            }
+        }
+        if !prepared.is_empty() {
+            let outcomes = self.outcomes(prepared, validate_only).await.map_err(|why| statuses.unavailable(&why))?;
+            let mut outcomes = outcomes.into_iter();
+            let mut hashes = BytesMut::with_capacity(results.len().saturating_mul(HASH_BYTES));
+            for result in results.iter_mut().filter(|result| result.outcome.is_none()) {
+                if let Some(outcome) = outcomes.next() {
+                    *result = self::result(outcome, statuses, &mut hashes);
+                }
+            }
+        }
+        Ok(Response::new(v1::PostResponse { results }))
+    }
+
+    async fn get_receipt(
+        &self,
+        request: Request<v1::GetReceiptRequest>,
+    ) -> Result<Response<v1::GetReceiptResponse>, Status> {
+        let statuses = Statuses::for_request(&request);
+        let request_id = convert::name("request_id", RequestId::parse(request.into_inner().request_id))
+            .map_err(|violations| statuses.violations(&violations))?;
+        let name = request_id.to_string();
+        let outcome = self.node.ledger().find(request_id).await.map_err(|why| statuses.unavailable(&why))?;
+        let Some(outcome) = outcome else {
+            return Err(statuses.reason(Reason::RequestNotFound, &[("request_id", name)]));
+        };
+        let result = result(outcome, statuses, &mut BytesMut::new());
+        Ok(Response::new(v1::GetReceiptResponse { result: Some(result) }))
+    }
+}
+
+impl LedgerApi {
+    /// The write goes on even if the caller hangs up: the future that waits for it may be dropped, the submission not.
+    async fn outcomes(&self, prepared: Vec<Prepared>, validate_only: bool) -> Result<Vec<Outcome>, Unavailable> {
+        let ledger = self.node.ledger();
+        if validate_only { ledger.validate(prepared).await } else { ledger.post(prepared).await }
+    }
+}
+
+fn result(outcome: Outcome, statuses: Statuses, hashes: &mut BytesMut) -> v1::PostResult {
+    match outcome {
+        Outcome::Accepted(receipt) => {
+            v1::PostResult { outcome: Some(post_result::Outcome::Receipt(wire_receipt(receipt, hashes))) }
+        }
+        Outcome::Valid => v1::PostResult { outcome: Some(post_result::Outcome::Receipt(v1::Receipt::default())) },
+        Outcome::Refused { refusal, sequence, replayed } => {
+            let mut more = vec![("replayed", replayed.to_string())];
+            more.extend(sequence.map(|sequence| ("sequence", sequence.to_string())));
+            error(&statuses.refusal(&refusal, &more))
+        }
+        Outcome::KeyReused { original_sequence, first_different_field } => {
+            let facts = [
+                ("original_sequence", original_sequence.to_string()),
+                ("first_different_field", first_different_field.to_owned()),
+            ];
+            error(&statuses.reason(Reason::IdempotencyKeyReused, &facts))
+        }
+    }
+}
+
+fn error(status: &Status) -> v1::PostResult {
+    v1::PostResult { outcome: Some(post_result::Outcome::Error(embedded(status))) }
+}
+
+/// A receipt; its hash is a slice of a buffer that all receipts of the answer share.
+fn wire_receipt(receipt: Receipt, hashes: &mut BytesMut) -> v1::Receipt {
+    hashes.extend_from_slice(&receipt.entry_hash.0);
+    v1::Receipt {
+        sequence: receipt.sequence,
+        entry_hash: hashes.split().freeze(),
+        booked_at: Some(timestamp(receipt.booked_at)),
+        replayed: receipt.replayed,
+    }
+}
+
+pub(super) fn timestamp(at: UtcNanos) -> Timestamp {
+    const NANOS: i64 = 1_000_000_000;
+    Timestamp { seconds: at.0.div_euclid(NANOS), nanos: i32::try_from(at.0.rem_euclid(NANOS)).unwrap_or_default() }
+}
+
+pub(super) fn hash_bytes(hash: &crate::format::record::EntryHash) -> Bytes {
+    Bytes::copy_from_slice(&hash.0)
+}

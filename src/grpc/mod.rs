@@ -1,0 +1,10 @@
+//! The services, and the only conversions between wire and domain.
+
+mod audit;
+pub mod convert;
+mod ledger;
+pub mod node;
+mod page;
+mod query;
+pub mod server;
+pub mod status;

@@ -1,0 +1,113 @@
+//! The server: services, health, reflection and limits, on one listener.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+use tonic_health::ServingStatus;
+
+use super::audit::AuditApi;
+use super::ledger::LedgerApi;
+use super::node::Node;
+use super::query::QueryApi;
+use crate::log::Fault;
+use crate::pb::DESCRIPTORS;
+use crate::pb::v1::audit_service_server::AuditServiceServer;
+use crate::pb::v1::ledger_service_server::LedgerServiceServer;
+use crate::pb::v1::query_service_server::QueryServiceServer;
+
+/// Limits of the server. Raised knowingly: 8,192 commands are 1 to 4 MiB.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Largest request, in bytes.
+    pub request_bytes_max: usize,
+    /// Most streams of one connection at a time.
+    pub streams_max: u32,
+    /// How long streams may go on after the server was told to stop.
+    pub shutdown_deadline: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { request_bytes_max: 16 * 1024 * 1024, streams_max: 1_024, shutdown_deadline: Duration::from_secs(10) }
+    }
+}
+
+/// Flow-control window of a connection and of a stream: a whole request of 8,192 commands fits without waiting.
+const WINDOW_BYTES: u32 = 8 * 1024 * 1024;
+const FRAME_BYTES: u32 = 1024 * 1024;
+const KEEPALIVE: Duration = Duration::from_secs(60);
+
+/// Serves a node on a listener until `stop` resolves; then finishes what was taken, within the deadline, and gives the
+/// node back to be closed.
+pub async fn serve(
+    node: Node,
+    listener: TcpListener,
+    limits: Limits,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<Option<Node>, Fault> {
+    let node = Arc::new(node);
+    let (reporter, health) = tonic_health::server::health_reporter();
+    let posting = if node.ledger().read_only().is_none() { ServingStatus::Serving } else { ServingStatus::NotServing };
+    reporter.set_service_status("", posting).await;
+    reporter.set_service_status("fundledger.v1.LedgerService", posting).await;
+    reporter.set_service_status("fundledger.v1.QueryService", ServingStatus::Serving).await;
+    reporter.set_service_status("fundledger.v1.AuditService", ServingStatus::Serving).await;
+    let failed = |error: &dyn std::fmt::Display| Fault::new("starting the server", error);
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let reflection_v1 = reflection().build_v1().map_err(|error| failed(&error))?;
+    let reflection_v1alpha = reflection().build_v1alpha().map_err(|error| failed(&error))?;
+    let (stopping, mut stopped) = tokio::sync::watch::channel(false);
+    let signal = async move {
+        stop.await;
+        reporter.set_service_status("", ServingStatus::NotServing).await;
+        reporter.set_service_status("fundledger.v1.LedgerService", ServingStatus::NotServing).await;
+        stopping.send_replace(true);
+    };
+    let server = Server::builder()
+        .initial_connection_window_size(WINDOW_BYTES.saturating_mul(2))
+        .initial_stream_window_size(WINDOW_BYTES)
+        .max_frame_size(FRAME_BYTES)
+        .max_concurrent_streams(limits.streams_max)
+        .http2_keepalive_interval(Some(KEEPALIVE))
+        .add_service(health)
+        .add_service(reflection_v1)
+        .add_service(reflection_v1alpha)
+        .add_service(
+            LedgerServiceServer::new(LedgerApi { node: Arc::clone(&node) })
+                .max_decoding_message_size(limits.request_bytes_max),
+        )
+        .add_service(QueryServiceServer::new(QueryApi { node: Arc::clone(&node) }))
+        .add_service(AuditServiceServer::new(AuditApi { node: Arc::clone(&node) }))
+        // `serve_with_incoming` ignores `tcp_nodelay` of the builder; without it a lone answer waits 40 ms.
+        .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), signal);
+    let deadline = async {
+        // An error means the server ended by itself, which the other branch reports.
+        if stopped.wait_for(|stopped| *stopped).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep(limits.shutdown_deadline).await;
+    };
+    tokio::select! {
+        served = server => served.map_err(|error| Fault::new("serving", error))?,
+        () = deadline => tracing::warn!("streams were still open at the deadline; they were cut"),
+    }
+    // A request that was cut may still hold the node; then the log is closed with the process, and nothing is lost.
+    Ok(Arc::into_inner(node))
+}
+
+/// Listens on an address.
+pub async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Fault> {
+    let failed = |error| Fault::new(format!("listening on {address}"), error);
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
