@@ -17,5 +17,6 @@ pub mod format;
 pub mod grpc;
 pub mod ledger;
 pub mod log;
+pub mod messages;
 pub mod pb;
 pub mod projection;

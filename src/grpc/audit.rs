@@ -39,12 +39,12 @@ impl AuditService for AuditApi {
         if start_sequence < 0 || end < start_sequence {
             let field = if start_sequence < 0 { "start_sequence" } else { "end_sequence" };
             let description = "is not a sequence from 0 on, in order".to_owned();
-            let violation =
-                convert::Violation { field: field.to_owned(), reason: Reason::FieldInvalid, description };
+            let violation = convert::Violation { field: field.to_owned(), reason: Reason::FieldInvalid, description };
             return Err(statuses.violations(&[violation]));
         }
         if end > head.next_sequence() || start_sequence > head.next_sequence() {
-            let facts = [("sequence", end.max(start_sequence).to_string()), ("head_sequence", head.sequence.to_string())];
+            let facts =
+                [("sequence", end.max(start_sequence).to_string()), ("head_sequence", head.sequence.to_string())];
             return Err(statuses.reason(Reason::SequenceBeyondHead, &facts));
         }
         let (sender, receiver) = mpsc::channel(4);
@@ -65,7 +65,8 @@ fn send_entries(
     statuses: Statuses,
     to: &mpsc::Sender<Result<v1::ReadEntriesResponse, Status>>,
 ) {
-    let message = |first_sequence, entries| v1::ReadEntriesResponse { first_sequence, entries, head: Some(head.clone()) };
+    let message =
+        |first_sequence, entries| v1::ReadEntriesResponse { first_sequence, entries, head: Some(head.clone()) };
     let mut first_sequence = start;
     let mut next = start;
     let mut entries: Vec<Bytes> = Vec::new();

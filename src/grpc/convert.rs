@@ -7,9 +7,7 @@ use crate::domain::account::AccountKind;
 use crate::domain::command::{
     Adjustment, Command, Draw, Envelope, ExecutePayment, FreezeScope, Movement, OpeningLine, Order, PaymentMethod,
 };
-use crate::domain::fund::{
-    CheckerTier, Currency, FundDefinition, FundFamily, LotDefinition, PlanStep, PolicyVersion,
-};
+use crate::domain::fund::{CheckerTier, Currency, FundDefinition, FundFamily, LotDefinition, PlanStep, PolicyVersion};
 use crate::domain::ids::{
     AccountId, ActorId, BankReference, CaseId, Code, ContractId, DisplayName, DocumentDigest, DocumentNumber, FundId,
     IssuerId, LegalBasis, LotId, NameError, PayeeRef, PaymentId, PolicyId, ReasonCode, RequestId, Sequence, UnitId,
@@ -329,7 +327,11 @@ impl Parser<'_> {
                 let year = if fits {
                     Some(wire.year)
                 } else {
-                    self.wrong("year", Reason::FieldInvalid, "is neither the business date's year nor the one before it")
+                    self.wrong(
+                        "year",
+                        Reason::FieldInvalid,
+                        "is neither the business date's year nor the one before it",
+                    )
                 };
                 Some(Order::CarryForward { lot_id: lot_id?, year: year? })
             }
@@ -573,9 +575,10 @@ impl Parser<'_> {
                 self.wrong("method", Reason::FieldInvalid, "is neither DIRECT nor AUTHORIZED")
             }
         };
-        let document_sha256 = self.list("document_sha256", wire.document_sha256, DOCUMENTS_MAX, |parser, field, digest| {
-            parser.digest(field, &digest)
-        });
+        let document_sha256 =
+            self.list("document_sha256", wire.document_sha256, DOCUMENTS_MAX, |parser, field, digest| {
+                parser.digest(field, &digest)
+            });
         Some(Order::ExecutePayment(Box::new(ExecutePayment {
             payment_id: payment_id?,
             from: from?,

@@ -46,7 +46,10 @@ impl LedgerService for LedgerApi {
                     let prefix = format!("commands[{}].", results.len());
                     let placed: Vec<_> = violations
                         .into_iter()
-                        .map(|violation| convert::Violation { field: format!("{prefix}{}", violation.field), ..violation })
+                        .map(|violation| convert::Violation {
+                            field: format!("{prefix}{}", violation.field),
+                            ..violation
+                        })
                         .collect();
                     results.push(error(&statuses.violations(&placed)));
                 }

@@ -187,7 +187,11 @@ impl QueryService for QueryApi {
         let next_page_token =
             last.map(|after| page::token(page::Position { as_of, after }, &parameters)).unwrap_or_default();
         let balances = page.into_iter().map(|(_, account, lot)| balance(&views, account, lot)).collect();
-        Ok(Response::new(v1::ListBalancesResponse { balances, next_page_token, position: Some(Self::position(&views)) }))
+        Ok(Response::new(v1::ListBalancesResponse {
+            balances,
+            next_page_token,
+            position: Some(Self::position(&views)),
+        }))
     }
 
     async fn trace(&self, request: Request<v1::TraceRequest>) -> Result<Response<Self::TraceStream>, Status> {
@@ -254,7 +258,11 @@ impl QueryService for QueryApi {
         if sequence < 0 {
             let field = "sequence".to_owned();
             let description = format!("is {sequence}; sequences start at 0");
-            return Err(statuses.violations(&[convert::Violation { field, reason: Reason::FieldInvalid, description }]));
+            return Err(statuses.violations(&[convert::Violation {
+                field,
+                reason: Reason::FieldInvalid,
+                description,
+            }]));
         }
         if sequence > head {
             return Err(statuses.reason(Reason::SequenceBeyondHead, &beyond(sequence, head)));
@@ -296,9 +304,8 @@ impl QueryService for QueryApi {
             records.push(self.record(*sequence, statuses)?);
         }
         let last = page.last().filter(|_| sequences.len() > size);
-        let next_page_token = last
-            .map(|last| page::token(page::Position { as_of, after: (*last, 0) }, &parameters))
-            .unwrap_or_default();
+        let next_page_token =
+            last.map(|last| page::token(page::Position { as_of, after: (*last, 0) }, &parameters)).unwrap_or_default();
         Ok(Response::new(v1::ListEventsResponse { records, next_page_token, position: Some(read_position(&position)) }))
     }
 }
@@ -360,8 +367,11 @@ fn balance_rows(
     let accounts = views.books.accounts().filter(move |(_, account)| fund.is_none_or(|fund| account.fund == fund));
     accounts.flat_map(move |(number, account)| {
         let splits = by_lot && account.kind.tracks_lots();
-        let whole = (!splits && lot.is_none() && account.balance_minor != 0)
-            .then_some(((i64::from(number.0), 0), account, None));
+        let whole = (!splits && lot.is_none() && account.balance_minor != 0).then_some((
+            (i64::from(number.0), 0),
+            account,
+            None,
+        ));
         let lots = if splits { account.lots.as_slice() } else { &[] };
         let parts = lots
             .iter()

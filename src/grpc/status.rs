@@ -174,7 +174,9 @@ impl Statuses {
         facts: impl Iterator<Item = (&'a str, &'a str)>,
         localized: &str,
     ) -> ErrorDetails {
-        let metadata = facts.map(|(name, value)| (name.to_owned(), value.to_owned())).collect::<Vec<_>>();
+        #[expect(clippy::disallowed_types, reason = "the details' own type; the order reaches nothing but a map")]
+        let metadata: std::collections::HashMap<String, String> =
+            facts.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let mut details = ErrorDetails::new();
         details.set_error_info(reason.as_str(), DOMAIN, metadata);
         let localized = format!("{localized} {}", messages::remedy(self.language, reason));

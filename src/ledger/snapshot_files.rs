@@ -93,4 +93,3 @@ fn read(path: &Path) -> Option<(Head, Vec<u8>)> {
     let head = Head { sequence: i64::take(&mut rest).ok()?, hash: EntryHash(Stored::take(&mut rest).ok()?) };
     Some((head, rest.to_vec()))
 }
-
