@@ -12,4 +12,5 @@
 //! - [`grpc`]: the services, and the only conversions between wire and domain.
 //! - [`cli`]: one file per command.
 
+pub mod cli;
 pub mod pb;
