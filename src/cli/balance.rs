@@ -6,7 +6,7 @@ use std::io::Write;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::connect::{Connection, block_on};
+use super::connect::{self, Connection};
 use super::render::{self, account_kind, decimal, exponent, grouped, hex};
 use super::{Failure, Format, Globals, Lang};
 use crate::pb::v1::{Balance, GetBalanceRequest, ListBalancesRequest, ReadPosition};
@@ -34,11 +34,10 @@ pub struct BalanceArgs {
 /// Runs `balance`.
 pub fn run(globals: &Globals, args: &BalanceArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let format = globals.format(&[Format::Table, Format::Json, Format::Csv])?;
-    let connection = Connection::new(globals)?;
-    let (balances, position) = match &args.account {
-        Some(account) => block_on(one(&connection, account, args.lot.as_deref().unwrap_or_default()))?,
-        None => block_on(all(&connection, args))?,
-    };
+    let (balances, position) = connect::with(globals, async |connection| match &args.account {
+        Some(account) => one(connection, account, args.lot.as_deref().unwrap_or_default()).await,
+        None => all(connection, args).await,
+    })?;
     match format {
         Format::Json => {
             let rows: Vec<Value> = balances.iter().map(to_json).collect();

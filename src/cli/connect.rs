@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::fmt::Write as _;
-use std::future::Future;
 use std::time::Duration;
 
 use tonic::metadata::MetadataValue;
@@ -28,7 +27,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Prepares the channel; the connection itself is made by the first call.
+    /// Prepares the channel, inside a runtime; the connection itself is made by the first call.
     pub fn new(globals: &Globals) -> Result<Self, Failure> {
         let endpoint = Endpoint::from_shared(globals.server.clone()).map_err(|error| {
             Failure::Usage(format!("--server {}: {error}; e.g. http://127.0.0.1:7070", globals.server))
@@ -90,13 +89,13 @@ impl Connection {
     }
 }
 
-/// Runs one command's calls to their end, on this thread.
-pub fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    tokio::runtime::Builder::new_current_thread()
+/// Runs one command's calls to their end, on this thread. The channel needs the runtime, so it is made inside.
+pub fn with<T>(globals: &Globals, work: impl AsyncFnOnce(&Connection) -> Result<T, Failure>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::Unavailable(format!("the runtime did not start: {error}")))?
-        .block_on(work)
+        .map_err(|error| Failure::Unavailable(format!("the runtime did not start: {error}")))?;
+    runtime.block_on(async { work(&Connection::new(globals)?).await })
 }
 
 /// An error of the server, taken apart.
@@ -288,8 +287,7 @@ mod tests {
     #[test]
     fn an_unreachable_server_is_named() {
         let globals = Globals { server: "http://127.0.0.1:1".to_owned(), format: None, lang: Lang::En, quiet: true };
-        let failure = block_on(async {
-            let connection = Connection::new(&globals)?;
+        let failure = with(&globals, async |connection| {
             let request = connection.request(crate::pb::v1::GetEventRequest { sequence: 0 });
             let status = connection.query().get_event(request).await.unwrap_err();
             Err::<(), _>(connection.failure(&status))

@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use self::mapping::Mapping;
 use self::plan::Plan;
 pub(crate) use self::report::Summary;
-use super::connect::{Connection, block_on};
+use super::connect::{self, Connection};
 use super::{Failure, Format, Globals};
 
 mod ids;
@@ -61,10 +61,10 @@ pub fn run(globals: &Globals, args: &ImportArgs, out: &mut dyn Write) -> Result<
     let (summary, done) = if args.dry_run {
         (prepared.summary(), Ok(()))
     } else {
-        let connection = Connection::new(globals)?;
         let progress = prepared.progress(globals);
+        let patience = Duration::from_secs(args.retry_for);
         let posted =
-            block_on(async { Ok(prepared.post(&connection, Duration::from_secs(args.retry_for), &progress).await) })?;
+            connect::with(globals, async |connection| Ok(prepared.post(connection, patience, &progress).await))?;
         progress.finish_and_clear();
         posted
     };

@@ -7,7 +7,7 @@ use clap::{ArgGroup, Args};
 use serde_json::{Value, json};
 
 use super::balance::{position_json, write_position};
-use super::connect::{Connection, block_on};
+use super::connect::{self, Connection};
 use super::render::{self, account_kind, date, decimal, exponent, grouped};
 use super::{Failure, Format, Globals, Lang};
 use crate::pb::v1::trace_request::Start;
@@ -41,8 +41,7 @@ pub fn run(globals: &Globals, args: &TraceArgs, out: &mut dyn Write) -> Result<(
         (_, _, Some(payee)) => Start::Payee(payee.clone()),
         (None, None, None) => return Err(Failure::Usage("--lot, --payment or --payee is needed".to_owned())),
     };
-    let connection = Connection::new(globals)?;
-    let trace = block_on(fetch(&connection, start))?;
+    let trace = connect::with(globals, async |connection| fetch(connection, start).await)?;
     match format {
         Format::Json => render::json(out, &trace.to_json()),
         Format::Csv => trace.write_csv(out),

@@ -620,3 +620,6 @@ fn jitter(delay: Duration) -> Duration {
         .checked_div(u32::MAX)
         .unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

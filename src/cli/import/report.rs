@@ -76,11 +76,15 @@ impl Posted {
     }
 }
 
+/// Figures that say nothing to people after a dry run.
+const ABOUT_POSTING: [&str; 4] = ["lots_agreeing", "commands_posted", "commands_replayed", "last_sequence"];
+
 /// The summary of an import.
 #[derive(Clone, Debug)]
 pub(crate) struct Summary {
     items: Vec<Item>,
     exponent: u32,
+    dry_run: bool,
     /// Rows that were refused, by line.
     pub(super) refused: Vec<RefusedRow>,
     /// Whether net posted and refused add up to the file's sum.
@@ -169,7 +173,7 @@ impl Summary {
         put("commands_replayed", "Commands posted before", "此前已入账命令", Figure::Count(posted.accepted_before));
         put("last_sequence", "Last sequence", "最后序号", Figure::Sequence(posted.last_sequence));
         put("refused_by_reason", "Refused, by reason", "拒绝原因", Figure::Counts(reasons));
-        Self { items, exponent: mapping.fund.exponent.0, refused, file_sum_agrees }
+        Self { items, exponent: mapping.fund.exponent.0, dry_run, refused, file_sum_agrees }
     }
 
     /// How many rows were refused.
@@ -214,6 +218,7 @@ impl Summary {
                 let rows: Vec<Vec<String>> = self
                     .items
                     .iter()
+                    .filter(|item| !(self.dry_run && ABOUT_POSTING.contains(&item.key)))
                     .map(|item| vec![lang.pick(item.english, item.chinese).to_owned(), self.for_people(item, lang)])
                     .collect();
                 let header = [lang.pick("Import", "导入"), ""];
