@@ -365,22 +365,22 @@ impl Poster<'_> {
                 if results.len() != commands.len() {
                     return Err(unreadable("the server gave another number of results than there were commands"));
                 }
-                let transient = results.iter().find_map(|result| match &result.outcome {
+                // A world that fails is not a rule that refuses: such a result ends the request, not the row.
+                let failed = results.iter().find_map(|result| match &result.outcome {
                     Some(Outcome::Error(status)) => {
-                        Some(Explanation::of_result(status, self.connection.lang())).filter(Explanation::is_transient)
+                        Some(Explanation::of_result(status, self.connection.lang())).filter(is_no_refusal)
                     }
                     Some(Outcome::Receipt(_)) | None => None,
                 });
-                transient.map_or(Ok(results), Err)
+                failed.map_or(Ok(results), Err)
             })
             .await;
         sent.map_err(|explanation| {
-            let failure = explanation.failure();
-            if matches!(failure, Failure::Unavailable(_)) {
+            if is_no_refusal(&explanation) {
                 let hint = "run the same command again to go on: nothing is posted twice";
                 return Failure::Unavailable(format!("{explanation}\n{hint}"));
             }
-            failure
+            explanation.failure()
         })
     }
 
@@ -595,6 +595,10 @@ fn wire_date(date: Date) -> pb::Date {
 
 fn sha256(bytes: &[u8]) -> bytes::Bytes {
     Sha256::digest(bytes).to_vec().into()
+}
+
+fn is_no_refusal(explanation: &Explanation) -> bool {
+    matches!(explanation.failure(), Failure::Unavailable(_))
 }
 
 /// An answer that cannot be right.

@@ -54,6 +54,8 @@ struct Books {
     requests: u64,
     /// Keys that the rules refuse.
     refused: BTreeSet<String>,
+    /// Keys at which the ledger itself fails.
+    failing: BTreeMap<String, (String, tonic::Code)>,
 }
 
 impl Books {
@@ -67,6 +69,9 @@ impl Books {
                 receipt.replayed = true;
             }
             return result;
+        }
+        if let Some((reason, code)) = self.failing.get(&command.request_id) {
+            return refusal(reason, *code);
         }
         let refused = |reason| refusal(reason, tonic::Code::FailedPrecondition);
         let result = match (self.refused.contains(&command.request_id), command.payload.as_ref().unwrap()) {
@@ -328,6 +333,20 @@ fn a_refused_payment_is_reported_and_not_cleared() {
     assert_eq!(json["lots_agreeing"], json["lots"]);
     let books = fake.0.lock().unwrap();
     assert_eq!(books.cleared.len(), books.payments.len(), "all the others are cleared");
+}
+
+#[test]
+fn a_ledger_that_fails_refuses_no_row() {
+    let key = excerpt(MAPPING).plan.row_key(9);
+    for (reason, code) in [("READ_ONLY", tonic::Code::Unavailable), ("DATA_CORRUPTED", tonic::Code::DataLoss)] {
+        let fake = troubled([]);
+        fake.0.lock().unwrap().failing.insert(key.clone(), (reason.to_owned(), code));
+        let (summary, done) = post(&fake, MAPPING, LONG);
+        let failure = done.unwrap_err();
+        assert_eq!(failure.code(), 3, "{failure}");
+        assert!(failure.to_string().starts_with(reason), "{failure}");
+        assert!(summary.refused.iter().all(|row| row.fault.reason() == "RETURN_WITHOUT_PAYMENT"));
+    }
 }
 
 #[test]
