@@ -1,3 +1,7 @@
 //! The `fundledger` binary: parse, dispatch, exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    fundledger::cli::main(std::env::args_os())
+}

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc as threads};
 use std::thread::JoinHandle;
 
 use thiserror::Error;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use self::clock::Clock;
 use self::directory::DataDirectory;
@@ -137,6 +137,8 @@ struct Shared {
     committed: Mutex<Head>,
     queued_commands: AtomicUsize,
     read_only: OnceLock<String>,
+    // Set when a running ledger fails; not by what recovery finds.
+    failed: watch::Sender<bool>,
 }
 
 impl Shared {
@@ -153,6 +155,7 @@ impl Shared {
         if self.read_only.set(why.clone()).is_ok() {
             tracing::error!(reason = why, "the ledger accepts no more postings");
         }
+        self.failed.send_replace(true);
     }
 }
 
@@ -229,11 +232,9 @@ impl Ledger {
         let shared = Arc::new(Shared {
             committed: Mutex::new(start.head),
             queued_commands: AtomicUsize::new(0),
-            read_only: OnceLock::new(),
+            read_only: read_only.map(OnceLock::from).unwrap_or_default(),
+            failed: watch::Sender::new(false),
         });
-        if let Some(why) = read_only {
-            shared.poison(why);
-        }
         let (submit, submissions) = mpsc::channel(QUEUED_REQUESTS_MAX);
         let (groups, groups_received) = threads::sync_channel(GROUPS_IN_FLIGHT);
         let writer = Writer::new(start, Arc::clone(&shared), Arc::clone(&reader), clock, snapshots.is_some());
@@ -330,6 +331,22 @@ impl Ledger {
     /// Why nothing is accepted, if so.
     pub fn read_only(&self) -> Option<&str> {
         self.shared.read_only.get().map(String::as_str)
+    }
+
+    /// Why the running ledger failed, if it did: what recovery found at the start is not a failure.
+    pub fn failed(&self) -> Option<&str> {
+        self.read_only().filter(|_| *self.shared.failed.borrow())
+    }
+
+    /// Resolves when the running ledger fails.
+    pub fn poisoned(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut failed = self.shared.failed.subscribe();
+        async move {
+            if failed.wait_for(|failed| *failed).await.is_err() {
+                // The ledger was closed without having failed.
+                std::future::pending::<()>().await;
+            }
+        }
     }
 
     /// The ledger's name, from its genesis.

@@ -1,0 +1,299 @@
+//! The way to a running ledger: channel, language, readable errors.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use tonic::metadata::MetadataValue;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Request, Status};
+use tonic_types::{ErrorDetail, RpcStatusExt, StatusExt};
+
+use super::{Failure, Globals, Lang};
+use crate::pb::v1::audit_service_client::AuditServiceClient;
+use crate::pb::v1::ledger_service_client::LedgerServiceClient;
+use crate::pb::v1::query_service_client::QueryServiceClient;
+
+/// Largest message taken from or sent to the server: a full request of 8,192 large commands fits.
+const MESSAGE_BYTES_MAX: usize = 64 << 20;
+const CONNECT_SECONDS_MAX: u64 = 5;
+
+/// Clients of the services of one server.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    channel: Channel,
+    server: String,
+    lang: Lang,
+}
+
+impl Connection {
+    /// Prepares the channel, inside a runtime; the connection itself is made by the first call.
+    pub fn new(globals: &Globals) -> Result<Self, Failure> {
+        let endpoint = Endpoint::from_shared(globals.server.clone()).map_err(|error| {
+            Failure::Usage(format!("--server {}: {error}; e.g. http://127.0.0.1:7070", globals.server))
+        })?;
+        if endpoint.uri().scheme_str() != Some("http") {
+            return Err(Failure::Usage(format!("--server {}: an http:// address is needed", globals.server)));
+        }
+        let channel =
+            endpoint.tcp_nodelay(true).connect_timeout(Duration::from_secs(CONNECT_SECONDS_MAX)).connect_lazy();
+        Ok(Self { channel, server: globals.server.clone(), lang: globals.lang })
+    }
+
+    /// Posting.
+    pub fn ledger(&self) -> LedgerServiceClient<Channel> {
+        LedgerServiceClient::new(self.channel.clone())
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    /// Reading.
+    pub fn query(&self) -> QueryServiceClient<Channel> {
+        QueryServiceClient::new(self.channel.clone())
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    /// Evidence.
+    pub fn audit(&self) -> AuditServiceClient<Channel> {
+        AuditServiceClient::new(self.channel.clone())
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    /// A request that asks for messages in the chosen language.
+    pub fn request<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        request.metadata_mut().insert("accept-language", MetadataValue::from_static(self.lang.tag()));
+        request
+    }
+
+    /// A failed call, taken apart.
+    pub fn explain(&self, status: &Status) -> Explanation {
+        let mut explanation = Explanation::of_call(status, self.lang);
+        if let Some(cause) = transport_cause(status) {
+            explanation.on_the_way = true;
+            explanation.message = format!("cannot reach {}: {cause}; is `fundledger serve` running?", self.server);
+        }
+        explanation
+    }
+
+    /// What a failed call means for the command.
+    pub fn failure(&self, status: &Status) -> Failure {
+        self.explain(status).failure()
+    }
+
+    /// The language of messages.
+    pub fn lang(&self) -> Lang {
+        self.lang
+    }
+}
+
+/// Runs one command's calls to their end, on this thread. The channel needs the runtime, so it is made inside.
+pub fn with<T>(globals: &Globals, work: impl AsyncFnOnce(&Connection) -> Result<T, Failure>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Unavailable(format!("the runtime did not start: {error}")))?;
+    runtime.block_on(async { work(&Connection::new(globals)?).await })
+}
+
+/// An error of the server, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// The gRPC code.
+    pub code: Code,
+    /// `ErrorInfo.reason`; empty where the server gave none.
+    pub reason: String,
+    /// The message, in the chosen language where the server has it.
+    pub message: String,
+    /// What was wrong with which field, one a line.
+    pub violations: Vec<String>,
+    /// How long the server asks to wait.
+    pub retry_delay: Option<Duration>,
+    /// Whether the answer was given before, under the same key.
+    pub replayed: bool,
+    /// Whether the call failed on the way, not by the server's word.
+    pub on_the_way: bool,
+}
+
+impl Explanation {
+    /// Of a call that failed as a whole.
+    pub fn of_call(status: &Status, lang: Lang) -> Self {
+        Self::build(status.code(), status.message(), status.get_error_details_vec(), lang)
+    }
+
+    /// Of one command's result.
+    pub fn of_result(status: &tonic_types::pb::Status, lang: Lang) -> Self {
+        Self::build(Code::from_i32(status.code), &status.message, status.get_error_details_vec(), lang)
+    }
+
+    fn build(code: Code, message: &str, details: Vec<ErrorDetail>, lang: Lang) -> Self {
+        let mut explanation = Self {
+            code,
+            reason: String::new(),
+            message: message.to_owned(),
+            violations: Vec::new(),
+            retry_delay: None,
+            replayed: false,
+            on_the_way: false,
+        };
+        for detail in details {
+            match detail {
+                ErrorDetail::ErrorInfo(info) => {
+                    explanation.replayed = info.metadata.get("replayed").is_some_and(|value| value == "true");
+                    explanation.reason = info.reason;
+                }
+                ErrorDetail::LocalizedMessage(text) if text.locale.starts_with(lang.tag()) => {
+                    explanation.message = text.message;
+                }
+                ErrorDetail::BadRequest(bad) => {
+                    let lines =
+                        bad.field_violations.into_iter().map(|one| format!("{}: {}", one.field, one.description));
+                    explanation.violations.extend(lines);
+                }
+                ErrorDetail::RetryInfo(info) => explanation.retry_delay = info.retry_delay,
+                ErrorDetail::LocalizedMessage(_)
+                | ErrorDetail::DebugInfo(_)
+                | ErrorDetail::QuotaFailure(_)
+                | ErrorDetail::PreconditionFailure(_)
+                | ErrorDetail::RequestInfo(_)
+                | ErrorDetail::ResourceInfo(_)
+                | ErrorDetail::Help(_)
+                | _ => {}
+            }
+        }
+        explanation
+    }
+
+    /// Whether sending the same again, under the same key, can help.
+    pub fn is_transient(&self) -> bool {
+        if self.on_the_way {
+            return true;
+        }
+        match self.code {
+            // Nothing but an operator's hand changes a ledger that is read-only.
+            Code::Unavailable => self.reason != "READ_ONLY",
+            Code::ResourceExhausted | Code::DeadlineExceeded | Code::Cancelled | Code::Aborted | Code::Unknown => true,
+            Code::Ok
+            | Code::InvalidArgument
+            | Code::NotFound
+            | Code::AlreadyExists
+            | Code::PermissionDenied
+            | Code::FailedPrecondition
+            | Code::OutOfRange
+            | Code::Unimplemented
+            | Code::Internal
+            | Code::DataLoss
+            | Code::Unauthenticated => false,
+        }
+    }
+
+    /// What it means for the command.
+    pub fn failure(&self) -> Failure {
+        let code = if self.on_the_way { Code::Unavailable } else { self.code };
+        failure(code, self.to_string())
+    }
+}
+
+impl std::fmt::Display for Explanation {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.on_the_way {
+            return formatter.write_str(&self.message);
+        }
+        let reason = if self.reason.is_empty() { format!("{:?}", self.code) } else { self.reason.clone() };
+        write!(formatter, "{reason}: {}", self.message)?;
+        self.violations.iter().try_for_each(|line| write!(formatter, "\n  {line}"))
+    }
+}
+
+fn failure(code: Code, text: String) -> Failure {
+    match code {
+        Code::InvalidArgument => Failure::Usage(text),
+        Code::NotFound
+        | Code::AlreadyExists
+        | Code::FailedPrecondition
+        | Code::OutOfRange
+        | Code::PermissionDenied
+        | Code::Unauthenticated => Failure::Refused(text),
+        Code::Ok
+        | Code::Cancelled
+        | Code::Unknown
+        | Code::DeadlineExceeded
+        | Code::ResourceExhausted
+        | Code::Aborted
+        | Code::Unimplemented
+        | Code::Internal
+        | Code::Unavailable
+        | Code::DataLoss => Failure::Unavailable(text),
+    }
+}
+
+/// The innermost cause when the call failed on the way, not by the server's word.
+fn transport_cause(status: &Status) -> Option<String> {
+    let mut cause: &dyn Error = status.source()?;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = write!(text, "{cause}");
+    Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic_types::ErrorDetails;
+
+    use super::*;
+
+    fn refusal() -> Status {
+        let mut details = ErrorDetails::with_error_info(
+            "LOT_INSUFFICIENT",
+            "fundledger",
+            [("replayed".to_owned(), "true".to_owned())],
+        );
+        details.set_localized_message("zh-CN", "批次余额不足");
+        Status::with_error_details(Code::FailedPrecondition, "the lot holds 5, asked 7", details)
+    }
+
+    #[test]
+    fn messages_come_in_the_chosen_language() {
+        let english = Explanation::of_call(&refusal(), Lang::En);
+        assert_eq!(english.to_string(), "LOT_INSUFFICIENT: the lot holds 5, asked 7");
+        assert!(english.replayed);
+        assert_eq!(english.failure().code(), 1);
+        assert_eq!(Explanation::of_call(&refusal(), Lang::Zh).to_string(), "LOT_INSUFFICIENT: 批次余额不足");
+    }
+
+    #[test]
+    fn what_is_worth_sending_again() {
+        let cases = [
+            (Code::Unavailable, "SHUTTING_DOWN", true, 3),
+            (Code::Unavailable, "READ_ONLY", false, 3),
+            (Code::ResourceExhausted, "QUEUE_FULL", true, 3),
+            (Code::FailedPrecondition, "FROZEN", false, 1),
+            (Code::NotFound, "LOT_NOT_FOUND", false, 1),
+            (Code::InvalidArgument, "FIELD_INVALID", false, 2),
+            (Code::DataLoss, "DATA_CORRUPTED", false, 3),
+        ];
+        for (code, reason, transient, exit_code) in cases {
+            let details = ErrorDetails::with_error_info(reason, "fundledger", []);
+            let explanation = Explanation::of_call(&Status::with_error_details(code, "m", details), Lang::En);
+            assert_eq!((explanation.is_transient(), explanation.failure().code()), (transient, exit_code), "{reason}");
+        }
+    }
+
+    #[test]
+    fn an_unreachable_server_is_named() {
+        let globals = Globals { server: "http://127.0.0.1:1".to_owned(), format: None, lang: Lang::En, quiet: true };
+        let failure = with(&globals, async |connection| {
+            let request = connection.request(crate::pb::v1::GetEventRequest { sequence: 0 });
+            let status = connection.query().get_event(request).await.unwrap_err();
+            Err::<(), _>(connection.failure(&status))
+        })
+        .unwrap_err();
+        assert_eq!(failure.code(), 3);
+        assert!(failure.to_string().starts_with("cannot reach http://127.0.0.1:1: Connection refused"), "{failure}");
+    }
+}

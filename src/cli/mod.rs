@@ -1,0 +1,247 @@
+//! The command line: one file per command. Results go to standard output, progress and errors to standard error.
+//!
+//! Exit codes are a contract: 0 done, 1 refused or broken, 2 usage, 3 unreadable, incomplete or unreachable.
+
+use std::ffi::OsString;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use thiserror::Error;
+
+pub mod balance;
+pub mod connect;
+pub mod import;
+pub mod init;
+pub mod render;
+pub mod serve;
+pub mod trace;
+
+/// A public-money ledger: typed commands over gRPC, one hash-chained event each, every minor unit traceable.
+#[derive(Debug, Parser)]
+#[command(name = "fundledger", version, about, max_term_width = 120)]
+pub struct Cli {
+    /// Options that hold for every command.
+    #[command(flatten)]
+    pub globals: Globals,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Create a ledger in a new or empty directory.
+    Init(init::InitArgs),
+    /// Run the service.
+    Serve(serve::ServeArgs),
+    /// Post a file of real payments or budgets, resumable, with a report of every refused row.
+    Import(import::ImportArgs),
+    /// Show the balance of an account, or the trial balance.
+    Balance(balance::BalanceArgs),
+    /// Follow money forwards from a lot, or backwards from a payment or a payee.
+    Trace(trace::TraceArgs),
+}
+
+impl Command {
+    fn run(&self, globals: &Globals, out: &mut dyn Write) -> Result<(), Failure> {
+        match self {
+            Self::Init(args) => init::run(globals, args, out),
+            Self::Serve(args) => serve::run(globals, args, out),
+            Self::Import(args) => import::run(globals, args, out),
+            Self::Balance(args) => balance::run(globals, args, out),
+            Self::Trace(args) => trace::run(globals, args, out),
+        }
+    }
+}
+
+/// Options that hold for every command.
+#[derive(Args, Clone, Debug)]
+pub struct Globals {
+    /// Address of the running ledger.
+    #[arg(long, global = true, value_name = "URL", env = "FUNDLEDGER_SERVER", default_value = "http://127.0.0.1:7070")]
+    pub server: String,
+    /// Form of the result; each command says which forms it has.
+    #[arg(long, global = true, value_enum)]
+    pub format: Option<Format>,
+    /// Language of labels and messages.
+    #[arg(long, global = true, value_enum, default_value = "en")]
+    pub lang: Lang,
+    /// No progress bars, no remarks: only the result.
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+}
+
+impl Globals {
+    /// The form asked for, if the command has it; the first of `offered` when none was asked for.
+    pub fn format(&self, offered: &[Format]) -> Result<Format, Failure> {
+        match (self.format, offered.first()) {
+            (Some(asked), _) if offered.contains(&asked) => Ok(asked),
+            (None, Some(first)) => Ok(*first),
+            (asked, _) => {
+                let names: Vec<&str> = offered.iter().map(|format| format.name()).collect();
+                Err(Failure::Usage(format!(
+                    "--format {} is not for this command; it has {}",
+                    asked.map_or("?", Format::name),
+                    names.join(", ")
+                )))
+            }
+        }
+    }
+
+    /// Whether progress and remarks belong on standard error.
+    pub fn shows_progress(&self) -> bool {
+        !self.quiet && io::stderr().is_terminal()
+    }
+}
+
+/// Form of a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// An aligned table, for people.
+    Table,
+    /// JSON, for programs.
+    Json,
+    /// Comma-separated values, for spreadsheets.
+    Csv,
+    /// An indented tree (`trace`).
+    Tree,
+    /// Graphviz (`trace`).
+    Dot,
+}
+
+impl Format {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::Json => "json",
+            Self::Csv => "csv",
+            Self::Tree => "tree",
+            Self::Dot => "dot",
+        }
+    }
+}
+
+/// Language of labels and messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Lang {
+    /// English.
+    #[default]
+    En,
+    /// 中文.
+    Zh,
+}
+
+impl Lang {
+    /// The text in this language.
+    pub fn pick(self, english: &'static str, chinese: &'static str) -> &'static str {
+        match self {
+            Self::En => english,
+            Self::Zh => chinese,
+        }
+    }
+
+    /// The language tag, as sent to the server.
+    pub fn tag(self) -> &'static str {
+        self.pick("en", "zh")
+    }
+}
+
+/// Why a command did not do what was asked. The kind decides the exit code.
+#[derive(Debug, Error)]
+pub enum Failure {
+    /// The ledger said no, or what was checked is broken: exit 1.
+    #[error("{0}")]
+    Refused(String),
+    /// The command line or a file that belongs to it (a mapping) is wrong: exit 2.
+    #[error("{0}")]
+    Usage(String),
+    /// Something could not be read, finished or reached: exit 3.
+    #[error("{0}")]
+    Unavailable(String),
+    /// Whoever reads standard output has gone: exit 3, in silence. Not 0: a verdict nobody read was not given.
+    #[error("standard output was closed")]
+    OutputClosed,
+}
+
+impl Failure {
+    /// The exit code.
+    pub fn code(&self) -> u8 {
+        match self {
+            Self::Refused(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Unavailable(_) | Self::OutputClosed => 3,
+        }
+    }
+}
+
+/// Errors of writing the result. Files a command reads are reported by name, where they are read.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self::OutputClosed;
+        }
+        Self::Unavailable(format!("the result could not be written: {error}"))
+    }
+}
+
+/// Parses the arguments, runs the command and gives the exit code.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are answers (0); clap prints them to standard output, errors to standard error.
+            let code = if error.use_stderr() { 2 } else { 0 };
+            return match error.print() {
+                Ok(()) => ExitCode::from(code),
+                Err(_) => ExitCode::from(Failure::OutputClosed.code()),
+            };
+        }
+    };
+    let mut out = BufWriter::new(io::stdout().lock());
+    let done = match &cli.command {
+        Some(command) => command.run(&cli.globals, &mut out),
+        None => write!(out, "{}", Cli::command().render_help()).map_err(Failure::from),
+    };
+    // What a command wrote before it failed is part of its answer.
+    let flushed = out.flush().map_err(Failure::from);
+    match done.and(flushed) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if !matches!(failure, Failure::OutputClosed) {
+                // Nothing is left to do if standard error is gone as well.
+                let _ = writeln!(io::stderr().lock(), "fundledger: {failure}");
+            }
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn formats_are_checked_per_command() {
+        let globals = |format| Globals { server: String::new(), format, lang: Lang::En, quiet: true };
+        let offered = [Format::Table, Format::Json];
+        assert_eq!(globals(None).format(&offered).unwrap(), Format::Table);
+        assert_eq!(globals(Some(Format::Json)).format(&offered).unwrap(), Format::Json);
+        assert_eq!(globals(Some(Format::Dot)).format(&offered).unwrap_err().code(), 2);
+    }
+
+    #[test]
+    fn exit_codes() {
+        let broken = io::Error::from(io::ErrorKind::BrokenPipe);
+        assert_eq!(Failure::from(broken).code(), 3);
+        assert_eq!(Failure::Refused(String::new()).code(), 1);
+        assert_eq!(Failure::Usage(String::new()).code(), 2);
+        assert_eq!(Failure::Unavailable(String::new()).code(), 3);
+    }
+}

@@ -1,0 +1,149 @@
+//! How results look: money with its currency's decimals, tables, CSV.
+
+use std::fmt::Write as _;
+use std::io::Write;
+
+use tabled::builder::Builder;
+use tabled::settings::object::{Columns, Rows};
+use tabled::settings::style::HorizontalLine;
+use tabled::settings::{Alignment, Style};
+
+use super::Failure;
+use crate::pb::Date;
+use crate::pb::v1::AccountKind;
+
+/// Minor units as a decimal string without separators: what JSON and CSV carry beside the integer.
+pub fn decimal(amount_minor: i128, exponent: u32) -> String {
+    digits(amount_minor, exponent, "")
+}
+
+/// Minor units with thousands separators, for people.
+pub fn grouped(amount_minor: i128, exponent: u32) -> String {
+    digits(amount_minor, exponent, ",")
+}
+
+fn digits(amount_minor: i128, exponent: u32, separator: &str) -> String {
+    let decimals = usize::try_from(exponent).unwrap_or(0);
+    let text = amount_minor.unsigned_abs().to_string();
+    let padded = format!("{text:0>width$}", width = decimals.saturating_add(1));
+    let (whole, fraction) = padded.split_at(padded.len().saturating_sub(decimals));
+    let mut out = String::with_capacity(padded.len().saturating_mul(2));
+    if amount_minor < 0 {
+        out.push('-');
+    }
+    for (position, digit) in whole.chars().enumerate() {
+        if position > 0 && whole.len().saturating_sub(position).is_multiple_of(3) {
+            out.push_str(separator);
+        }
+        out.push(digit);
+    }
+    if decimals > 0 {
+        out.push('.');
+        out.push_str(fraction);
+    }
+    out
+}
+
+/// The exponent of a currency as the server gave it.
+pub fn exponent(currency_exponent: i32) -> u32 {
+    u32::try_from(currency_exponent).unwrap_or(0)
+}
+
+/// `2020-04-30`, or nothing where the date is unset.
+pub fn date(date: Option<&Date>) -> String {
+    date.map(|date| format!("{:04}-{:02}-{:02}", date.year, date.month, date.day)).unwrap_or_default()
+}
+
+/// Bytes in hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len().saturating_mul(2)), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// An account kind without its prefix, e.g. `AUTHORITY_UNIT`.
+pub fn account_kind(kind: i32) -> String {
+    AccountKind::try_from(kind)
+        .map_or_else(|_| kind.to_string(), |kind| kind.as_str_name().trim_start_matches("ACCOUNT_KIND_").to_owned())
+}
+
+/// A table with a header, thin rules, and some columns aligned to the right.
+pub fn table(header: &[&str], rows: &[Vec<String>], right_aligned: &[usize]) -> String {
+    let mut builder = Builder::with_capacity(rows.len().saturating_add(1), header.len());
+    builder.push_record(header.iter().copied());
+    for row in rows {
+        builder.push_record(row.iter().map(String::as_str));
+    }
+    let mut table = builder.build();
+    let rule = HorizontalLine::inherit(Style::modern());
+    table.with(Style::modern().remove_horizontal().horizontals([(1, rule)]));
+    for column in right_aligned {
+        table.modify(Columns::one(*column), Alignment::right());
+    }
+    table.modify(Rows::first(), Alignment::left());
+    table.to_string()
+}
+
+/// Writes a CSV with a header.
+pub fn csv(out: &mut dyn Write, header: &[&str], rows: &[Vec<String>]) -> Result<(), Failure> {
+    let mut writer = csv::Writer::from_writer(out);
+    let written = writer.write_record(header).and_then(|()| rows.iter().try_for_each(|row| writer.write_record(row)));
+    match written.map_err(csv::Error::into_kind) {
+        Ok(()) => writer.flush().map_err(Failure::from),
+        Err(csv::ErrorKind::Io(error)) => Err(Failure::from(error)),
+        Err(other) => Err(Failure::Unavailable(format!("the result could not be written: {other:?}"))),
+    }
+}
+
+/// Writes a value as indented JSON and a line end.
+pub fn json(out: &mut dyn Write, value: &serde_json::Value) -> Result<(), Failure> {
+    writeln!(out, "{value:#}").map_err(Failure::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_is_printed_from_integers() {
+        let rows: &[(i128, u32, &str, &str)] = &[
+            (0, 2, "0.00", "0.00"),
+            (5, 2, "0.05", "0.05"),
+            (-5, 2, "-0.05", "-0.05"),
+            (100, 2, "1.00", "1.00"),
+            (99_999, 2, "999.99", "999.99"),
+            (100_000, 2, "1000.00", "1,000.00"),
+            (5_792_710_896, 2, "57927108.96", "57,927,108.96"),
+            (-212_379_990, 2, "-2123799.90", "-2,123,799.90"),
+            (4_942_020_428, 0, "4942020428", "4,942,020,428"),
+            (7, 0, "7", "7"),
+            (1, 4, "0.0001", "0.0001"),
+            (9_007_199_254_740_991, 2, "90071992547409.91", "90,071,992,547,409.91"),
+            (
+                i128::MIN,
+                0,
+                "-170141183460469231731687303715884105728",
+                "-170,141,183,460,469,231,731,687,303,715,884,105,728",
+            ),
+        ];
+        for (amount, exponent, plain, separated) in rows {
+            assert_eq!(decimal(*amount, *exponent), *plain);
+            assert_eq!(grouped(*amount, *exponent), *separated);
+        }
+    }
+
+    #[test]
+    fn tables_align() {
+        let rows = vec![vec!["A".to_owned(), "1.00".to_owned()], vec!["待分指标".to_owned(), "1,000.00".to_owned()]];
+        let expected = "\
+┌──────────┬──────────┐
+│ account  │ amount   │
+├──────────┼──────────┤
+│ A        │     1.00 │
+│ 待分指标 │ 1,000.00 │
+└──────────┴──────────┘";
+        assert_eq!(table(&["account", "amount"], &rows, &[1]), expected);
+    }
+}

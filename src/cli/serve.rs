@@ -1,0 +1,146 @@
+//! `serve`: runs the service.
+
+use std::future::Future;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+use tokio::runtime::Runtime;
+use tracing_subscriber::EnvFilter;
+
+use super::{Failure, Globals};
+use crate::grpc::node::Node;
+use crate::grpc::server::{self, Limits};
+use crate::ledger::OpenError;
+use crate::ledger::clock::SystemClock;
+use crate::ledger::directory::{DataDirectory, is_empty};
+use crate::log::Fault;
+
+/// Name of a ledger that `serve --insecure-dev` creates.
+const DEVELOPMENT_ORIGIN: &str = "development.invalid/funds";
+
+/// Arguments of `serve`.
+#[derive(Args, Debug)]
+pub struct ServeArgs {
+    /// Directory of the ledger.
+    #[arg(long, value_name = "DIR", env = "FUNDLEDGER_DATA")]
+    pub data: PathBuf,
+    /// Address to listen on; port 0 picks a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7070")]
+    pub listen: SocketAddr,
+    /// Serve plain text on loopback; create a ledger marked DEVELOPMENT for ever where the directory is empty.
+    #[arg(long)]
+    pub insecure_dev: bool,
+    /// Logs as JSON lines instead of text.
+    #[arg(long)]
+    pub json_logs: bool,
+}
+
+/// Runs the service until it is told to stop (SIGINT or SIGTERM), or until the ledger can post no more.
+pub fn run(globals: &Globals, args: &ServeArgs, out: &mut dyn Write) -> Result<(), Failure> {
+    start_logs(args.json_logs);
+    if !args.insecure_dev {
+        return Err(Failure::Usage(
+            "this version serves plain text only: pass --insecure-dev to accept that, on loopback".to_owned(),
+        ));
+    }
+    if !args.listen.ip().is_loopback() {
+        return Err(Failure::Usage(format!(
+            "{} is not a loopback address: plain text stays on this machine",
+            args.listen
+        )));
+    }
+    if is_empty(&args.data).map_err(|fault| Failure::Unavailable(fault.to_string()))? {
+        drop(DataDirectory::create(&args.data, DEVELOPMENT_ORIGIN, true, &SystemClock)?);
+    }
+    let node = Node::open(&args.data, Box::new(SystemClock))?;
+    let runtime = Runtime::new().map_err(|error| Failure::Unavailable(format!("starting the runtime: {error}")))?;
+    runtime.block_on(async {
+        let (listener, bound) = server::listen(args.listen).await?;
+        announce(globals, &node, bound, out)?;
+        serve_until_stopped(node, listener, stop_signal()?).await
+    })
+}
+
+fn announce(globals: &Globals, node: &Node, bound: SocketAddr, out: &mut dyn Write) -> Result<(), Failure> {
+    let ledger = node.ledger();
+    let head = ledger.committed();
+    writeln!(out, "fundledger {} · {}", env!("CARGO_PKG_VERSION"), ledger.origin())?;
+    if ledger.is_development() {
+        let note = ("a DEVELOPMENT ledger: it can never become a real one", "开发用账本：永远不能转为正式账本");
+        writeln!(out, "{}", globals.lang.pick(note.0, note.1))?;
+    }
+    if let Some(why) = ledger.read_only() {
+        writeln!(out, "{}: {why}", globals.lang.pick("POSTING IS REFUSED", "已停止记账"))?;
+    }
+    writeln!(out, "{} {} {}", globals.lang.pick("head", "最新序号"), head.sequence, head.hash)?;
+    writeln!(out, "{} http://{bound}", globals.lang.pick("listening on", "监听地址"))?;
+    if !globals.quiet {
+        let server = format!("--server http://{bound}");
+        writeln!(out, "{}:", globals.lang.pick("next", "下一步"))?;
+        writeln!(out, "  fundledger {server} import --mapping deploy/mappings/gstt-payments.toml FILE.csv")?;
+        writeln!(out, "  fundledger {server} balance")?;
+        writeln!(out, "  fundledger verify http://{bound} --allow-unanchored")?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+/// Serves a node and closes it; fails if the ledger had stopped posting, so that a supervisor restarts it.
+pub(super) async fn serve_until_stopped(
+    node: Node,
+    listener: tokio::net::TcpListener,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), Failure> {
+    let poisoned = node.ledger().poisoned();
+    let stop = async move {
+        tokio::select! {
+            () = stop => tracing::info!("stopping"),
+            () = poisoned => tracing::error!("stopping: a write failed, and nothing is acknowledged after that"),
+        }
+    };
+    let Some(node) = server::serve(node, listener, Limits::default(), stop).await? else { return Ok(()) };
+    let failed = node.ledger().failed().map(str::to_owned);
+    let closed = tokio::task::spawn_blocking(move || node.close()).await;
+    closed.map_err(|error| Failure::Unavailable(format!("closing the ledger: {error}")))??;
+    match failed {
+        Some(why) => Err(Failure::Unavailable(format!("the ledger stopped: {why}"))),
+        None => Ok(()),
+    }
+}
+
+fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let failed = |error| Failure::Unavailable(format!("listening for signals: {error}"));
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+fn start_logs(as_json: bool) {
+    let filter = EnvFilter::try_from_env("FUNDLEDGER_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second call in one process keeps the first one's settings.
+    let _ = if as_json { logs.json().try_init() } else { logs.try_init() };
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Directory(error) => error.into(),
+            OpenError::Recover(_) | OpenError::Fault(_) => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self::Unavailable(fault.to_string())
+    }
+}
