@@ -16,6 +16,8 @@ use crate::pb::v1::post_result::Outcome;
 const SET_UP_BATCH: usize = 4_096;
 /// Latencies are kept to three digits.
 const HISTOGRAM_DIGITS: u8 = 3;
+/// Ten minutes, in microseconds; longer ones count as this.
+const LATENCY_MAX_US: u64 = 600_000_000;
 
 /// A load.
 #[derive(Clone, Copy, Debug)]
@@ -94,7 +96,7 @@ impl Load {
 }
 
 fn histogram() -> Result<Histogram<u64>, Failure> {
-    Histogram::new(HISTOGRAM_DIGITS).map_err(|error| Failure::Unavailable(error.to_string()))
+    Histogram::new_with_bounds(1, LATENCY_MAX_US, HISTOGRAM_DIGITS).map_err(|error| Failure::Unavailable(error.to_string()))
 }
 
 /// Posts commands in order, each of which must be accepted; gives the last sequence.
