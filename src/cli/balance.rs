@@ -118,8 +118,8 @@ impl Total {
             "book": self.book,
             "debit": decimal(self.debit_minor, self.exponent),
             "credit": decimal(self.credit_minor, self.exponent),
-            "debit_minor": self.debit_minor.to_string().parse::<i64>().ok(),
-            "credit_minor": self.credit_minor.to_string().parse::<i64>().ok(),
+            "debit_minor": i64::try_from(self.debit_minor).ok(),
+            "credit_minor": i64::try_from(self.credit_minor).ok(),
             "balanced": self.debit_minor == self.credit_minor,
             "currency_code": self.currency_code,
         })
@@ -222,6 +222,7 @@ fn to_json(balance: &Balance) -> Value {
         "amount_minor": balance.amount_minor,
         "amount": decimal(balance.amount_minor.into(), exponent(balance.currency_exponent)),
         "currency_code": balance.currency_code,
+        "currency_exponent": balance.currency_exponent,
     })
 }
 
