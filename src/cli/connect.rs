@@ -16,6 +16,8 @@ use crate::pb::v1::query_service_client::QueryServiceClient;
 
 /// Largest message taken from or sent to the server: a full request of 8,192 large commands fits.
 const MESSAGE_BYTES_MAX: usize = 64 << 20;
+/// Flow-control window: the receipts of 8,192 commands fit without waiting.
+const WINDOW_BYTES: u32 = 4 << 20;
 const CONNECT_SECONDS_MAX: u64 = 5;
 
 /// Clients of the services of one server.
@@ -29,15 +31,19 @@ pub struct Connection {
 impl Connection {
     /// Prepares the channel, inside a runtime; the connection itself is made by the first call.
     pub fn new(globals: &Globals) -> Result<Self, Failure> {
-        let endpoint = Endpoint::from_shared(globals.server.clone()).map_err(|error| {
-            Failure::Usage(format!("--server {}: {error}; e.g. http://127.0.0.1:7070", globals.server))
+        let endpoint = Endpoint::from_shared(globals.server().to_owned()).map_err(|error| {
+            Failure::Usage(format!("--server {}: {error}; e.g. http://127.0.0.1:7070", globals.server()))
         })?;
         if endpoint.uri().scheme_str() != Some("http") {
-            return Err(Failure::Usage(format!("--server {}: an http:// address is needed", globals.server)));
+            return Err(Failure::Usage(format!("--server {}: an http:// address is needed", globals.server())));
         }
-        let channel =
-            endpoint.tcp_nodelay(true).connect_timeout(Duration::from_secs(CONNECT_SECONDS_MAX)).connect_lazy();
-        Ok(Self { channel, server: globals.server.clone(), lang: globals.lang })
+        let channel = endpoint
+            .tcp_nodelay(true)
+            .connect_timeout(Duration::from_secs(CONNECT_SECONDS_MAX))
+            .initial_connection_window_size(WINDOW_BYTES.saturating_mul(2))
+            .initial_stream_window_size(WINDOW_BYTES)
+            .connect_lazy();
+        Ok(Self { channel, server: globals.server().to_owned(), lang: globals.lang })
     }
 
     /// Posting.

@@ -10,6 +10,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use thiserror::Error;
 
 pub mod balance;
+pub mod bench;
 pub mod connect;
 pub mod import;
 pub mod init;
@@ -40,6 +41,8 @@ pub enum Command {
     Import(import::ImportArgs),
     /// Show the balance of an account, or the trial balance.
     Balance(balance::BalanceArgs),
+    /// Load a running or a temporary ledger over real gRPC, and print how fast it was.
+    Bench(bench::BenchArgs),
     /// Follow money forwards from a lot, or backwards from a payment or a payee.
     Trace(trace::TraceArgs),
 }
@@ -51,6 +54,7 @@ impl Command {
             Self::Serve(args) => serve::run(globals, args, out),
             Self::Import(args) => import::run(globals, args, out),
             Self::Balance(args) => balance::run(globals, args, out),
+            Self::Bench(args) => bench::run(globals, args, out),
             Self::Trace(args) => trace::run(globals, args, out),
         }
     }
@@ -59,9 +63,9 @@ impl Command {
 /// Options that hold for every command.
 #[derive(Args, Clone, Debug)]
 pub struct Globals {
-    /// Address of the running ledger.
-    #[arg(long, global = true, value_name = "URL", env = "FUNDLEDGER_SERVER", default_value = "http://127.0.0.1:7070")]
-    pub server: String,
+    /// Address of the running ledger [default: http://127.0.0.1:7070].
+    #[arg(long, global = true, value_name = "URL", env = "FUNDLEDGER_SERVER")]
+    pub server: Option<String>,
     /// Form of the result; each command says which forms it has.
     #[arg(long, global = true, value_enum)]
     pub format: Option<Format>,
@@ -73,7 +77,15 @@ pub struct Globals {
     pub quiet: bool,
 }
 
+/// Where a ledger is looked for unless something else is said.
+const SERVER_DEFAULT: &str = "http://127.0.0.1:7070";
+
 impl Globals {
+    /// Address of the running ledger.
+    pub fn server(&self) -> &str {
+        self.server.as_deref().unwrap_or(SERVER_DEFAULT)
+    }
+
     /// The form asked for, if the command has it; the first of `offered` when none was asked for.
     pub fn format(&self, offered: &[Format]) -> Result<Format, Failure> {
         match (self.format, offered.first()) {
@@ -229,7 +241,7 @@ mod tests {
 
     #[test]
     fn formats_are_checked_per_command() {
-        let globals = |format| Globals { server: String::new(), format, lang: Lang::En, quiet: true };
+        let globals = |format| Globals { server: None, format, lang: Lang::En, quiet: true };
         let offered = [Format::Table, Format::Json];
         assert_eq!(globals(None).format(&offered).unwrap(), Format::Table);
         assert_eq!(globals(Some(Format::Json)).format(&offered).unwrap(), Format::Json);

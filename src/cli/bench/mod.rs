@@ -1,0 +1,281 @@
+//! `bench`: load over real gRPC, against a running ledger or a temporary one on the same machine.
+//!
+//! The figures are honest when they are durable (every answer is), when the disk was not busy with something else (a probe
+//! before and after says so), and when the ledger ends where it claims: the final head must count every event and the
+//! views must have caught up within a second, or `bench` fails.
+
+mod load;
+mod workload;
+
+use std::fs::File;
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clap::{Args, ValueEnum};
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+
+use self::load::{Load, Measured};
+use self::workload::Workload;
+use super::connect::Connection;
+use super::serve::serve_until_stopped;
+use super::{Failure, Format, Globals};
+use crate::grpc::node::Node;
+use crate::grpc::server;
+use crate::ledger::clock::SystemClock;
+use crate::ledger::directory::DataDirectory;
+use crate::pb::v1;
+
+/// Longest the views may lag behind at the end.
+const LAG_MAX: Duration = Duration::from_secs(1);
+const PROBE_SYNCS: usize = 200;
+const PROBE_BYTES: usize = 4_096;
+
+/// Arguments of `bench`.
+#[derive(Args, Debug)]
+pub struct BenchArgs {
+    /// Requests in flight at a time.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub clients: u32,
+    /// Commands a request.
+    #[arg(long, default_value_t = 8_192, value_parser = clap::value_parser!(u32).range(1..=8192))]
+    pub batch: u32,
+    /// Commands to post, after the set-up.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub events: u64,
+    /// Accounts to spread them over.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(16..=1_000_000))]
+    pub accounts: u32,
+    /// Lots to spread them over.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub lots: u32,
+    /// What is posted.
+    #[arg(long, value_enum, default_value = "payments")]
+    pub workload: WorkloadKind,
+    /// Where the temporary ledger lies; it is removed afterwards.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+}
+
+/// What is posted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum WorkloadKind {
+    /// Payments: both books, four legs, a payee each.
+    Payments,
+    /// Allocations: two legs.
+    Allocations,
+}
+
+impl WorkloadKind {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Payments => "payments",
+            Self::Allocations => "allocations",
+        }
+    }
+}
+
+/// Runs the load and prints what was seen.
+pub fn run(globals: &Globals, args: &BenchArgs, out: &mut dyn Write) -> Result<(), Failure> {
+    let format = globals.format(&[Format::Table, Format::Json])?;
+    let runtime = Runtime::new().map_err(|error| Failure::Unavailable(format!("starting the runtime: {error}")))?;
+    let figures = runtime.block_on(async {
+        if globals.server.is_some() {
+            return drive(globals, args, None).await;
+        }
+        let temporary = Temporary::start(args.data.as_deref()).await?;
+        let mut globals = globals.clone();
+        globals.server = Some(temporary.url.clone());
+        let figures = drive(&globals, args, Some(temporary.directory.path())).await;
+        temporary.stop().await?;
+        figures
+    })?;
+    figures.write(format, args, out)
+}
+
+/// A ledger for the time of the run.
+struct Temporary {
+    directory: TempDir,
+    url: String,
+    stop: oneshot::Sender<()>,
+    served: tokio::task::JoinHandle<Result<(), Failure>>,
+}
+
+impl Temporary {
+    async fn start(parent: Option<&Path>) -> Result<Self, Failure> {
+        let directory = match parent {
+            Some(parent) => tempfile::tempdir_in(parent),
+            None => tempfile::tempdir(),
+        };
+        let directory =
+            directory.map_err(|error| Failure::Unavailable(format!("creating a temporary directory: {error}")))?;
+        let data = directory.path().join("ledger");
+        drop(DataDirectory::create(&data, "bench.invalid/funds", true, &SystemClock)?);
+        let node = Node::open(&data, Box::new(SystemClock))?;
+        let (listener, bound) = server::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+        let (stop, stopped) = oneshot::channel();
+        let served = tokio::spawn(serve_until_stopped(node, listener, async {
+            // Dropping the sender stops the server as well.
+            drop(stopped.await);
+        }));
+        Ok(Self { directory, url: format!("http://{bound}"), stop, served })
+    }
+
+    async fn stop(self) -> Result<(), Failure> {
+        drop(self.stop);
+        self.served.await.map_err(|error| Failure::Unavailable(format!("the server: {error}")))?
+    }
+}
+
+struct Figures {
+    measured: Measured,
+    lag: Duration,
+    last_sequence: i64,
+    head: String,
+    probe_before: Option<Duration>,
+    probe_after: Option<Duration>,
+    disk: Option<(u64, u64)>,
+}
+
+async fn drive(globals: &Globals, args: &BenchArgs, directory: Option<&Path>) -> Result<Figures, Failure> {
+    let connection = Connection::new(globals)?;
+    let workload = Arc::new(Workload::new(args)?);
+    let set_up = load::post_all(&connection, workload.set_up()).await?;
+    let before = head(&connection, set_up).await?;
+    let probe_before = directory.map(probe).transpose()?;
+    let load = Load {
+        clients: args.clients,
+        batch: args.batch,
+        events: args.events,
+        shows_progress: globals.shows_progress(),
+    };
+    let measured = load.run(&connection, &workload).await?;
+    let expected = before.sequence.saturating_add(i64::try_from(args.events).unwrap_or(i64::MAX));
+    let waited = Instant::now();
+    let after = head(&connection, expected).await?;
+    let lag = waited.elapsed();
+    let probe_after = directory.map(probe).transpose()?;
+    if after.sequence != expected {
+        return Err(Failure::Refused(format!(
+            "the head is at {}, but {expected} events were acknowledged: somebody else posted, or events are missing",
+            after.sequence
+        )));
+    }
+    if lag > LAG_MAX {
+        return Err(Failure::Refused(format!("the views lagged {lag:?} behind at the end, more than {LAG_MAX:?}")));
+    }
+    let disk = directory.map(|directory| directory_bytes(&directory.join("ledger").join("log"))).transpose()?;
+    Ok(Figures {
+        measured,
+        lag,
+        last_sequence: after.sequence,
+        head: super::render::hex(&after.entry_hash),
+        probe_before,
+        probe_after,
+        disk: disk.map(|bytes| (bytes, u64::try_from(after.sequence).unwrap_or_default())),
+    })
+}
+
+/// The head that queries answer as of, once they have reached a sequence.
+async fn head(connection: &Connection, min_sequence: i64) -> Result<v1::ReadPosition, Failure> {
+    let request = v1::ListBalancesRequest { page_size: 1, min_sequence: Some(min_sequence), ..Default::default() };
+    let answer = connection.query().list_balances(connection.request(request)).await;
+    let answer = answer.map_err(|status| Failure::Unavailable(connection.explain(&status).message))?;
+    answer.into_inner().position.ok_or_else(|| Failure::Unavailable("the answer names no position".to_owned()))
+}
+
+/// Median time of a small write and sync in a directory: how quiet the disk is.
+fn probe(directory: &Path) -> Result<Duration, Failure> {
+    let failed = |error: std::io::Error| Failure::Unavailable(format!("probing the disk: {error}"));
+    let mut file = File::create(directory.join("probe")).map_err(failed)?;
+    let mut times = Vec::with_capacity(PROBE_SYNCS);
+    for _ in 0..PROBE_SYNCS {
+        let started = Instant::now();
+        file.write_all(&[0; PROBE_BYTES]).and_then(|()| file.sync_data()).map_err(failed)?;
+        times.push(started.elapsed());
+    }
+    times.sort_unstable();
+    Ok(times.get(PROBE_SYNCS / 2).copied().unwrap_or_default())
+}
+
+fn directory_bytes(path: &Path) -> Result<u64, Failure> {
+    let failed = |error: std::io::Error| Failure::Unavailable(format!("measuring {}: {error}", path.display()));
+    let mut sum = 0_u64;
+    for entry in std::fs::read_dir(path).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let metadata = entry.metadata().map_err(failed)?;
+        let bytes = if metadata.is_dir() { directory_bytes(&entry.path())? } else { metadata.len() };
+        sum = sum.saturating_add(bytes);
+    }
+    Ok(sum)
+}
+
+impl Figures {
+    fn write(&self, format: Format, args: &BenchArgs, out: &mut dyn Write) -> Result<(), Failure> {
+        let measured = &self.measured;
+        let rate = measured.events_per_second();
+        let probe = |probe: Option<Duration>| probe.map(|probe| probe.as_micros());
+        if format == Format::Json {
+            let figures = json!({
+                "workload": args.workload.name(),
+                "events": args.events,
+                "batch": args.batch,
+                "clients": args.clients,
+                "accounts": args.accounts,
+                "lots": args.lots,
+                "events_per_second": rate,
+                "seconds": measured.elapsed.as_secs_f64(),
+                "p50_us": measured.percentile_us(50.0),
+                "p90_us": measured.percentile_us(90.0),
+                "p99_us": measured.percentile_us(99.0),
+                "max_us": measured.percentile_us(100.0),
+                "views_lag_us": self.lag.as_micros(),
+                "last_sequence": self.last_sequence,
+                "head": self.head,
+                "flush_probe_before_p50_us": probe(self.probe_before),
+                "flush_probe_after_p50_us": probe(self.probe_after),
+                "log_bytes": self.disk.map(|(bytes, _)| bytes),
+                "features": FEATURES,
+                "not_in_this_version": MISSING,
+            });
+            writeln!(out, "{figures}")?;
+            return Ok(());
+        }
+        let (events, batch, clients) = (args.events, args.batch, args.clients);
+        writeln!(out, "{events} {} in requests of {batch}, {clients} in flight", args.workload.name())?;
+        writeln!(out, "over {} accounts and {} lots, every answer durable", args.accounts, args.lots)?;
+        writeln!(out, "events/s   {rate:>12}")?;
+        for (name, percentile) in [("p50", 50.0), ("p90", 90.0), ("p99", 99.0), ("max", 100.0)] {
+            writeln!(out, "{name}        {:>12} µs a request", measured.percentile_us(percentile))?;
+        }
+        writeln!(out, "views lag  {:>12} µs", self.lag.as_micros())?;
+        if let (Some(before), Some(after)) = (self.probe_before, self.probe_after) {
+            writeln!(out, "flush probe p50 before {} µs, after {} µs", before.as_micros(), after.as_micros())?;
+        }
+        if let Some((bytes, entries)) = self.disk {
+            let each = bytes.checked_div(entries).unwrap_or_default();
+            writeln!(out, "log        {bytes:>12} bytes on disk, {each} an event")?;
+        }
+        writeln!(out, "head       {} {}", self.last_sequence, self.head)?;
+        writeln!(out, "on: {}; not in this version: {}", FEATURES.join(", "), MISSING.join(", "))?;
+        Ok(())
+    }
+}
+
+/// What the measured path does.
+const FEATURES: [&str; 7] = [
+    "durable answers",
+    "domain rules",
+    "hash chain",
+    "idempotency",
+    "keyed payee pseudonyms",
+    "balances view",
+    "lineage view",
+];
+/// What later versions add to it.
+const MISSING: [&str; 4] = ["signed approvals", "Merkle tree", "tiles", "checkpoints"];

@@ -1,0 +1,168 @@
+//! What `bench` posts: a fund with units over many lots, then payments or allocations at random.
+
+use super::{BenchArgs, WorkloadKind};
+use crate::cli::Failure;
+use crate::domain::money::AMOUNT_MAX_MINOR;
+use crate::pb::Date;
+use crate::pb::v1;
+use crate::pb::v1::command::Payload;
+
+/// Accounts of the fund as a whole.
+const FUND_ACCOUNTS: u32 = 7;
+/// Accounts of a unit: its authority and what it used.
+const ACCOUNTS_A_UNIT: u32 = 2;
+const BUSINESS_DATE: Date = Date { year: 2026, month: 6, day: 15 };
+
+/// The accounts and lots that commands are spread over.
+pub(super) struct Workload {
+    kind: WorkloadKind,
+    units: u32,
+    lots: u32,
+    // Names differ from run to run, so that a running ledger can be loaded again and again.
+    run: String,
+    // Per unit account: the whole of its lot's share.
+    share_minor: i64,
+}
+
+impl Workload {
+    pub(super) fn new(args: &BenchArgs) -> Result<Self, Failure> {
+        let units = (args.accounts.saturating_sub(FUND_ACCOUNTS) / ACCOUNTS_A_UNIT).max(1);
+        let mut random = [0; 4];
+        getrandom::fill(&mut random).map_err(|error| Failure::Unavailable(format!("random bytes: {error}")))?;
+        let run = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        // A payment is at most 1,000 fen; no unit runs dry. All shares together stay what JSON carries.
+        let share_minor = AMOUNT_MAX_MINOR / 2 / i64::from(units);
+        Ok(Self { kind: args.workload, units, lots: args.lots.min(units), run, share_minor })
+    }
+
+    fn command(&self, request_id: String, payload: Payload) -> v1::Command {
+        v1::Command {
+            request_id,
+            business_date: Some(BUSINESS_DATE),
+            actor: "maker-1".to_owned(),
+            checkers: vec!["checker-1".to_owned()],
+            payload: Some(payload),
+        }
+    }
+
+    fn account(&self, fund: &str, name: &str, kind: v1::AccountKind, unit: Option<u32>) -> Payload {
+        Payload::OpenAccount(v1::OpenAccount {
+            account_id: format!("{}.{name}", self.run),
+            fund_id: fund.to_owned(),
+            kind: kind.into(),
+            unit_id: unit.map(|unit| format!("{}-{unit}", self.run)).unwrap_or_default(),
+        })
+    }
+
+    /// Set-up commands, in order.
+    pub(super) fn set_up(&self) -> Vec<v1::Command> {
+        use v1::AccountKind as Kind;
+        let run = &self.run;
+        let fund = format!("bench-{run}");
+        let mut payloads = vec![
+            Payload::SetPolicy(v1::SetPolicy {
+                policy_id: format!("policy-{run}"),
+                version: 1,
+                effective_from: Some(Date { year: 2026, month: 1, day: 1 }),
+                plan_step: v1::PlanStep::Optional.into(),
+                checker_tiers: Vec::new(),
+                document_sha256: vec![0; 32].into(),
+            }),
+            Payload::DefineFund(v1::DefineFund {
+                fund_id: fund.clone(),
+                name: "bench".to_owned(),
+                family: v1::FundFamily::Special.into(),
+                currency_code: String::new(),
+                currency_exponent: None,
+                purposes: Vec::new(),
+                economic_codes: Vec::new(),
+                policy_id: format!("policy-{run}"),
+                legal_basis: "bench".to_owned(),
+            }),
+        ];
+        for (name, kind) in [
+            ("source", Kind::AuthoritySource),
+            ("unallocated", Kind::AuthorityUnallocated),
+            ("carry", Kind::AuthorityCarry),
+            ("recalled", Kind::AuthorityRecalled),
+            ("treasury", Kind::Treasury),
+            ("lots", Kind::FundLot),
+            ("clearing", Kind::Clearing),
+        ] {
+            payloads.push(self.account(&fund, name, kind, None));
+        }
+        for unit in 0..self.units {
+            payloads.push(self.account(&fund, &format!("u{unit}"), Kind::AuthorityUnit, Some(unit)));
+            payloads.push(self.account(&fund, &format!("x{unit}"), Kind::AuthorityUsed, Some(unit)));
+        }
+        for lot in 0..self.lots {
+            // Payments need what the units were given; allocations take it from the unallocated account bit by bit.
+            let units = i64::from(self.units / self.lots).saturating_add(1);
+            let amount_minor = self.share_minor.saturating_mul(units).min(AMOUNT_MAX_MINOR);
+            payloads.push(Payload::IssueBudget(v1::IssueBudget {
+                lot_id: format!("{run}-lot-{lot}"),
+                to_account_id: format!("{run}.unallocated"),
+                amount_minor,
+                issuer_id: format!("bench-{run}"),
+                document_number: format!("document {lot}"),
+                document_sha256: vec![0; 32].into(),
+                ..Default::default()
+            }));
+            payloads.push(Payload::ReceiveCash(v1::ReceiveCash {
+                lot_id: format!("{run}-lot-{lot}"),
+                amount_minor,
+                bank_reference: format!("{run} cash {lot}"),
+            }));
+        }
+        if self.kind == WorkloadKind::Payments {
+            let shares = (0..self.units).map(|unit| self.allocation(unit, self.share_minor));
+            payloads.extend(shares);
+        }
+        let numbered = payloads.into_iter().enumerate();
+        numbered.map(|(at, payload)| self.command(format!("{run}-setup-{at}"), payload)).collect()
+    }
+
+    fn allocation(&self, unit: u32, amount_minor: i64) -> Payload {
+        let run = &self.run;
+        let lot = unit.checked_rem(self.lots).unwrap_or_default();
+        Payload::AllocateBudget(v1::AllocateBudget {
+            movement: Some(v1::AuthorityMovement {
+                from_account_id: format!("{run}.unallocated"),
+                to_account_id: format!("{run}.u{unit}"),
+                amount_minor,
+                draws: vec![v1::Draw { lot_id: format!("{run}-lot-{lot}"), amount_minor }],
+            }),
+            document_number: String::new(),
+        })
+    }
+
+    /// The command of a number; the same number always gives the same command.
+    pub(super) fn event(&self, number: u64) -> v1::Command {
+        let random = mixed(number);
+        let run = &self.run;
+        let unit = u32::try_from(random.checked_rem(u64::from(self.units)).unwrap_or_default()).unwrap_or_default();
+        let amount_minor = i64::try_from((random >> 40) % 1_000).unwrap_or_default().saturating_add(1);
+        let payload = match self.kind {
+            WorkloadKind::Allocations => self.allocation(unit, amount_minor),
+            WorkloadKind::Payments => Payload::ExecutePayment(v1::ExecutePayment {
+                payment_id: format!("{run}-p{number}"),
+                from_account_id: format!("{run}.u{unit}"),
+                amount_minor,
+                payee: format!("supplier {}", (random >> 20) % 10_000),
+                purpose: "goods".to_owned(),
+                economic_code: "30201".to_owned(),
+                method: v1::PaymentMethod::Direct.into(),
+                ..Default::default()
+            }),
+        };
+        self.command(format!("{run}-r{number}"), payload)
+    }
+}
+
+/// A number spread evenly over 64 bits (the finaliser of SplitMix64).
+const fn mixed(number: u64) -> u64 {
+    let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
