@@ -9,6 +9,9 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use fundledger::cli::{Globals, Lang, connect};
+use fundledger::pb::Date;
+use fundledger::pb::v1::{self, command::Payload, post_result::Outcome};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -227,6 +230,60 @@ fn an_import_that_is_cut_off_goes_on() {
     figures(&summary, &[("last_sequence", last)]);
     assert_eq!(ledger.head(), last, "not one event more than without the cuts");
     assert_eq!(ledger.json(&["balance", "--by-lot"])["balances"], balances);
+}
+
+#[test]
+fn rows_that_the_ledger_refuses_are_reported() {
+    let ledger = Ledger::new();
+    let globals =
+        Globals { server: Some(format!("http://{}", ledger.address)), format: None, lang: Lang::En, quiet: true };
+    let supplier = "MEDTRONIC LTD";
+    let freeze = v1::Command {
+        request_id: "freeze-1".to_owned(),
+        business_date: Some(Date { year: 2020, month: 4, day: 1 }),
+        actor: "auditor".to_owned(),
+        checkers: vec!["checker".to_owned()],
+        payload: Some(Payload::Freeze(v1::Freeze {
+            case_id: "CASE-1".to_owned(),
+            legal_basis: "test".to_owned(),
+            scope: Some(v1::freeze::Scope::Payee(supplier.to_owned())),
+        })),
+    };
+    let posted = connect::with(&globals, async |connection| {
+        let request = v1::PostRequest { commands: vec![freeze], validate_only: false };
+        connection.ledger().post(connection.request(request)).await.map_err(|status| connection.failure(&status))
+    });
+    let outcome = posted.unwrap().into_inner().results.remove(0).outcome.unwrap();
+    assert!(matches!(outcome, Outcome::Receipt(_)), "{outcome:?}");
+
+    let report = ledger.directory.path().join("refused.csv");
+    let (mapping, input) = (ledger.mapping("gstt-payments.toml", 50), data(PAYMENTS));
+    let arguments = [
+        "import",
+        "--mapping",
+        mapping.to_str().unwrap(),
+        input.to_str().unwrap(),
+        "--report",
+        report.to_str().unwrap(),
+    ];
+    let summary = ledger.json(&arguments);
+    let text = fs::read_to_string(&input).unwrap();
+    let of_supplier: Vec<&str> = text.lines().filter(|line| line.contains(supplier)).collect();
+    let (back, paid): (Vec<&str>, Vec<&str>) = of_supplier.iter().partition(|line| line.contains(",-"));
+    assert!(!paid.is_empty());
+    let reasons = &summary["refused_by_reason"];
+    assert_eq!(reasons["FROZEN"], paid.len(), "{reasons}");
+    let count = |key: &str| usize::try_from(summary[key].as_u64().unwrap()).unwrap();
+    assert_eq!(count("payments"), 425 - paid.len());
+    assert!(count("returns") >= 34 - back.len());
+    assert_eq!(count("payments") + count("returns") + count("refused"), 489);
+    assert_eq!((&summary["file_sum_agrees"], &summary["lots_agreeing"]), (&Value::Bool(true), &Value::from(9)));
+    assert_eq!(fs::read_to_string(&report).unwrap().matches(",FROZEN,").count(), paid.len());
+
+    // Again: the same refusals under the same keys, and nothing new.
+    let head = ledger.head();
+    let again = ledger.json(&arguments);
+    assert_eq!((&again["refused_by_reason"], ledger.head()), (reasons, head));
 }
 
 /// Waits until the log has grown to a sequence, or the import has ended before.

@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::connect::{self, Connection};
-use super::render::{self, account_kind, decimal, exponent, grouped, hex};
+use super::render::{self, account_kind, account_kind_label, decimal, exponent, grouped, hex};
 use super::{Failure, Format, Globals, Lang};
 use crate::pb::v1::{Balance, GetBalanceRequest, ListBalancesRequest, ReadPosition};
 
@@ -163,7 +163,7 @@ fn write_table(out: &mut dyn Write, balances: &[Balance], with_totals: bool, lan
         let mut row = vec![
             balance.fund_id.clone(),
             balance.account_id.clone(),
-            account_kind(balance.kind),
+            account_kind_label(balance.kind, lang),
             balance.unit_id.clone(),
         ];
         if by_lot {
