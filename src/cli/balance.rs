@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::connect::{self, Connection};
-use super::render::{self, account_kind, decimal, exponent, grouped, hex};
+use super::render::{self, account_kind, account_kind_label, decimal, exponent, grouped, hex};
 use super::{Failure, Format, Globals, Lang};
 use crate::pb::v1::{Balance, GetBalanceRequest, ListBalancesRequest, ReadPosition};
 
@@ -118,8 +118,8 @@ impl Total {
             "book": self.book,
             "debit": decimal(self.debit_minor, self.exponent),
             "credit": decimal(self.credit_minor, self.exponent),
-            "debit_minor": self.debit_minor.to_string().parse::<i64>().ok(),
-            "credit_minor": self.credit_minor.to_string().parse::<i64>().ok(),
+            "debit_minor": i64::try_from(self.debit_minor).ok(),
+            "credit_minor": i64::try_from(self.credit_minor).ok(),
             "balanced": self.debit_minor == self.credit_minor,
             "currency_code": self.currency_code,
         })
@@ -163,7 +163,7 @@ fn write_table(out: &mut dyn Write, balances: &[Balance], with_totals: bool, lan
         let mut row = vec![
             balance.fund_id.clone(),
             balance.account_id.clone(),
-            account_kind(balance.kind),
+            account_kind_label(balance.kind, lang),
             balance.unit_id.clone(),
         ];
         if by_lot {
@@ -222,6 +222,7 @@ fn to_json(balance: &Balance) -> Value {
         "amount_minor": balance.amount_minor,
         "amount": decimal(balance.amount_minor.into(), exponent(balance.currency_exponent)),
         "currency_code": balance.currency_code,
+        "currency_exponent": balance.currency_exponent,
     })
 }
 

@@ -292,7 +292,8 @@ mod tests {
 
     #[test]
     fn an_unreachable_server_is_named() {
-        let globals = Globals { server: "http://127.0.0.1:1".to_owned(), format: None, lang: Lang::En, quiet: true };
+        let globals =
+            Globals { server: Some("http://127.0.0.1:1".to_owned()), format: None, lang: Lang::En, quiet: true };
         let failure = with(&globals, async |connection| {
             let request = connection.request(crate::pb::v1::GetEventRequest { sequence: 0 });
             let status = connection.query().get_event(request).await.unwrap_err();

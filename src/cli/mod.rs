@@ -63,7 +63,7 @@ impl Command {
 /// Options that hold for every command.
 #[derive(Args, Clone, Debug)]
 pub struct Globals {
-    /// Address of the running ledger [default: http://127.0.0.1:7070].
+    /// Address of the running ledger [default: `http://127.0.0.1:7070`].
     #[arg(long, global = true, value_name = "URL", env = "FUNDLEDGER_SERVER")]
     pub server: Option<String>,
     /// Form of the result; each command says which forms it has.

@@ -8,7 +8,7 @@ use tabled::settings::object::{Columns, Rows};
 use tabled::settings::style::HorizontalLine;
 use tabled::settings::{Alignment, Style};
 
-use super::Failure;
+use super::{Failure, Lang};
 use crate::pb::Date;
 use crate::pb::v1::AccountKind;
 
@@ -67,6 +67,29 @@ pub fn hex(bytes: &[u8]) -> String {
 pub fn account_kind(kind: i32) -> String {
     AccountKind::try_from(kind)
         .map_or_else(|_| kind.to_string(), |kind| kind.as_str_name().trim_start_matches("ACCOUNT_KIND_").to_owned())
+}
+
+/// An account kind for people: the Chinese name where Chinese is asked for.
+pub fn account_kind_label(kind: i32, lang: Lang) -> String {
+    let chinese = match AccountKind::try_from(kind) {
+        Ok(AccountKind::AuthoritySource) => "指标来源",
+        Ok(AccountKind::AuthorityUnallocated) => "待分指标",
+        Ok(AccountKind::AuthorityUnit) => "单位可执行指标",
+        Ok(AccountKind::AuthorityPlan) => "用款计划",
+        Ok(AccountKind::AuthorityCommitted) => "合同占用",
+        Ok(AccountKind::AuthorityFrozen) => "冻结",
+        Ok(AccountKind::AuthorityUsed) => "已执行",
+        Ok(AccountKind::AuthorityCarry) => "结转",
+        Ok(AccountKind::AuthorityRecalled) => "收回",
+        Ok(AccountKind::Treasury) => "国库存款",
+        Ok(AccountKind::FundLot) => "专项结存",
+        Ok(AccountKind::Clearing) => "零余额待清算",
+        Ok(AccountKind::Unspecified) | Err(_) => return account_kind(kind),
+    };
+    match lang {
+        Lang::En => account_kind(kind),
+        Lang::Zh => chinese.to_owned(),
+    }
 }
 
 /// A table with a header, thin rules, and some columns aligned to the right.

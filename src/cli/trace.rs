@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::balance::{position_json, write_position};
 use super::connect::{self, Connection};
-use super::render::{self, account_kind, date, decimal, exponent, grouped};
+use super::render::{self, account_kind, account_kind_label, date, decimal, exponent, grouped};
 use super::{Failure, Format, Globals, Lang};
 use crate::pb::v1::trace_request::Start;
 use crate::pb::v1::trace_response::Part;
@@ -227,7 +227,7 @@ fn name(node: &TraceNode, lang: Lang) -> String {
         TraceNodeKind::Unresolved => lang.pick("unresolved", "未能追溯"),
     };
     if node.kind() == TraceNodeKind::Account {
-        return format!("{kind} {} ({})", node.label, account_kind(node.account_kind));
+        return format!("{kind} {} ({})", node.label, account_kind_label(node.account_kind, lang));
     }
     format!("{kind} {}", node.label)
 }
