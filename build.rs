@@ -18,6 +18,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::write(output.join("fundledger.bin"), descriptors.encode_to_vec())?;
     tonic_prost_build::configure()
         .bytes(".fundledger")
+        // A request holds up to 8,192 commands side by side: unboxed, each would take the room of the largest.
+        .boxed(".fundledger.v1.Command.payload")
         .extern_path(".google.rpc.Status", "::tonic_types::pb::Status")
         .compile_fds(descriptors)?;
     Ok(())

@@ -243,11 +243,11 @@ fn rows_that_the_ledger_refuses_are_reported() {
         business_date: Some(Date { year: 2020, month: 4, day: 1 }),
         actor: "auditor".to_owned(),
         checkers: vec!["checker".to_owned()],
-        payload: Some(Payload::Freeze(v1::Freeze {
+        payload: Some(Payload::Freeze(Box::new(v1::Freeze {
             case_id: "CASE-1".to_owned(),
             legal_basis: "test".to_owned(),
             scope: Some(v1::freeze::Scope::Payee(supplier.to_owned())),
-        })),
+        }))),
     };
     let posted = connect::with(&globals, async |connection| {
         let request = v1::PostRequest { commands: vec![freeze], validate_only: false };

@@ -150,7 +150,7 @@ pub struct ExecutePayment {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are those of the messages in ledger.proto, documented there")]
 pub enum Order {
-    DefineFund(FundDefinition),
+    DefineFund(Box<FundDefinition>),
     SetPolicy {
         policy_id: PolicyId,
         policy: PolicyVersion,
@@ -169,7 +169,7 @@ pub enum Order {
         lines: Vec<OpeningLine>,
     },
     IssueBudget {
-        lot: LotDefinition,
+        lot: Box<LotDefinition>,
         to: AccountId,
         amount: Amount,
     },

@@ -123,7 +123,7 @@ pub enum Payload {
     },
     FundDefined {
         fund: FundNumber,
-        definition: FundDefinition,
+        definition: Box<FundDefinition>,
     },
     PolicySet {
         policy_id: PolicyId,
@@ -143,7 +143,7 @@ pub enum Payload {
         lots: Vec<LotOpened>,
     },
     BudgetIssued {
-        lot: LotOpened,
+        lot: Box<LotOpened>,
     },
     BudgetAllocated {
         document_number: Option<DocumentNumber>,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::account::AccountKind;
 use super::event::{Event, Frozen, Leg, Payload, PaymentExecuted};
-use super::fund::{Fund, Lot, LotOpened, LotStage, PolicyVersion};
+use super::fund::{Fund, FundDefinition, Lot, LotOpened, LotStage, PolicyVersion};
 use super::ids::{
     AccountId, AccountNumber, BankReference, CaseId, ContractId, ContractNumber, DocumentNumber, FundId, FundNumber,
     IssuerId, LotId, LotNumber, PayeeRef, PaymentId, PolicyId, Sequence, UnitId, UnitNumber,
@@ -223,7 +223,7 @@ impl State {
             Payload::LedgerCreated { .. } | Payload::CommandRefused { .. } => {}
             Payload::FundDefined { fund, definition } => {
                 self.fund_names.insert(definition.fund_id.clone(), *fund);
-                let definition = definition.clone();
+                let definition = FundDefinition::clone(definition);
                 self.funds.push(Fund { definition, closed_day: None, closed_period: None, has_moved: false });
             }
             Payload::PolicySet { policy_id, policy } => {

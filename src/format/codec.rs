@@ -278,7 +278,7 @@ fn decode_payload(payload: pb::event::Payload) -> Result<Payload, DecodeError> {
             development: m.development,
         },
         Stored::FundDefined(m) => {
-            Payload::FundDefined { fund: FundNumber(number(m.fund, "fund")?), definition: decode_fund(m)? }
+            Payload::FundDefined { fund: FundNumber(number(m.fund, "fund")?), definition: Box::new(decode_fund(m)?) }
         }
         Stored::PolicySet(m) => Payload::PolicySet {
             policy: PolicyVersion {
@@ -307,7 +307,9 @@ fn decode_payload(payload: pb::event::Payload) -> Result<Payload, DecodeError> {
             document_sha256: fixed(&m.document_sha256, "document digest")?,
             lots: m.lots.into_iter().map(decode_lot).collect::<Result<_, _>>()?,
         },
-        Stored::BudgetIssued(m) => Payload::BudgetIssued { lot: decode_lot(m.lot.ok_or(DecodeError::Field("lot"))?)? },
+        Stored::BudgetIssued(m) => {
+            Payload::BudgetIssued { lot: Box::new(decode_lot(m.lot.ok_or(DecodeError::Field("lot"))?)?) }
+        }
         Stored::BudgetAllocated(m) => {
             Payload::BudgetAllocated { document_number: some(m.document_number, DocumentNumber::stored) }
         }

@@ -3,6 +3,7 @@
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use siphasher::sip::SipHasher13;
 
 use crate::domain::ids::{CommandDigest, PayeeRef};
 
@@ -48,10 +49,30 @@ impl KeyedDigest {
     pub fn payee(&self, identity: &str) -> PayeeRef {
         PayeeRef(self.of(identity.as_bytes()))
     }
+}
 
-    /// Fingerprint of an idempotency key: 64 bits of the keyed digest, so that nobody can aim at collisions.
-    pub fn fingerprint(&self, text: &str) -> u64 {
-        let digest = self.of(text.as_bytes());
-        u64::from_be_bytes(*digest.first_chunk::<8>().unwrap_or(&[0; 8]))
+/// Fingerprints of idempotency keys: SipHash-1-3 under a key derived from the ledger's own, so that nobody outside can aim
+/// at collisions (which would cost time, not correctness: the key itself is compared).
+#[derive(Clone)]
+pub struct Fingerprints {
+    hasher: SipHasher13,
+}
+
+impl std::fmt::Debug for Fingerprints {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Fingerprints(secret)")
+    }
+}
+
+impl Fingerprints {
+    /// Fingerprints under a key.
+    pub fn new(key: &[u8; KEY_BYTES]) -> Self {
+        let derived = KeyedDigest::new(key, "fundledger/request-id/v1").of(&[]);
+        Self { hasher: SipHasher13::new_with_key(&derived) }
+    }
+
+    /// The fingerprint of a key.
+    pub fn of(&self, text: &str) -> u64 {
+        self.hasher.hash(text.as_bytes())
     }
 }

@@ -235,17 +235,19 @@ impl Parser<'_> {
         use v1::command::Payload;
         self.section = section(&payload);
         match payload {
-            Payload::DefineFund(wire) => self.define_fund(wire).map(Order::DefineFund),
-            Payload::SetPolicy(wire) => self.set_policy(wire),
-            Payload::OpenAccount(wire) => self.open_account(wire),
-            Payload::RecordOpeningBalance(wire) => self.opening_balance(wire),
-            Payload::IssueBudget(wire) => self.issue_budget(wire),
+            Payload::DefineFund(wire) => {
+                self.define_fund(*wire).map(|definition| Order::DefineFund(Box::new(definition)))
+            }
+            Payload::SetPolicy(wire) => self.set_policy(*wire),
+            Payload::OpenAccount(wire) => self.open_account(*wire),
+            Payload::RecordOpeningBalance(wire) => self.opening_balance(*wire),
+            Payload::IssueBudget(wire) => self.issue_budget(*wire),
             Payload::AllocateBudget(wire) => {
                 let movement = self.movement(wire.movement);
                 let document_number = self.optional("document_number", wire.document_number, DocumentNumber::parse);
                 Some(Order::AllocateBudget { movement: movement?, document_number: document_number? })
             }
-            Payload::AdjustBudget(wire) => self.adjust_budget(wire),
+            Payload::AdjustBudget(wire) => self.adjust_budget(*wire),
             Payload::ApprovePlan(wire) => {
                 let movement = self.movement(wire.movement);
                 let document_number = self.optional("document_number", wire.document_number, DocumentNumber::parse);
@@ -268,7 +270,7 @@ impl Parser<'_> {
                 let movement = self.movement(wire.movement);
                 Some(Order::ReleaseCommitment { movement: movement?, contract_id: contract_id? })
             }
-            Payload::Freeze(wire) => self.freeze(wire),
+            Payload::Freeze(wire) => self.freeze(*wire),
             Payload::Unfreeze(wire) => {
                 let case_id = self.named("case_id", CaseId::parse(wire.case_id))?;
                 Some(Order::Unfreeze { case_id })
@@ -279,8 +281,8 @@ impl Parser<'_> {
                 let bank_reference = self.named("bank_reference", BankReference::parse(wire.bank_reference));
                 Some(Order::ReceiveCash { lot_id: lot_id?, amount: amount?, bank_reference: bank_reference? })
             }
-            Payload::ExecutePayment(wire) => self.execute_payment(wire),
-            Payload::ClearPayments(wire) => self.clear_payments(wire),
+            Payload::ExecutePayment(wire) => self.execute_payment(*wire),
+            Payload::ClearPayments(wire) => self.clear_payments(*wire),
             Payload::ReturnPayment(wire) => {
                 let payment_id = self.named("payment_id", PaymentId::parse(wire.payment_id));
                 let amount = self.amount("amount_minor", wire.amount_minor);
@@ -500,7 +502,7 @@ impl Parser<'_> {
                 parent_lot_id: wire.parent_lot_id,
             },
         );
-        Some(Order::IssueBudget { lot: lot?, to: to?, amount: amount? })
+        Some(Order::IssueBudget { lot: Box::new(lot?), to: to?, amount: amount? })
     }
 
     fn adjust_budget(&mut self, wire: v1::AdjustBudget) -> Option<Order> {

@@ -17,7 +17,7 @@ use thiserror::Error;
 
 use super::Digests;
 use super::clock::Clock;
-use crate::format::keyed::{KEY_BYTES, KeyedDigest};
+use crate::format::keyed::{Fingerprints, KEY_BYTES, KeyedDigest};
 use crate::log::files::write_durably;
 use crate::log::sled::{SledLog, sync_directory};
 use crate::log::{Fault, Log};
@@ -187,7 +187,7 @@ impl DataDirectory {
     pub fn digests(&self) -> Digests {
         Digests {
             commands: KeyedDigest::new(&self.digest_key, "fundledger/command/v1"),
-            fingerprints: KeyedDigest::new(&self.digest_key, "fundledger/request-id/v1"),
+            fingerprints: Fingerprints::new(&self.digest_key),
         }
     }
 

@@ -29,7 +29,7 @@ use crate::domain::ids::CommandDigest;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::UtcNanos;
 use crate::format::block::Block;
-use crate::format::keyed::KeyedDigest;
+use crate::format::keyed::{Fingerprints, KeyedDigest};
 use crate::format::record::{EntryHash, Head};
 use crate::format::{canonical, codec};
 use crate::log::recover::{RecoverError, recover};
@@ -180,7 +180,7 @@ pub struct Ledger {
     shared: Arc<Shared>,
     reader: Arc<dyn LogRead>,
     digests: KeyedDigest,
-    fingerprints: KeyedDigest,
+    fingerprints: Fingerprints,
     origin: Arc<str>,
     development: bool,
     threads: Mutex<Option<Threads>>,
@@ -198,7 +198,7 @@ pub struct Digests {
     /// Of commands.
     pub commands: KeyedDigest,
     /// Of idempotency keys.
-    pub fingerprints: KeyedDigest,
+    pub fingerprints: Fingerprints,
 }
 
 impl Ledger {
@@ -264,7 +264,7 @@ impl Ledger {
     pub fn prepare(&self, command: Command, scratch: &mut Vec<u8>) -> Prepared {
         scratch.clear();
         canonical::write(&command, scratch);
-        let fingerprint = self.fingerprints.fingerprint(command.envelope.request_id.as_str());
+        let fingerprint = self.fingerprints.of(command.envelope.request_id.as_str());
         Prepared { digest: self.digests.command(scratch), command, fingerprint }
     }
 
@@ -280,7 +280,7 @@ impl Ledger {
 
     /// What became of the command with a key; `None` if there was none.
     pub async fn find(&self, request_id: crate::domain::ids::RequestId) -> Result<Option<Outcome>, Unavailable> {
-        let fingerprint = self.fingerprints.fingerprint(request_id.as_str());
+        let fingerprint = self.fingerprints.of(request_id.as_str());
         let probe = writer::probe(request_id);
         let prepared = Prepared { command: probe, digest: [0; 16], fingerprint };
         Ok(self.submit(vec![prepared], SubmissionKind::Find).await?.pop())

@@ -19,7 +19,7 @@ use crate::domain::state::State;
 use crate::domain::time::{Day, UtcNanos};
 use crate::format::block::{Block, BlockBuilder};
 use crate::format::fingerprint::FingerprintTable;
-use crate::format::keyed::KeyedDigest;
+use crate::format::keyed::Fingerprints;
 use crate::format::record::{Head, split_entry};
 use crate::format::{codec, trial_balance};
 use crate::log::{Fault, LogRead};
@@ -88,14 +88,14 @@ impl Start {
     }
 
     /// Applies the events of a block.
-    pub(super) fn replay(&mut self, block: &Block, fingerprints: &KeyedDigest) -> Result<(), Fault> {
+    pub(super) fn replay(&mut self, block: &Block, fingerprints: &Fingerprints) -> Result<(), Fault> {
         let mut sequence = block.first_sequence;
         for entry in block.entries() {
             let (_, bytes) = split_entry(entry).unwrap_or_default();
             let event = codec::decode(bytes)
                 .map_err(|error| Fault::new(format!("replaying the event at sequence {sequence}"), error))?;
             if let Some(request_id) = event.request_id() {
-                self.keys.insert(fingerprints.fingerprint(request_id.as_str()), sequence);
+                self.keys.insert(fingerprints.of(request_id.as_str()), sequence);
             }
             self.state.apply(Sequence(sequence), &event);
             self.booked_at = event.booked_at;

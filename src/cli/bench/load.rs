@@ -96,7 +96,8 @@ impl Load {
 }
 
 fn histogram() -> Result<Histogram<u64>, Failure> {
-    Histogram::new_with_bounds(1, LATENCY_MAX_US, HISTOGRAM_DIGITS).map_err(|error| Failure::Unavailable(error.to_string()))
+    Histogram::new_with_bounds(1, LATENCY_MAX_US, HISTOGRAM_DIGITS)
+        .map_err(|error| Failure::Unavailable(error.to_string()))
 }
 
 /// Posts commands in order, each of which must be accepted; gives the last sequence.

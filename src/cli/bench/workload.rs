@@ -46,12 +46,12 @@ impl Workload {
     }
 
     fn account(&self, fund: &str, name: &str, kind: v1::AccountKind, unit: Option<u32>) -> Payload {
-        Payload::OpenAccount(v1::OpenAccount {
+        Payload::OpenAccount(Box::new(v1::OpenAccount {
             account_id: format!("{}.{name}", self.run),
             fund_id: fund.to_owned(),
             kind: kind.into(),
             unit_id: unit.map(|unit| format!("{}-{unit}", self.run)).unwrap_or_default(),
-        })
+        }))
     }
 
     /// Set-up commands, in order.
@@ -60,15 +60,15 @@ impl Workload {
         let run = &self.run;
         let fund = format!("bench-{run}");
         let mut payloads = vec![
-            Payload::SetPolicy(v1::SetPolicy {
+            Payload::SetPolicy(Box::new(v1::SetPolicy {
                 policy_id: format!("policy-{run}"),
                 version: 1,
                 effective_from: Some(Date { year: 2026, month: 1, day: 1 }),
                 plan_step: v1::PlanStep::Optional.into(),
                 checker_tiers: Vec::new(),
                 document_sha256: vec![0; 32].into(),
-            }),
-            Payload::DefineFund(v1::DefineFund {
+            })),
+            Payload::DefineFund(Box::new(v1::DefineFund {
                 fund_id: fund.clone(),
                 name: "bench".to_owned(),
                 family: v1::FundFamily::Special.into(),
@@ -78,7 +78,7 @@ impl Workload {
                 economic_codes: Vec::new(),
                 policy_id: format!("policy-{run}"),
                 legal_basis: "bench".to_owned(),
-            }),
+            })),
         ];
         for (name, kind) in [
             ("source", Kind::AuthoritySource),
@@ -99,7 +99,7 @@ impl Workload {
             // Payments need what the units were given; allocations take it from the unallocated account bit by bit.
             let units = i64::from(self.units / self.lots).saturating_add(1);
             let amount_minor = self.share_minor.saturating_mul(units).min(AMOUNT_MAX_MINOR);
-            payloads.push(Payload::IssueBudget(v1::IssueBudget {
+            payloads.push(Payload::IssueBudget(Box::new(v1::IssueBudget {
                 lot_id: format!("{run}-lot-{lot}"),
                 to_account_id: format!("{run}.unallocated"),
                 amount_minor,
@@ -107,12 +107,12 @@ impl Workload {
                 document_number: format!("document {lot}"),
                 document_sha256: vec![0; 32].into(),
                 ..Default::default()
-            }));
-            payloads.push(Payload::ReceiveCash(v1::ReceiveCash {
+            })));
+            payloads.push(Payload::ReceiveCash(Box::new(v1::ReceiveCash {
                 lot_id: format!("{run}-lot-{lot}"),
                 amount_minor,
                 bank_reference: format!("{run} cash {lot}"),
-            }));
+            })));
         }
         if self.kind == WorkloadKind::Payments {
             let shares = (0..self.units).map(|unit| self.allocation(unit, self.share_minor));
@@ -125,7 +125,7 @@ impl Workload {
     fn allocation(&self, unit: u32, amount_minor: i64) -> Payload {
         let run = &self.run;
         let lot = unit.checked_rem(self.lots).unwrap_or_default();
-        Payload::AllocateBudget(v1::AllocateBudget {
+        Payload::AllocateBudget(Box::new(v1::AllocateBudget {
             movement: Some(v1::AuthorityMovement {
                 from_account_id: format!("{run}.unallocated"),
                 to_account_id: format!("{run}.u{unit}"),
@@ -133,7 +133,7 @@ impl Workload {
                 draws: vec![v1::Draw { lot_id: format!("{run}-lot-{lot}"), amount_minor }],
             }),
             document_number: String::new(),
-        })
+        }))
     }
 
     /// The command of a number; the same number always gives the same command.
@@ -144,7 +144,7 @@ impl Workload {
         let amount_minor = i64::try_from((random >> 40) % 1_000).unwrap_or_default().saturating_add(1);
         let payload = match self.kind {
             WorkloadKind::Allocations => self.allocation(unit, amount_minor),
-            WorkloadKind::Payments => Payload::ExecutePayment(v1::ExecutePayment {
+            WorkloadKind::Payments => Payload::ExecutePayment(Box::new(v1::ExecutePayment {
                 payment_id: format!("{run}-p{number}"),
                 from_account_id: format!("{run}.u{unit}"),
                 amount_minor,
@@ -153,7 +153,7 @@ impl Workload {
                 economic_code: "30201".to_owned(),
                 method: v1::PaymentMethod::Direct.into(),
                 ..Default::default()
-            }),
+            })),
         };
         self.command(format!("{run}-r{number}"), payload)
     }

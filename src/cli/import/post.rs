@@ -330,10 +330,10 @@ impl Poster<'_> {
         for chunk in lines.chunks(CLEARED_AT_ONCE_MAX) {
             let Some(line) = chunk.last().copied() else { continue };
             let key = format!("{}:C{line}", self.plan.short_digest());
-            let payload = Payload::ClearPayments(v1::ClearPayments {
+            let payload = Payload::ClearPayments(Box::new(v1::ClearPayments {
                 payment_ids: chunk.iter().map(|line| self.plan.row_key(*line)).collect(),
                 bank_reference: key.clone(),
-            });
+            }));
             self.enqueue(self.command(key, date, payload), Origin::Clear { line }).await?;
         }
         Ok(())
@@ -457,14 +457,14 @@ impl Poster<'_> {
         let effective_from = policy.effective_from.0;
         let content = [policy.id.0.as_str(), &effective_from.to_string(), &fund.opened_on.0.to_string(), POLICY_TEXT];
         let key = self.content_key(&format!("{}:policy", fund.id.0), &content);
-        let payload = Payload::SetPolicy(v1::SetPolicy {
+        let payload = Payload::SetPolicy(Box::new(v1::SetPolicy {
             policy_id: policy.id.0.clone(),
             version: 1,
             effective_from: Some(wire_date(effective_from)),
             plan_step: v1::PlanStep::Optional.into(),
             checker_tiers: Vec::new(),
             document_sha256: sha256(POLICY_TEXT.as_bytes()),
-        });
+        }));
         self.command(key, fund.opened_on.0, payload)
     }
 
@@ -474,7 +474,7 @@ impl Poster<'_> {
         let (exponent, opened_on) = (fund.exponent.0.to_string(), fund.opened_on.0.to_string());
         let content = [fund.name.0.as_str(), &fund.currency.0, &exponent, &policy_id, &fund.legal_basis.0, &opened_on];
         let key = self.content_key(&format!("{}:fund", fund.id.0), &content);
-        let payload = Payload::DefineFund(v1::DefineFund {
+        let payload = Payload::DefineFund(Box::new(v1::DefineFund {
             fund_id: fund.id.0.clone(),
             name: fund.name.0.clone(),
             family: v1::FundFamily::Special.into(),
@@ -484,19 +484,19 @@ impl Poster<'_> {
             economic_codes: Vec::new(),
             policy_id,
             legal_basis: fund.legal_basis.0.clone(),
-        });
+        }));
         self.command(key, fund.opened_on.0, payload)
     }
 
     fn open(&self, kind: AccountKind, account_id: String, unit_id: String, date: Date) -> Command {
         let content = [account_id.as_str(), kind.as_str_name(), &unit_id, &date.to_string()];
         let key = self.content_key(&format!("{}:account", self.mapping.fund.id.0), &content);
-        let payload = Payload::OpenAccount(v1::OpenAccount {
+        let payload = Payload::OpenAccount(Box::new(v1::OpenAccount {
             account_id,
             fund_id: self.mapping.fund.id.0.clone(),
             kind: kind.into(),
             unit_id,
-        });
+        }));
         self.command(key, date, payload)
     }
 
@@ -505,7 +505,7 @@ impl Poster<'_> {
         let issuer = &self.mapping.lot.issuer.0;
         let content = [lot.id.as_str(), &lot.total_minor.to_string(), &lot.date.to_string(), &expires, issuer];
         let key = self.content_key(&format!("{}:I{}", self.plan.short_digest(), lot.line), &content);
-        let payload = Payload::IssueBudget(v1::IssueBudget {
+        let payload = Payload::IssueBudget(Box::new(v1::IssueBudget {
             lot_id: lot.id.clone(),
             to_account_id: self.fund_account("UNALLOCATED"),
             amount_minor: lot.total_minor,
@@ -515,18 +515,18 @@ impl Poster<'_> {
             expires_on: lot.expires_on.map(wire_date),
             purposes: Vec::new(),
             parent_lot_id: String::new(),
-        });
+        }));
         self.command(key, lot.date, payload)
     }
 
     fn receive(&self, lot: &super::plan::Lot) -> Command {
         let content = [lot.id.as_str(), &lot.total_minor.to_string(), &lot.date.to_string()];
         let key = self.content_key(&format!("{}:R{}", self.plan.short_digest(), lot.line), &content);
-        let payload = Payload::ReceiveCash(v1::ReceiveCash {
+        let payload = Payload::ReceiveCash(Box::new(v1::ReceiveCash {
             lot_id: lot.id.clone(),
             amount_minor: lot.total_minor,
             bank_reference: self.document(&lot.id),
-        });
+        }));
         self.command(key, lot.date, payload)
     }
 
@@ -536,7 +536,7 @@ impl Poster<'_> {
     }
 
     fn allocate(&self, key: String, allocation: &Allocation) -> Command {
-        let payload = Payload::AllocateBudget(v1::AllocateBudget {
+        let payload = Payload::AllocateBudget(Box::new(v1::AllocateBudget {
             movement: Some(v1::AuthorityMovement {
                 from_account_id: self.fund_account("UNALLOCATED"),
                 to_account_id: self.unit_account("UNIT", &allocation.unit_id),
@@ -544,7 +544,7 @@ impl Poster<'_> {
                 draws: draw(&allocation.lot_id, allocation.amount_minor),
             }),
             document_number: String::new(),
-        });
+        }));
         self.command(key, allocation.date, payload)
     }
 
@@ -555,7 +555,7 @@ impl Poster<'_> {
             Method::Direct => v1::PaymentMethod::Direct,
             Method::Authorized => v1::PaymentMethod::Authorized,
         });
-        let payload = Payload::ExecutePayment(v1::ExecutePayment {
+        let payload = Payload::ExecutePayment(Box::new(v1::ExecutePayment {
             payment_id: key.clone(),
             from_account_id: self.unit_account("UNIT", &payment.unit_id),
             unit_id: String::new(),
@@ -569,18 +569,18 @@ impl Poster<'_> {
             contract_id: String::new(),
             method: method.into(),
             document_sha256: Vec::new(),
-        });
+        }));
         self.command(key, payment.date, payload)
     }
 
     fn give_back(&self, back: &Return) -> Command {
         let key = self.plan.row_key(back.line);
-        let payload = Payload::ReturnPayment(v1::ReturnPayment {
+        let payload = Payload::ReturnPayment(Box::new(v1::ReturnPayment {
             payment_id: self.plan.row_key(back.payment_line),
             amount_minor: back.amount_minor,
             bank_reference: key.clone(),
             reason_code: self.mapping.payment.as_ref().map(|form| form.return_reason.0.clone()).unwrap_or_default(),
-        });
+        }));
         self.command(key, back.date, payload)
     }
 }

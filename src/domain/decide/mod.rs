@@ -57,7 +57,7 @@ pub fn decide(state: &State, envelope: &Envelope, order: Order, context: &Contex
         Order::RecordOpeningBalance { fund_id, document_number, document_sha256, lots, lines } => {
             setup::record_opening_balance(case, &fund_id, document_number, document_sha256, lots, &lines)
         }
-        Order::IssueBudget { lot, to, amount } => special::issue_budget(case, lot, &to, amount),
+        Order::IssueBudget { lot, to, amount } => special::issue_budget(case, *lot, &to, amount),
         Order::AllocateBudget { movement, document_number } => {
             special::allocate_budget(case, &movement, document_number)
         }

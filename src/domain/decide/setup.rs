@@ -12,7 +12,7 @@ use crate::domain::ids::{
 use crate::domain::money;
 use crate::domain::refusal::{Reason, Refusal};
 
-pub(super) fn define_fund(case: Case<'_>, definition: FundDefinition) -> Result<Decision, Refusal> {
+pub(super) fn define_fund(case: Case<'_>, definition: Box<FundDefinition>) -> Result<Decision, Refusal> {
     if case.state.fund_names.contains_key(&definition.fund_id) {
         return Err(Refusal::new(Reason::FundExists).with("fund", &definition.fund_id));
     }

@@ -34,7 +34,8 @@ pub(super) fn issue_budget(
     case.admit(fund, amount.minor(), Checkers::Needed)?;
     let number = LotNumber::after(case.state.lots.len());
     let legs = vec![debit(source.number, number, amount.minor()), credit(to.number, number, amount.minor())];
-    let payload = Payload::BudgetIssued { lot: LotOpened { lot: number, fund: fund.number, definition: lot } };
+    let payload =
+        Payload::BudgetIssued { lot: Box::new(LotOpened { lot: number, fund: fund.number, definition: lot }) };
     case.settle(fund, legs, payload, Freezes::Hold)
 }
 

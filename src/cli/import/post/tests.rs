@@ -101,7 +101,7 @@ impl Books {
                 self.currency = (fund.currency_code.clone(), fund.currency_exponent.unwrap_or(2));
             }
             Payload::OpenAccount(account) => {
-                self.accounts.insert(account.account_id.clone(), account.clone());
+                self.accounts.insert(account.account_id.clone(), account.as_ref().clone());
             }
             Payload::ReceiveCash(cash) => *self.lots.entry(cash.lot_id.clone()).or_default() += cash.amount_minor,
             Payload::ExecutePayment(payment) => {
