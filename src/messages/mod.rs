@@ -1,25 +1,216 @@
-//! stub
+//! Messages for people, in English and Chinese, from catalogues.
+
+use std::sync::LazyLock;
+
+use fluent_bundle::concurrent::FluentBundle;
+use fluent_bundle::{FluentArgs, FluentResource};
+use unic_langid::LanguageIdentifier;
+
 use crate::domain::refusal::Reason;
+
+/// A language that there is a catalogue for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum Language {
+    /// English.
     English,
+    /// 中文.
     Chinese,
 }
-#[allow(missing_docs)]
+
 impl Language {
-    pub fn from_accept_language(_h: &str) -> Option<Self> {
-        None
+    /// From a language tag such as `en`, `en-GB`, `zh` or `zh-CN`.
+    pub fn from_tag(tag: &str) -> Option<Self> {
+        match tag.split(['-', '_']).next().map(str::to_ascii_lowercase).as_deref() {
+            Some("en") => Some(Self::English),
+            Some("zh") => Some(Self::Chinese),
+            Some(_) | None => None,
+        }
     }
+
+    /// From an `Accept-Language` header (RFC 9110 section 12.5.4): the known language with the highest weight, the first of
+    /// equals.
+    pub fn from_accept_language(header: &str) -> Option<Self> {
+        let mut best: Option<(u32, Self)> = None;
+        for range in header.split(',') {
+            let mut parts = range.split(';');
+            let language = parts.next().and_then(|tag| Self::from_tag(tag.trim()));
+            let weight = parts.find_map(|part| part.trim().strip_prefix("q=")).map_or(Some(1_000), weight_per_mille);
+            if let (Some(language), Some(weight)) = (language, weight)
+                && weight > best.map_or(0, |(weight, _)| weight)
+            {
+                best = Some((weight, language));
+            }
+        }
+        best.map(|(_, language)| language)
+    }
+
+    /// The language tag.
     pub const fn tag(self) -> &'static str {
-        "en"
+        match self {
+            Self::English => "en",
+            Self::Chinese => "zh-CN",
+        }
+    }
+
+    fn catalogue(self) -> &'static FluentBundle<FluentResource> {
+        match self {
+            Self::English => &ENGLISH,
+            Self::Chinese => &CHINESE,
+        }
     }
 }
-#[allow(missing_docs)]
-pub fn refusal<'a>(_l: Language, reason: Reason, facts: impl Iterator<Item = (&'a str, &'a str)>) -> String {
-    format!("{reason} {:?}", facts.collect::<Vec<_>>())
+
+/// `0.8` as 800; `None` for what is no weight.
+fn weight_per_mille(text: &str) -> Option<u32> {
+    let (whole, fraction) = text.trim().split_once('.').unwrap_or((text.trim(), ""));
+    let digits = format!("{fraction:0<3}");
+    let thousandths: u32 = digits.get(..3)?.parse().ok()?;
+    whole.parse::<u32>().ok()?.checked_mul(1_000)?.checked_add(thousandths).filter(|weight| *weight <= 1_000)
 }
-#[allow(missing_docs)]
-pub fn remedy(_l: Language, _r: Reason) -> String {
-    String::new()
+
+static ENGLISH: LazyLock<FluentBundle<FluentResource>> =
+    LazyLock::new(|| bundle(Language::English, include_str!("en.ftl")));
+static CHINESE: LazyLock<FluentBundle<FluentResource>> =
+    LazyLock::new(|| bundle(Language::Chinese, include_str!("zh-CN.ftl")));
+
+fn bundle(language: Language, catalogue: &str) -> FluentBundle<FluentResource> {
+    let identifier: LanguageIdentifier = language.tag().parse().unwrap_or_default();
+    let mut bundle = FluentBundle::new_concurrent(vec![identifier]);
+    // The marks that isolate directions would stand in log lines and in tables.
+    bundle.set_use_isolating(false);
+    // A faulty line loses its own message only; a test finds it.
+    let resource = FluentResource::try_new(catalogue.to_owned()).unwrap_or_else(|(resource, _)| resource);
+    bundle.add_resource_overriding(resource);
+    bundle
+}
+
+/// A text of the catalogue; its id where there is none.
+pub fn text(language: Language, id: &str, arguments: &[(&str, &str)]) -> String {
+    let (id, attribute) = id.split_once('.').map_or((id, None), |(id, attribute)| (id, Some(attribute)));
+    let bundle = language.catalogue();
+    let message = bundle.get_message(id);
+    let pattern = match attribute {
+        None => message.and_then(|message| message.value()),
+        Some(name) => message.and_then(|message| message.get_attribute(name)).map(|attribute| attribute.value()),
+    };
+    let Some(pattern) = pattern else { return id.to_owned() };
+    let mut values = FluentArgs::new();
+    for (name, value) in arguments {
+        values.set(*name, *value);
+    }
+    bundle.format_pattern(pattern, Some(&values), &mut Vec::new()).into_owned()
+}
+
+/// One sentence for a refusal: the cause, then the facts.
+pub fn refusal<'a>(language: Language, reason: Reason, facts: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let cause = text(language, &format!("reason-{reason}"), &[]);
+    let (colon, comma, end) = match language {
+        Language::English => (": ", ", ", "."),
+        Language::Chinese => ("：", "，", "。"),
+    };
+    let mut sentence = cause;
+    for (at, (name, value)) in facts.enumerate() {
+        sentence.push_str(if at == 0 { colon } else { comma });
+        sentence.push_str(&label(language, name));
+        sentence.push(' ');
+        sentence.push_str(value);
+    }
+    sentence.push_str(end);
+    sentence
+}
+
+/// What to do about it.
+pub fn remedy(language: Language, reason: Reason) -> String {
+    text(language, &format!("reason-{reason}.remedy"), &[])
+}
+
+/// The name of a fact as people read it; the name itself where the catalogue has none.
+fn label(language: Language, name: &str) -> String {
+    let id = format!("fact-{name}");
+    let found = text(language, &id, &[]);
+    if found == id { name.to_owned() } else { found }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    const CATALOGUES: [(Language, &str); 2] =
+        [(Language::English, include_str!("en.ftl")), (Language::Chinese, include_str!("zh-CN.ftl"))];
+
+    fn ids(catalogue: &str) -> BTreeSet<&str> {
+        let lines = catalogue.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase()));
+        lines.filter_map(|line| line.split_once(" =")).map(|(id, _)| id).collect()
+    }
+
+    #[test]
+    fn catalogues_parse_and_have_the_same_messages() {
+        for (_, catalogue) in CATALOGUES {
+            assert!(FluentResource::try_new(catalogue.to_owned()).is_ok());
+        }
+        assert_eq!(ids(CATALOGUES[0].1), ids(CATALOGUES[1].1));
+    }
+
+    #[test]
+    fn every_reason_has_a_message_and_a_remedy() {
+        for (language, catalogue) in CATALOGUES {
+            for reason in Reason::ALL {
+                let id = format!("reason-{reason}");
+                assert!(ids(catalogue).contains(id.as_str()), "{id} in {language:?}");
+                assert_ne!(remedy(language, *reason), id, "{id}.remedy in {language:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_fact_of_a_rule_has_a_label() {
+        let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/domain/decide");
+        let mut names = BTreeSet::new();
+        for file in fs::read_dir(rules).unwrap() {
+            let source = fs::read_to_string(file.unwrap().path()).unwrap();
+            for part in source.split(".with(\"").skip(1) {
+                names.insert(part.split('"').next().unwrap().to_owned());
+            }
+        }
+        assert!(names.len() > 30, "the rules were not read");
+        for (language, catalogue) in CATALOGUES {
+            for name in &names {
+                assert!(ids(catalogue).contains(format!("fact-{name}").as_str()), "fact-{name} in {language:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn sentences_read_well() {
+        let facts = || [("account", "a.A.plan"), ("available_minor", "30000000"), ("lot", "LOT-C")].into_iter();
+        assert_eq!(
+            refusal(Language::English, Reason::LotInsufficient, facts()),
+            "The lot's balance in the account does not cover the amount: account a.A.plan, available (minor units) 30000000, \
+             lot LOT-C."
+        );
+        assert_eq!(
+            refusal(Language::Chinese, Reason::LotInsufficient, facts()),
+            "批次余额不足：账户 a.A.plan，可用金额（最小货币单位） 30000000，批次 LOT-C。"
+        );
+        assert_eq!(text(Language::English, "no-such-message", &[]), "no-such-message");
+    }
+
+    #[test]
+    fn languages_are_chosen_by_weight() {
+        for (header, expected) in [
+            ("en", Some(Language::English)),
+            ("zh-CN,zh;q=0.9,en;q=0.8", Some(Language::Chinese)),
+            ("fr, en;q=0.3, zh;q=0.7", Some(Language::Chinese)),
+            ("zh;q=0, en;q=0.1", Some(Language::English)),
+            ("fr", None),
+            ("", None),
+            (";;q=,,en;q=x", None),
+        ] {
+            assert_eq!(Language::from_accept_language(header), expected, "{header:?}");
+        }
+    }
 }
