@@ -3,13 +3,11 @@
 //! It never stops at a fault. After one it goes on from the stored bytes, so that one change gives one or two faults and
 //! an auditor sees the extent of the damage.
 
-use std::hash::{BuildHasherDefault, Hasher};
-
 use prost::bytes::{Bytes, BytesMut};
 
-use super::frame::{Block, Entry, Facts, Fingerprint, Hash, Part, Place, Reader, Unplaced, Value, ZEROS};
+use super::books::Record;
+use super::frame::{AsItIs, Block, Entry, Facts, Fingerprint, Hash, Part, Place, Reader, Unplaced, Value, ZEROS};
 use super::report::{Fault, FaultKind, Findings, LastEntry, hex};
-use crate::pb::v1::Event;
 
 const FORMAT_VERSION: i32 = 1;
 const ORIGIN_CHARS_MAX: usize = 255;
@@ -17,33 +15,13 @@ const ORIGIN_CHARS_MAX: usize = 255;
 /// What the books are to take in.
 pub(super) enum ForBooks {
     /// The next event.
-    Event(i64, Box<Event>),
+    Event(i64, Box<Record>),
     /// An event is missing or unreadable: no balance after this sequence can be derived.
     Stop(i64),
 }
 
-/// Fingerprints are hashes already.
-#[derive(Default)]
-pub(super) struct AsItIs(u64);
-
-impl Hasher for AsItIs {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, value: u64) {
-        self.0 = value;
-    }
-}
-
 #[expect(clippy::disallowed_types, reason = "lookup only, never iterated")]
-type Seen = std::collections::HashSet<Fingerprint, BuildHasherDefault<AsItIs>>;
+type Seen = std::collections::HashSet<Fingerprint, AsItIs>;
 
 /// A long entry whose parts are still coming.
 struct Split {
@@ -356,8 +334,8 @@ impl Chain {
         match entry.facts {
             Ok(facts) => {
                 self.check_facts(sequence, &facts, found);
-                if let Some(event) = facts.event {
-                    books.push(ForBooks::Event(sequence, event));
+                if let Some(record) = facts.record {
+                    books.push(ForBooks::Event(sequence, record));
                 }
             }
             Err(why) => {

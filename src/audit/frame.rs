@@ -3,12 +3,13 @@
 //! All of it looks at one value at a time, so that values can be read on several cores; what ties them together is in
 //! `chain`.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 
 use prost::Message;
 use prost::bytes::Bytes;
 use sha2::{Digest, Sha256};
 
+use super::books::Record;
 use super::report::FaultKind;
 use crate::pb::v1::event::Payload;
 use crate::pb::v1::{Event, LedgerCreated};
@@ -31,10 +32,33 @@ const _: () = assert!(VALUE_BYTES_MAX - HEADER_BYTES == PAYLOAD_BYTES_MAX, "docs
 pub(super) struct Fingerprint(u64, u64);
 
 impl std::hash::Hash for Fingerprint {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+    fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u64(self.0);
     }
 }
+
+/// Fingerprints are hashes already.
+#[derive(Default)]
+pub(super) struct Taken(u64);
+
+impl Hasher for Taken {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.0 = value;
+    }
+}
+
+/// Hashes fingerprints by taking them as they are.
+pub(super) type AsItIs = BuildHasherDefault<Taken>;
 
 /// The keys of the fingerprints, drawn anew for each audit: nobody can prepare ids that collide.
 #[derive(Debug, Default)]
@@ -51,8 +75,8 @@ pub(super) struct Facts {
     pub(super) booked_at_ns: i64,
     pub(super) request: Result<Fingerprint, String>,
     pub(super) genesis: Option<Genesis>,
-    /// The whole event, for the books.
-    pub(super) event: Option<Box<Event>>,
+    /// For the books.
+    pub(super) record: Option<Box<Record>>,
 }
 
 /// What a genesis says.
@@ -240,7 +264,7 @@ impl Reader {
             booked_at_ns: event.booked_at_ns,
             request,
             genesis,
-            event: self.keep_events.then(|| Box::new(event)),
+            record: self.keep_events.then(|| Record::new(event)),
         })
     }
 }

@@ -189,7 +189,7 @@ fn keep_books(events: &Receiver<Vec<ForBooks>>, progress: Option<&Arc<AtomicU64>
     for batch in events {
         for item in batch {
             match item {
-                ForBooks::Event(sequence, event) => books.event(sequence, &event),
+                ForBooks::Event(sequence, record) => books.event(sequence, &record),
                 ForBooks::Stop(sequence) => books.stop(sequence),
             }
         }

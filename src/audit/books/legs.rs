@@ -217,9 +217,12 @@ impl Books {
     /// The sums of every lot and fund that an event touched (I4, I5, I6). A difference is told of when it arises or
     /// changes, so that one wrong event is one fault.
     pub(super) fn check_sums(&mut self, sequence: i64, fund: Option<i32>, postings: &[Posting]) {
+        let mut looked_at = 0;
         for posting in postings.iter().filter(|posting| posting.lot != 0) {
-            let held = self.lots.get(posting.lot).map(|lot| lot.held).unwrap_or_default();
-            self.check_lot_sums(sequence, posting.lot, &held);
+            if std::mem::replace(&mut looked_at, posting.lot) != posting.lot {
+                let held = self.lots.get(posting.lot).map(|lot| lot.held).unwrap_or_default();
+                self.check_lot_sums(sequence, posting.lot, &held);
+            }
         }
         let Some((number, fund)) = fund.and_then(|number| Some((number, self.funds.get_mut(number)?))) else { return };
         let off = fund.treasury.saturating_sub(fund.claims);

@@ -17,7 +17,45 @@ use self::tables::{Account, ById, Freeze, Fund, Lot, Numbered, Payment, Stage};
 use super::frame::Fingerprints;
 use super::report::{FaultKind, Findings};
 use crate::pb::v1::event::Payload;
-use crate::pb::v1::{AccountKind as Kind, AccountOpened, Event, Leg, LotOpened, PolicySet};
+use crate::pb::v1::{AccountKind as Kind, AccountOpened, Event, Leg, LotOpened, PaymentExecuted, PolicySet};
+
+/// An event as the books take it: its legs and what they need of its payload. What no balance rests on was looked at and
+/// given up by the thread that read it; to free it all here would cost more than the sums.
+pub(super) struct Record {
+    event: Event,
+    duties: Vec<String>,
+}
+
+impl Record {
+    pub(super) fn new(mut event: Event) -> Box<Self> {
+        let duties = broken_duties(&event);
+        event.request_id = String::new();
+        event.actor = String::new();
+        event.approvals = Vec::new();
+        event.command_digest.clear();
+        if let Some(Payload::PaymentExecuted(payment)) = &mut event.payload {
+            let payment_id = std::mem::take(&mut payment.payment_id);
+            *payment = PaymentExecuted { payment_id, ..PaymentExecuted::default() };
+        }
+        Box::new(Self { event, duties })
+    }
+}
+
+/// 审监分离: whoever made a command did not check it, and nobody checked twice.
+fn broken_duties(event: &Event) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if event.actor.is_empty() && !matches!(event.payload, Some(Payload::LedgerCreated(_))) {
+        wrong.push("the event names no maker".to_owned());
+    }
+    for (at, approval) in event.approvals.iter().enumerate() {
+        if approval.actor == event.actor {
+            wrong.push(format!("{} approved what they made", approval.actor));
+        } else if event.approvals.iter().take(at).any(|earlier| earlier.actor == approval.actor) {
+            wrong.push(format!("{} approved twice", approval.actor));
+        }
+    }
+    wrong
+}
 
 /// What the books came to.
 pub(super) struct Statement {
@@ -81,7 +119,8 @@ pub(super) struct Books {
 
 impl Books {
     /// Takes in the next event.
-    pub(super) fn event(&mut self, sequence: i64, event: &Event) {
+    pub(super) fn event(&mut self, sequence: i64, record: &Record) {
+        let event = &record.event;
         self.events = self.events.saturating_add(1);
         if self.stopped_at.is_some() {
             return;
@@ -97,7 +136,9 @@ impl Books {
             }
             return;
         }
-        self.check_duties(sequence, event, payload);
+        for message in &record.duties {
+            self.findings.add(sequence, FaultKind::SegregationOfDuties, message.as_str());
+        }
         self.open(sequence, payload);
         let mut postings = std::mem::take(&mut self.postings);
         let fund = self.resolve(sequence, &event.legs, moves.as_ref(), &mut postings);
@@ -115,21 +156,6 @@ impl Books {
     /// An event is missing or unreadable: nothing after it can be derived.
     pub(super) fn stop(&mut self, sequence: i64) {
         self.stopped_at.get_or_insert(sequence);
-    }
-
-    /// 审监分离: whoever made a command did not check it, and nobody checked twice.
-    fn check_duties(&mut self, sequence: i64, event: &Event, payload: &Payload) {
-        let mut wrong = |message: String| self.findings.add(sequence, FaultKind::SegregationOfDuties, message);
-        if event.actor.is_empty() && !matches!(payload, Payload::LedgerCreated(_)) {
-            wrong("the event names no maker".to_owned());
-        }
-        for (at, approval) in event.approvals.iter().enumerate() {
-            if approval.actor == event.actor {
-                wrong(format!("{} approved what they made", approval.actor));
-            } else if event.approvals.iter().take(at).any(|earlier| earlier.actor == approval.actor) {
-                wrong(format!("{} approved twice", approval.actor));
-            }
-        }
     }
 
     /// What events open: funds, policy versions, accounts, lots.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::frame::Fingerprint;
+use super::super::frame::{AsItIs, Fingerprint};
 use super::kinds::holds_authority;
 use crate::pb::v1::AccountKind as Kind;
 
@@ -59,7 +59,7 @@ pub(super) type Cells = std::collections::HashMap<(i32, i32), i64>;
 
 /// A table keyed by an id that nobody needs to read back.
 #[expect(clippy::disallowed_types, reason = "lookup only, never iterated")]
-pub(super) type ById<T> = std::collections::HashMap<Fingerprint, T>;
+pub(super) type ById<T> = std::collections::HashMap<Fingerprint, T, AsItIs>;
 
 /// A fund.
 #[derive(Default)]
