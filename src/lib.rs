@@ -12,6 +12,7 @@
 //! - [`grpc`]: the services, and the only conversions between wire and domain.
 //! - [`cli`]: one file per command.
 
+pub mod audit;
 pub mod cli;
 pub mod domain;
 pub mod format;

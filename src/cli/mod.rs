@@ -12,11 +12,15 @@ use thiserror::Error;
 pub mod balance;
 pub mod bench;
 pub mod connect;
+pub mod demo;
+pub mod evidence;
+pub mod export;
 pub mod import;
 pub mod init;
 pub mod render;
 pub mod serve;
 pub mod trace;
+pub mod verify;
 
 /// A public-money ledger: typed commands over gRPC, one hash-chained event each, every minor unit traceable.
 #[derive(Debug, Parser)]
@@ -41,6 +45,12 @@ pub enum Command {
     Import(import::ImportArgs),
     /// Show the balance of an account, or the trial balance.
     Balance(balance::BalanceArgs),
+    /// Verify a ledger independently: a stopped ledger's directory, a bundle, or a running server.
+    Verify(verify::VerifyArgs),
+    /// Write a stopped ledger's log to a file that can be verified anywhere.
+    Export(export::ExportArgs),
+    /// A guided tour on a temporary ledger with real data: post, balance, trace, verify, tamper, verify.
+    Demo(demo::DemoArgs),
     /// Load a running or a temporary ledger over real gRPC, and print how fast it was.
     Bench(bench::BenchArgs),
     /// Follow money forwards from a lot, or backwards from a payment or a payee.
@@ -54,6 +64,9 @@ impl Command {
             Self::Serve(args) => serve::run(globals, args, out),
             Self::Import(args) => import::run(globals, args, out),
             Self::Balance(args) => balance::run(globals, args, out),
+            Self::Verify(args) => verify::run(globals, args, out),
+            Self::Export(args) => export::run(globals, args, out),
+            Self::Demo(args) => demo::run(globals, args, out),
             Self::Bench(args) => bench::run(globals, args, out),
             Self::Trace(args) => trace::run(globals, args, out),
         }

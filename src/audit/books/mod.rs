@@ -1,0 +1,299 @@
+//! The books: every balance derived again from the legs, by flat tables, and held against what the events mean.
+//!
+//! Two roads to each sum: what a lot or fund *holds* is read from the legs on its own accounts; what it *should* hold is
+//! read from the event's type and the other side of the entry. The letters I1 to I10 are those of the invariants that
+//! the ledger promises.
+
+mod closings;
+mod kinds;
+mod legs;
+mod payments;
+mod tables;
+
+use std::hash::RandomState;
+
+use self::kinds::{Meaning, moves};
+use self::tables::{Account, ById, Freeze, Fund, Lot, Numbered, Payment, Stage};
+use super::frame::Fingerprints;
+use super::report::{FaultKind, Findings};
+use crate::pb::v1::event::Payload;
+use crate::pb::v1::{AccountKind as Kind, AccountOpened, Event, Leg, LotOpened, PaymentExecuted, PolicySet};
+
+/// An event as the books take it: its legs and what they need of its payload. What no balance rests on was looked at and
+/// given up by the thread that read it; to free it all here would cost more than the sums.
+pub(super) struct Record {
+    event: Event,
+    duties: Vec<String>,
+}
+
+impl Record {
+    pub(super) fn new(mut event: Event) -> Box<Self> {
+        let duties = broken_duties(&event);
+        event.request_id = String::new();
+        event.actor = String::new();
+        event.approvals = Vec::new();
+        event.command_digest.clear();
+        if let Some(Payload::PaymentExecuted(payment)) = &mut event.payload {
+            let payment_id = std::mem::take(&mut payment.payment_id);
+            *payment = PaymentExecuted { payment_id, ..PaymentExecuted::default() };
+        }
+        Box::new(Self { event, duties })
+    }
+}
+
+/// 审监分离: whoever made a command did not check it, and nobody checked twice.
+fn broken_duties(event: &Event) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if event.actor.is_empty() && !matches!(event.payload, Some(Payload::LedgerCreated(_))) {
+        wrong.push("the event names no maker".to_owned());
+    }
+    for (at, approval) in event.approvals.iter().enumerate() {
+        if approval.actor == event.actor {
+            wrong.push(format!("{} approved what they made", approval.actor));
+        } else if event.approvals.iter().take(at).any(|earlier| earlier.actor == approval.actor) {
+            wrong.push(format!("{} approved twice", approval.actor));
+        }
+    }
+    wrong
+}
+
+/// What the books came to.
+pub(super) struct Statement {
+    pub(super) findings: Findings,
+    pub(super) stopped_at: Option<i64>,
+}
+
+/// A leg on a known account.
+struct Posting {
+    account: i32,
+    lot: i32,
+    kind: Kind,
+    amount: i64,
+}
+
+/// Legs as they are, or as the mirror of the event they reverse.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    AsIs,
+    Mirrored,
+}
+
+impl Side {
+    fn of(self, amount: i64) -> i64 {
+        match self {
+            Self::AsIs => amount,
+            Self::Mirrored => amount.saturating_neg(),
+        }
+    }
+}
+
+/// What is remembered of an event that may be reversed.
+#[derive(Clone, Copy)]
+struct Original {
+    /// Sum of the hashes of its legs: the mirrored legs must give the same.
+    legs: u64,
+    meaning: Meaning,
+    is_reversed: bool,
+}
+
+/// All tables.
+#[derive(Default)]
+pub(super) struct Books {
+    /// Events taken in.
+    pub(super) events: u64,
+    findings: Findings,
+    stopped_at: Option<i64>,
+    last_sequence: i64,
+    funds: Numbered<Fund>,
+    accounts: Numbered<Account>,
+    lots: Numbered<Lot>,
+    payments: ById<Payment>,
+    freezes: ById<Freeze>,
+    policies: ById<i32>,
+    /// By sequence; the books stop at the first gap.
+    originals: Vec<Original>,
+    fingerprints: Fingerprints,
+    leg_hashes: RandomState,
+    postings: Vec<Posting>,
+}
+
+impl Books {
+    /// Takes in the next event.
+    pub(super) fn event(&mut self, sequence: i64, record: &Record) {
+        let event = &record.event;
+        self.events = self.events.saturating_add(1);
+        if self.stopped_at.is_some() {
+            return;
+        }
+        self.last_sequence = sequence;
+        let Some(payload) = &event.payload else { return };
+        let (moves, meaning) = moves(payload);
+        let legs = if meaning.is_reversible() { self.legs_hash(&event.legs, Side::AsIs) } else { 0 };
+        self.originals.push(Original { legs, meaning, is_reversed: false });
+        if let Payload::CommandRefused(_) = payload {
+            if !event.legs.is_empty() {
+                self.findings.add(sequence, FaultKind::Leg, "a refused command moves something");
+            }
+            return;
+        }
+        for message in &record.duties {
+            self.findings.add(sequence, FaultKind::SegregationOfDuties, message.as_str());
+        }
+        self.open(sequence, payload);
+        let mut postings = std::mem::take(&mut self.postings);
+        let fund = self.resolve(sequence, &event.legs, moves.as_ref(), &mut postings);
+        if let Some(fund) = fund {
+            self.check_date(sequence, fund, event.business_day);
+        }
+        self.post(sequence, fund, &postings);
+        self.mean(meaning, Side::AsIs, &postings);
+        self.follow(sequence, payload, &event.legs, &postings);
+        self.check_sums(sequence, fund, &postings);
+        postings.clear();
+        self.postings = postings;
+    }
+
+    /// An event is missing or unreadable: nothing after it can be derived.
+    pub(super) fn stop(&mut self, sequence: i64) {
+        self.stopped_at.get_or_insert(sequence);
+    }
+
+    /// What events open: funds, policy versions, accounts, lots.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the other types open nothing; `follow` is exhaustive")]
+    fn open(&mut self, sequence: i64, payload: &Payload) {
+        match payload {
+            Payload::FundDefined(fund) => {
+                let opened = self.funds.open(fund.fund, Fund::default());
+                self.number(sequence, "fund", fund.fund, opened);
+            }
+            Payload::PolicySet(policy) => self.set_policy(sequence, policy),
+            Payload::AccountOpened(account) => self.open_account(sequence, account),
+            Payload::OpeningBalance(opening) => {
+                for lot in &opening.lots {
+                    self.open_lot(sequence, lot);
+                    if lot.fund != opening.fund {
+                        let message = format!("lot {} is of fund {}, not {}", lot.lot, lot.fund, opening.fund);
+                        self.findings.add(sequence, FaultKind::Books, message);
+                    }
+                }
+            }
+            Payload::BudgetIssued(issued) => match &issued.lot {
+                Some(lot) => self.open_lot(sequence, lot),
+                None => self.findings.add(sequence, FaultKind::Books, "an appropriation without its lot"),
+            },
+            _ => {}
+        }
+    }
+
+    fn number(&mut self, sequence: i64, what: &str, number: i32, opened: Result<(), i32>) {
+        if let Err(expected) = opened {
+            let message = format!("{what} {number} is opened, {expected} is next");
+            self.findings.add(sequence, FaultKind::Numbering, message);
+        }
+    }
+
+    fn set_policy(&mut self, sequence: i64, policy: &PolicySet) {
+        let version = self.policies.entry(self.fingerprints.of(&policy.policy_id)).or_default();
+        let expected = version.saturating_add(1);
+        *version = policy.version;
+        if policy.version != expected {
+            let message = format!("version {} of a policy is set, {expected} is next", policy.version);
+            self.findings.add(sequence, FaultKind::Numbering, message);
+        }
+    }
+
+    fn open_account(&mut self, sequence: i64, opened: &AccountOpened) {
+        let account = Account { fund: opened.fund, kind: opened.kind(), balance: 0, is_reported: false };
+        if account.kind == Kind::Unspecified {
+            self.findings.add(sequence, FaultKind::Books, format!("account {} is of no known kind", opened.account));
+        }
+        match self.funds.get_mut(opened.fund) {
+            Some(fund) if account.kind == Kind::Clearing => fund.clearing.push(opened.account),
+            Some(_) => {}
+            None => {
+                let message = format!("account {} is of unknown fund {}", opened.account, opened.fund);
+                self.findings.add(sequence, FaultKind::Books, message);
+            }
+        }
+        let opened_account = self.accounts.open(opened.account, account);
+        self.number(sequence, "account", opened.account, opened_account);
+    }
+
+    fn open_lot(&mut self, sequence: i64, lot: &LotOpened) {
+        if self.funds.get(lot.fund).is_none() {
+            let message = format!("lot {} is of unknown fund {}", lot.lot, lot.fund);
+            self.findings.add(sequence, FaultKind::Books, message);
+        }
+        let opened = self.lots.open(lot.lot, Lot::new(lot.fund));
+        self.number(sequence, "lot", lot.lot, opened);
+    }
+
+    /// What events do besides their legs.
+    fn follow(&mut self, sequence: i64, payload: &Payload, legs: &[Leg], postings: &[Posting]) {
+        match payload {
+            Payload::LedgerCreated(_)
+            | Payload::FundDefined(_)
+            | Payload::PolicySet(_)
+            | Payload::AccountOpened(_)
+            | Payload::BudgetAllocated(_)
+            | Payload::PlanApproved(_)
+            | Payload::Committed(_)
+            | Payload::CommitmentReleased(_)
+            | Payload::CommandRefused(_) => {}
+            Payload::OpeningBalance(opening) => self.check_opening(sequence, opening.fund, postings),
+            Payload::BudgetIssued(issued) => {
+                self.check_lot(sequence, issued.lot.as_ref().map(|lot| lot.lot), postings);
+            }
+            Payload::BudgetAdjusted(_) | Payload::CashReceived(_) => self.check_lot(sequence, None, postings),
+            Payload::Frozen(frozen) => self.freeze(sequence, frozen, legs, postings),
+            Payload::Unfrozen(unfrozen) => self.unfreeze(sequence, &unfrozen.case_id, legs),
+            Payload::PaymentExecuted(payment) => self.pay(sequence, &payment.payment_id, postings),
+            Payload::Cleared(cleared) => self.clear(sequence, &cleared.payment_ids, postings),
+            Payload::PaymentReturned(returned) => self.give_back(sequence, returned, postings),
+            Payload::Reversed(reversed) => self.reverse(sequence, reversed, legs, postings),
+            Payload::DayClosed(closed) => self.close_day(sequence, *closed),
+            Payload::PeriodClosed(closed) => self.close_period(sequence, closed),
+            Payload::CarriedForward(carried) => {
+                self.check_lot(sequence, Some(carried.lot), postings);
+                self.set_stage(carried.lot, Stage::Carried);
+            }
+            Payload::LapsedRecovered(recovered) => {
+                self.check_lot(sequence, Some(recovered.lot), postings);
+                self.set_stage(recovered.lot, Stage::Recalled);
+            }
+        }
+    }
+
+    fn set_stage(&mut self, lot: i32, stage: Stage) {
+        if let Some(lot) = self.lots.get_mut(lot) {
+            lot.stage = stage;
+        }
+    }
+
+    /// An opening balance stands before every other movement of its fund.
+    fn check_opening(&mut self, sequence: i64, number: i32, postings: &[Posting]) {
+        let mut wrong = |message: String| self.findings.add(sequence, FaultKind::Books, message);
+        if self.funds.get(number).is_none_or(|fund| fund.has_moved) {
+            wrong(format!("an opening balance of fund {number}, which is unknown or has moved already"));
+        }
+        if let Some(other) = postings
+            .iter()
+            .find(|posting| self.accounts.get(posting.account).is_none_or(|account| account.fund != number))
+        {
+            wrong(format!("an opening balance of fund {number} moves account {}", other.account));
+        }
+    }
+
+    /// All postings that name a lot name the same one: `lot`, where the event says which.
+    fn check_lot(&mut self, sequence: i64, lot: Option<i32>, postings: &[Posting]) {
+        let mut lots = postings.iter().map(|posting| posting.lot).filter(|lot| *lot != 0);
+        let Some(lot) = lot.or_else(|| lots.clone().next()) else { return };
+        if let Some(other) = lots.find(|other| *other != lot) {
+            self.findings.add(
+                sequence,
+                FaultKind::Leg,
+                format!("the event is about lot {lot}, a leg about lot {other}"),
+            );
+        }
+    }
+}

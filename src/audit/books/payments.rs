@@ -1,0 +1,198 @@
+//! Payments from order to return, reversals, and amounts that are frozen (I9).
+
+use super::kinds::{DRAWABLE, Meaning};
+use super::tables::{Draws, Freeze, Payment, PaymentState, Stage};
+use super::{Books, Posting, Side};
+use crate::audit::report::FaultKind;
+use crate::pb::v1::frozen::Scope;
+use crate::pb::v1::{AccountKind as Kind, Frozen, Leg, PaymentReturned, Reversed};
+
+impl Books {
+    /// A payment is ordered: its draws are its authority debits, in order.
+    pub(super) fn pay(&mut self, sequence: i64, payment_id: &str, postings: &[Posting]) {
+        let is_draw = |posting: &&Posting| posting.amount > 0 && DRAWABLE.contains(&posting.kind);
+        let draws = postings.iter().filter(is_draw);
+        let paid = draws.clone().fold(0_i64, |sum, posting| sum.saturating_add(posting.amount));
+        let ordered = total(postings, Kind::Clearing, Sign::Credit);
+        let mut wrong = |message: String| self.findings.add(sequence, FaultKind::Books, message);
+        if ordered != paid {
+            wrong(format!("{paid} of authority is drawn, {ordered} of cash ordered"));
+        }
+        let Some(source) = draws.clone().next() else { return };
+        if let Some(other) = draws.clone().find(|posting| posting.account != source.account) {
+            wrong(format!("one payment draws on accounts {} and {}", source.account, other.account));
+        }
+        let Some(fund) = self.accounts.get(source.account).map(|account| account.fund) else { return };
+        let draws = match draws.clone().count() {
+            1 => Draws::One(source.lot),
+            _ => Draws::Many(draws.map(|posting| (posting.lot, posting.amount)).collect()),
+        };
+        let state = PaymentState::Ordered;
+        let payment = Payment { sequence, paid, returned: 0, fund, source: source.account, draws, state };
+        match self.payments.entry(self.fingerprints.of(payment_id)) {
+            std::collections::hash_map::Entry::Vacant(place) => {
+                place.insert(payment);
+            }
+            std::collections::hash_map::Entry::Occupied(first) => {
+                let first = first.get().sequence;
+                wrong(format!("payment {payment_id:?} was ordered before, at sequence {first}"));
+            }
+        }
+    }
+
+    /// Payments are cleared: each whole, once.
+    pub(super) fn clear(&mut self, sequence: i64, payment_ids: &[String], postings: &[Posting]) {
+        let mut wrong = |message: String| self.findings.add(sequence, FaultKind::Books, message);
+        let fund = postings.first().and_then(|posting| self.accounts.get(posting.account)).map(|account| account.fund);
+        let mut owed = 0_i64;
+        for payment_id in payment_ids {
+            let Some(payment) = self.payments.get_mut(&self.fingerprints.of(payment_id)) else {
+                wrong(format!("unknown payment {payment_id:?} is cleared"));
+                continue;
+            };
+            if payment.state != PaymentState::Ordered {
+                wrong(format!("payment {payment_id:?} is cleared; it is {}", payment.state.as_str()));
+            }
+            if fund.is_some_and(|fund| fund != payment.fund) {
+                wrong(format!("payment {payment_id:?} of another fund is cleared"));
+            }
+            payment.state = PaymentState::Cleared;
+            owed = owed.saturating_add(payment.paid);
+        }
+        let cleared = total(postings, Kind::Clearing, Sign::Debit);
+        if cleared != owed {
+            wrong(format!("{cleared} is cleared for payments of {owed}"));
+        }
+    }
+
+    /// Money of a cleared payment comes back: at most what is left, the last draw first.
+    pub(super) fn give_back(&mut self, sequence: i64, returned: &PaymentReturned, postings: &[Posting]) {
+        let payment_id = &returned.payment_id;
+        let mut over = |message: String| self.findings.add(sequence, FaultKind::OverReturn, message);
+        let Some(payment) = self.payments.get_mut(&self.fingerprints.of(payment_id)) else {
+            return over(format!("return of unknown payment {payment_id:?}"));
+        };
+        if returned.original_sequence != payment.sequence {
+            let (named, actual) = (returned.original_sequence, payment.sequence);
+            over(format!("payment {payment_id:?} is that of sequence {actual}, not {named}"));
+        }
+        if payment.state != PaymentState::Cleared {
+            over(format!("payment {payment_id:?} is returned; it is {}", payment.state.as_str()));
+        }
+        let amount = total(postings, Kind::AuthorityUsed, Sign::Debit);
+        let left = payment.paid.saturating_sub(payment.returned);
+        if amount > left {
+            over(format!("{amount} of payment {payment_id:?} is returned, {left} is left"));
+        } else {
+            let is_used = |posting: &&Posting| posting.kind == Kind::AuthorityUsed && posting.amount > 0;
+            let mut back: Vec<_> =
+                postings.iter().filter(is_used).map(|posting| (posting.lot, posting.amount)).collect();
+            let mut due = payment.refills(amount);
+            back.sort_unstable();
+            due.sort_unstable();
+            if back != due {
+                let message = format!("the return of {payment_id:?} does not refill its draws, the last one first");
+                self.findings.add(sequence, FaultKind::Books, message);
+            }
+        }
+        payment.returned = payment.returned.saturating_add(amount);
+        let source = payment.source;
+        self.check_destinations(sequence, source, postings);
+    }
+
+    /// Authority goes back to the account it was drawn on (from a commitment to the plan), after carry-over to CARRY,
+    /// after recall to RECALLED.
+    fn check_destinations(&mut self, sequence: i64, source: i32, postings: &[Posting]) {
+        let is_committed = self.accounts.get(source).is_some_and(|account| account.kind == Kind::AuthorityCommitted);
+        let is_back = |kind: Kind| DRAWABLE.contains(&kind) || kind == Kind::AuthorityRecalled;
+        for posting in postings.iter().filter(|posting| posting.amount < 0 && is_back(posting.kind)) {
+            let fits = match self.lots.get(posting.lot).map_or(Stage::Open, |lot| lot.stage) {
+                Stage::Open if is_committed => matches!(posting.kind, Kind::AuthorityPlan | Kind::AuthorityUnit),
+                Stage::Open => posting.account == source,
+                Stage::Carried => posting.kind == Kind::AuthorityCarry,
+                Stage::Recalled => posting.kind == Kind::AuthorityRecalled,
+            };
+            if !fits {
+                let message = format!("lot {} comes back to account {}", posting.lot, posting.account);
+                self.findings.add(sequence, FaultKind::Books, message);
+            }
+        }
+    }
+
+    /// An event is mirrored: one that can be, whole, once, and a payment not after it was cleared.
+    pub(super) fn reverse(&mut self, sequence: i64, reversed: &Reversed, legs: &[Leg], postings: &[Posting]) {
+        let target = reversed.original_sequence;
+        let mirrored = self.legs_hash(legs, Side::Mirrored);
+        let mut wrong = |message: String| self.findings.add(sequence, FaultKind::Reversal, message);
+        let place = usize::try_from(target).ok();
+        let original = place.and_then(|place| self.originals.get_mut(place)).filter(|row| row.meaning.is_reversible());
+        let Some(original) = original.filter(|_| target < sequence) else {
+            return wrong(format!("event {target} cannot be reversed"));
+        };
+        if original.is_reversed {
+            wrong(format!("event {target} was reversed before"));
+        }
+        if original.legs != mirrored {
+            wrong(format!("the legs are not the mirror of those of event {target}"));
+        }
+        original.is_reversed = true;
+        let meaning = original.meaning;
+        if meaning == Meaning::Payment {
+            let named = self.payments.get_mut(&self.fingerprints.of(&reversed.payment_id));
+            match named.filter(|payment| payment.sequence == target) {
+                None => wrong(format!("event {target} is not payment {:?}", reversed.payment_id)),
+                Some(payment) => {
+                    if payment.state != PaymentState::Ordered {
+                        wrong(format!("the payment of event {target} is {}", payment.state.as_str()));
+                    }
+                    payment.state = PaymentState::Reversed;
+                }
+            }
+        }
+        self.mean(meaning, Side::Mirrored, postings);
+    }
+
+    /// An amount is frozen, or something whole is: then nothing moves.
+    pub(super) fn freeze(&mut self, sequence: i64, frozen: &Frozen, legs: &[Leg], postings: &[Posting]) {
+        let mut wrong = |message: String| self.findings.add(sequence, FaultKind::Books, message);
+        let of_account = match &frozen.scope {
+            Some(Scope::Account(account)) => Some(*account),
+            Some(Scope::Lot(_) | Scope::Payee(_)) => None,
+            None => return wrong("a freeze of nothing".to_owned()),
+        };
+        if postings.iter().any(|posting| posting.amount > 0 && Some(posting.account) != of_account) {
+            wrong("an amount is frozen that is not of the account named".to_owned());
+        }
+        let legs = self.legs_hash(legs, Side::AsIs);
+        let case = self.fingerprints.of(&frozen.case_id);
+        if self.freezes.insert(case, Freeze { legs, is_live: true }).is_some() {
+            self.findings.add(sequence, FaultKind::Books, format!("case {:?} froze before", frozen.case_id));
+        }
+    }
+
+    /// A freeze is lifted: exactly what it moved goes back.
+    pub(super) fn unfreeze(&mut self, sequence: i64, case_id: &str, legs: &[Leg]) {
+        let mirrored = self.legs_hash(legs, Side::Mirrored);
+        let freeze = self.freezes.get_mut(&self.fingerprints.of(case_id)).filter(|freeze| freeze.is_live);
+        let Some(freeze) = freeze else {
+            return self.findings.add(sequence, FaultKind::Books, format!("no freeze of case {case_id:?} to lift"));
+        };
+        freeze.is_live = false;
+        if freeze.legs != mirrored {
+            let message = format!("the legs are not the mirror of those that froze case {case_id:?}");
+            self.findings.add(sequence, FaultKind::Books, message);
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sign {
+    Debit,
+    Credit,
+}
+
+/// What is moved on accounts of a kind, on one side.
+fn total(postings: &[Posting], kind: Kind, sign: Sign) -> i64 {
+    let on_side = |posting: &&Posting| posting.kind == kind && (posting.amount > 0) == (sign == Sign::Debit);
+    postings.iter().filter(on_side).fold(0, |sum: i64, posting| sum.saturating_add(posting.amount.saturating_abs()))
+}

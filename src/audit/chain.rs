@@ -1,0 +1,399 @@
+//! The chain: what ties values together. Sequences, links, heads, genesis, booking times, request ids.
+//!
+//! It never stops at a fault. After one it goes on from the stored bytes, so that one change gives one or two faults and
+//! an auditor sees the extent of the damage.
+
+use prost::bytes::{Bytes, BytesMut};
+
+use super::books::Record;
+use super::frame::{AsItIs, Block, Entry, Facts, Fingerprint, Hash, Part, Place, Reader, Unplaced, Value, ZEROS};
+use super::report::{Fault, FaultKind, Findings, LastEntry, hex};
+
+const FORMAT_VERSION: i32 = 1;
+const ORIGIN_CHARS_MAX: usize = 255;
+
+/// What the books are to take in.
+pub(super) enum ForBooks {
+    /// The next event.
+    Event(i64, Box<Record>),
+    /// An event is missing or unreadable: no balance after this sequence can be derived.
+    Stop(i64),
+}
+
+#[expect(clippy::disallowed_types, reason = "lookup only, never iterated")]
+type Seen = std::collections::HashSet<Fingerprint, AsItIs>;
+
+/// A long entry whose parts are still coming.
+struct Split {
+    place: Place,
+    parts: u8,
+    taken: u8,
+    payload: BytesMut,
+    faults: Unplaced,
+}
+
+/// Follows the chain from value to value.
+pub(super) struct Chain {
+    pub(super) findings: Findings,
+    pub(super) events: u64,
+    pub(super) last: Option<LastEntry>,
+    pub(super) origin: Option<String>,
+    pub(super) is_development: bool,
+    next_sequence: i64,
+    /// Hash of the last entry; unknown after a gap.
+    head: Option<Hash>,
+    /// What the last block's head said instead, where it was reported to be wrong.
+    refuted: Option<Hash>,
+    /// Hashes of the block before: tell an entry that moved.
+    recent: Vec<Hash>,
+    /// Faults that name the entry before a break. Where a gap follows, the break is the gap.
+    at_break: Vec<Fault>,
+    /// By how much the keys were last seen to differ from the count.
+    key_shift: i64,
+    /// Entries were lost to a fault that is reported: the next key is believed.
+    is_after_damage: bool,
+    split: Option<Split>,
+    last_booked_ns: Option<i64>,
+    requests: Seen,
+    claimed: Option<(i64, Hash)>,
+    at_claimed: Option<Hash>,
+}
+
+impl Chain {
+    pub(super) fn new(claimed: Option<(i64, Hash)>) -> Self {
+        Self {
+            findings: Findings::default(),
+            events: 0,
+            last: None,
+            origin: None,
+            is_development: false,
+            next_sequence: 0,
+            head: Some(ZEROS),
+            refuted: None,
+            recent: Vec::new(),
+            at_break: Vec::new(),
+            key_shift: 0,
+            is_after_damage: false,
+            split: None,
+            last_booked_ns: None,
+            requests: Seen::default(),
+            claimed,
+            at_claimed: None,
+        }
+    }
+
+    /// Takes the next value.
+    pub(super) fn value(&mut self, value: Value, reader: &Reader, books: &mut Vec<ForBooks>) {
+        match value {
+            Value::Block(block) => {
+                self.end_split(books);
+                self.block(block, books);
+            }
+            Value::Part(part) => self.part(part, reader, books),
+            Value::Unusable(sequence, message) => {
+                self.end_split(books);
+                self.findings.add(self.next_sequence, FaultKind::Framing, message);
+                if sequence.is_some() {
+                    self.lose_from(self.next_sequence, books);
+                }
+            }
+        }
+    }
+
+    /// What can be said only at the end. `is_whole`: the evidence was read to its end.
+    pub(super) fn finish(&mut self, is_whole: bool, books: &mut Vec<ForBooks>) {
+        if is_whole {
+            self.end_split(books);
+        }
+        self.settle_break(0);
+        if !is_whole {
+            return;
+        }
+        if self.events == 0 {
+            self.findings.add(0, FaultKind::Genesis, "the log has no readable entry");
+        }
+        let Some((sequence, hash)) = self.claimed else { return };
+        let last = self.last.map_or(-1, |last| last.sequence);
+        if last < sequence {
+            let message = format!("the log ends at sequence {last}, its source claims {sequence}");
+            self.findings.add(last.saturating_add(1), FaultKind::Head, message);
+        } else if let Some(found) = self.at_claimed.filter(|found| *found != hash) {
+            let message = format!("the entry hashes to {}, its source claims {}", hex(&found), hex(&hash));
+            self.findings.add(sequence, FaultKind::Head, message);
+        }
+    }
+
+    fn part(&mut self, part: Part, reader: &Reader, books: &mut Vec<ForBooks>) {
+        let sequence = part.place.sequence;
+        let mut split = match self.split.take() {
+            Some(split) if split.continues_with(&part) => split,
+            before => {
+                self.split = before;
+                self.end_split(books);
+                if part.number > 0 {
+                    let message =
+                        format!("part {} of {} does not continue the value before it", part.number, part.parts);
+                    self.findings.add(self.next_sequence.min(sequence.max(0)), FaultKind::Framing, message);
+                    return;
+                }
+                let Part { place, parts, .. } = part;
+                Split { place, parts, taken: 0, payload: BytesMut::new(), faults: Vec::new() }
+            }
+        };
+        if part.place.previous != split.place.previous || part.place.head != split.place.head {
+            split.faults.push((FaultKind::BlockHead, format!("part {} has other heads than part 0", part.number)));
+        }
+        split.taken = split.taken.saturating_add(1);
+        let is_last = split.taken == split.parts;
+        if part.payload.is_empty() || (!is_last && !part.is_full()) {
+            let message = format!("part {} of {} has {} bytes", part.number, part.parts, part.payload.len());
+            split.faults.push((FaultKind::Framing, message));
+        }
+        split.payload.extend_from_slice(&part.payload);
+        split.faults.extend(part.faults);
+        if is_last {
+            let Split { place, payload, faults, .. } = split;
+            self.block(reader.block(place, &Bytes::from(payload), faults), books);
+        } else {
+            self.split = Some(split);
+        }
+    }
+
+    /// A long entry must be whole before the next one.
+    fn end_split(&mut self, books: &mut Vec<ForBooks>) {
+        let Some(split) = self.split.take() else { return };
+        let message = format!("only {} of {} parts of an entry", split.taken, split.parts);
+        self.findings.add(self.next_sequence, FaultKind::Framing, message);
+        self.lose_from(self.next_sequence, books);
+    }
+
+    /// Entries from here on are lost; the next block's key tells how many.
+    fn lose_from(&mut self, sequence: i64, books: &mut Vec<ForBooks>) {
+        self.is_after_damage = true;
+        self.next_sequence = sequence.saturating_add(1);
+        self.head = None;
+        self.refuted = None;
+        books.push(ForBooks::Stop(sequence));
+    }
+
+    pub(super) fn block(&mut self, mut block: Block, books: &mut Vec<ForBooks>) {
+        let Some(first) = self.find_place(block.place.as_ref(), books) else { return };
+        let lost_at = cut_torn(&mut block).map(|kept| first.saturating_add(kept));
+        let mut found = Findings::default();
+        if let Some(place) = &block.place {
+            self.check_previous_head(first, place, &block, &mut found);
+        }
+        let hashes: Vec<Hash> = block.entries.iter().map(|entry| entry.hash).collect();
+        let mut sequence = first;
+        let mut entries = block.entries.into_iter().peekable();
+        while let Some(entry) = entries.next() {
+            let claim = entries.peek().map(|next| next.link);
+            let claim = claim.or(block.place.map(|place| place.head).filter(|_| lost_at.is_none()));
+            let is_first = sequence == first;
+            let fits_block = is_first && block.place.is_some_and(|place| self.head == Some(place.previous));
+            self.check_link(sequence, &entry, claim, &hashes, fits_block, &mut found);
+            self.refuted = None;
+            self.take_entry(sequence, entry, &mut found, books);
+            sequence = sequence.saturating_add(1);
+        }
+        self.next_sequence = sequence;
+        self.recent = hashes;
+        match (lost_at, &block.place) {
+            (Some(lost_at), _) => self.lose_from(lost_at, books),
+            (None, Some(place)) => self.check_head(place),
+            (None, None) => {}
+        }
+        // A fault of the block as a whole belongs to the entry that was found to be wrong, where one was.
+        let in_block = |fault: &Fault| (fault.sequence >= first).then_some(fault.sequence);
+        let worst = found.first_of(in_block).into_iter().chain(self.at_break.iter().filter_map(in_block)).min();
+        let sequence = lost_at.or(worst).unwrap_or(first);
+        for (kind, message) in block.faults {
+            found.add(sequence, kind, message);
+        }
+        self.findings.merge(found);
+    }
+
+    /// Where a block stands in the log; `None` where the log has that place already.
+    fn find_place(&mut self, place: Option<&Place>, books: &mut Vec<ForBooks>) -> Option<i64> {
+        let expected = self.next_sequence;
+        let Some(place) = place else { return Some(expected) };
+        let key = place.sequence;
+        let shift = key.saturating_sub(expected);
+        let was_damaged = std::mem::take(&mut self.is_after_damage);
+        if shift == 0 || (was_damaged && shift > 0) {
+            self.key_shift = 0;
+            self.settle_break(0);
+            return Some(key);
+        }
+        let continues = self.head == Some(place.previous);
+        if continues && (shift < 0 || self.at_break.is_empty()) {
+            self.settle_break(0);
+            if shift == self.key_shift {
+                // Not one wrong key: from here on the keys count otherwise.
+                self.key_shift = 0;
+                books.push(ForBooks::Stop(expected.min(key)));
+                return Some(key);
+            }
+            self.key_shift = shift;
+            let message = format!("the key says {key}, but the block continues the chain at {expected}");
+            self.findings.add(expected, FaultKind::Sequence, message);
+            return Some(expected);
+        }
+        if shift < 0 {
+            self.settle_break(0);
+            let message = format!("sequence {key} stands after {}: twice, or out of order", expected.saturating_sub(1));
+            let at = if key < 0 { expected } else { key };
+            self.findings.add(at, FaultKind::Sequence, message);
+            return None;
+        }
+        self.settle_break(1);
+        let message = format!("entries are missing: {expected} should follow, {key} does");
+        self.findings.add(expected, FaultKind::Sequence, message);
+        books.push(ForBooks::Stop(expected));
+        self.head = None;
+        self.refuted = None;
+        Some(key)
+    }
+
+    /// Reports the faults at the last break, moved by `by`.
+    fn settle_break(&mut self, by: i64) {
+        for mut fault in self.at_break.drain(..) {
+            fault.sequence = fault.sequence.saturating_add(by);
+            self.findings.push(fault);
+        }
+    }
+
+    fn check_previous_head(&self, first: i64, place: &Place, block: &Block, found: &mut Findings) {
+        let link = block.entries.first().map(|entry| entry.link);
+        let is_told_elsewhere = self.refuted == Some(place.previous) || link == Some(place.previous);
+        let is_wrong = match self.head {
+            Some(head) => place.previous != head && !is_told_elsewhere,
+            None => link.is_some_and(|link| link != place.previous),
+        };
+        if is_wrong {
+            let message = "the block's previous head is not the hash of the entry before it";
+            found.add(first, FaultKind::BlockHead, message);
+        }
+    }
+
+    /// The entry's stored link against the recomputed hash of the entry before it; which of the two was changed shows in
+    /// what comes after, the `claim` on this entry's hash.
+    fn check_link(
+        &mut self,
+        sequence: i64,
+        entry: &Entry,
+        claim: Option<Hash>,
+        block: &[Hash],
+        fits_block: bool,
+        found: &mut Findings,
+    ) {
+        let before = self.head.replace(entry.hash);
+        let Some(before) = before.filter(|before| *before != entry.link) else { return };
+        if self.refuted == Some(entry.link) {
+            return;
+        }
+        if sequence == 0 {
+            found.add(0, FaultKind::Genesis, "the first entry does not stand after 32 zero bytes");
+            return;
+        }
+        let earlier = sequence.saturating_sub(1);
+        let repaired = entry.hash_after(&before);
+        if claim == Some(repaired) && claim != Some(entry.hash) {
+            let message =
+                format!("the link stored in entry {sequence} was changed: with the hash of {earlier} it fits");
+            found.add(sequence, FaultKind::Chain, message);
+            self.head = Some(repaired);
+        } else if block.contains(&entry.link) || self.recent.contains(&entry.link) {
+            found.add(sequence, FaultKind::Chain, format!("the entry follows another one than {earlier}"));
+        } else if fits_block {
+            let message =
+                format!("the entry does not follow {earlier}, though its block does: one is missing or replaced");
+            found.add(sequence, FaultKind::Chain, message);
+        } else {
+            let message = format!("entry {earlier} does not hash to what the link of the next entry says");
+            self.settle_break(0);
+            self.at_break.push(Fault { sequence: earlier, kind: FaultKind::Chain, message });
+        }
+    }
+
+    fn check_head(&mut self, place: &Place) {
+        if self.head.is_some_and(|head| head != place.head) {
+            let sequence = self.next_sequence.saturating_sub(1);
+            let message = format!("entry {sequence} does not hash to what the head of its block says");
+            self.at_break.push(Fault { sequence: sequence.max(0), kind: FaultKind::BlockHead, message });
+            self.refuted = Some(place.head);
+        }
+    }
+
+    fn take_entry(&mut self, sequence: i64, entry: Entry, found: &mut Findings, books: &mut Vec<ForBooks>) {
+        self.events = self.events.saturating_add(1);
+        self.last = Some(LastEntry { sequence, hash: entry.hash });
+        if self.claimed.is_some_and(|(claimed, _)| claimed == sequence) {
+            self.at_claimed = Some(entry.hash);
+        }
+        match entry.facts {
+            Ok(facts) => {
+                self.check_facts(sequence, &facts, found);
+                if let Some(record) = facts.record {
+                    books.push(ForBooks::Event(sequence, record));
+                }
+            }
+            Err(why) => {
+                found.add(sequence, FaultKind::Decode, why);
+                books.push(ForBooks::Stop(sequence));
+            }
+        }
+    }
+
+    fn check_facts(&mut self, sequence: i64, facts: &Facts, found: &mut Findings) {
+        let booked_ns = facts.booked_at_ns;
+        if let Some(before) = self.last_booked_ns.filter(|before| booked_ns <= *before) {
+            found.add(sequence, FaultKind::Time, format!("booked at {booked_ns} ns, not after {before} ns"));
+        }
+        self.last_booked_ns = Some(booked_ns);
+        let Some(genesis) = &facts.genesis else {
+            if sequence == 0 {
+                found.add(sequence, FaultKind::Genesis, "the first event is not a genesis");
+            }
+            match &facts.request {
+                Ok(request) if self.requests.insert(*request) => {}
+                Ok(_) => found.add(sequence, FaultKind::RequestId, "the request id was used before"),
+                Err(id) => found.add(sequence, FaultKind::RequestId, format!("{id:?} is no request id")),
+            }
+            return;
+        };
+        if sequence != 0 {
+            return found.add(sequence, FaultKind::Genesis, "a second genesis");
+        }
+        let created = &genesis.created;
+        let mut wrong = |is_wrong: bool, message: &str| {
+            if is_wrong {
+                found.add(sequence, FaultKind::Genesis, message);
+            }
+        };
+        wrong(created.format_version != FORMAT_VERSION, "the genesis is of an unknown format version");
+        wrong(!(1..=ORIGIN_CHARS_MAX).contains(&created.origin.chars().count()), "the genesis names no origin");
+        wrong(!genesis.is_bare, "the genesis carries a command");
+        if self.origin.is_none() {
+            self.origin = Some(created.origin.clone());
+            self.is_development = created.development;
+        }
+    }
+}
+
+impl Split {
+    fn continues_with(&self, part: &Part) -> bool {
+        part.number == self.taken && part.parts == self.parts && part.place.sequence == self.place.sequence
+    }
+}
+
+/// Keeps of a torn block the entries that the next link vouches for; how many, where it is torn.
+fn cut_torn(block: &mut Block) -> Option<i64> {
+    if !block.is_torn {
+        return None;
+    }
+    let links = block.entries.iter().skip(1).map(|entry| entry.link).chain(block.torn_link);
+    let kept = block.entries.iter().zip(links).take_while(|(entry, next)| entry.hash == *next).count();
+    block.entries.truncate(kept);
+    i64::try_from(kept).ok()
+}

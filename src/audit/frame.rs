@@ -1,0 +1,299 @@
+//! Framing: from stored values to entries, each with its hash and what its event says (docs/format.md, Block).
+//!
+//! All of it looks at one value at a time, so that values can be read on several cores; what ties them together is in
+//! `chain`.
+
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
+
+use prost::Message;
+use prost::bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+use super::books::Record;
+use super::report::FaultKind;
+use crate::pb::v1::event::Payload;
+use crate::pb::v1::{Event, LedgerCreated};
+
+/// A SHA-256.
+pub(super) type Hash = [u8; 32];
+/// The link of the genesis.
+pub(super) const ZEROS: Hash = [0; 32];
+
+const HEADER_BYTES: usize = 76;
+const VALUE_BYTES_MAX: usize = 6_000;
+const PAYLOAD_BYTES_MAX: usize = 5_924;
+const PARTS_MAX: u8 = 12;
+const REQUEST_ID_BYTES_MAX: usize = 64;
+
+const _: () = assert!(VALUE_BYTES_MAX - HEADER_BYTES == PAYLOAD_BYTES_MAX, "docs/format.md, Block");
+
+/// Two keyed hashes of an id: stands for it where millions are remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fingerprint(u64, u64);
+
+impl std::hash::Hash for Fingerprint {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.0);
+    }
+}
+
+/// Fingerprints are hashes already.
+#[derive(Default)]
+pub(super) struct Taken(u64);
+
+impl Hasher for Taken {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.0 = value;
+    }
+}
+
+/// Hashes fingerprints by taking them as they are.
+pub(super) type AsItIs = BuildHasherDefault<Taken>;
+
+/// The keys of the fingerprints, drawn anew for each audit: nobody can prepare ids that collide.
+#[derive(Debug, Default)]
+pub(super) struct Fingerprints(RandomState, RandomState);
+
+impl Fingerprints {
+    pub(super) fn of(&self, id: &str) -> Fingerprint {
+        Fingerprint(self.0.hash_one(id), self.1.hash_one(id))
+    }
+}
+
+/// What the audit of the chain needs of an event.
+pub(super) struct Facts {
+    pub(super) booked_at_ns: i64,
+    pub(super) request: Result<Fingerprint, String>,
+    pub(super) genesis: Option<Genesis>,
+    /// For the books.
+    pub(super) record: Option<Box<Record>>,
+}
+
+/// What a genesis says.
+pub(super) struct Genesis {
+    pub(super) created: LedgerCreated,
+    /// A genesis is nobody's command and moves nothing.
+    pub(super) is_bare: bool,
+}
+
+/// One entry.
+pub(super) struct Entry {
+    pub(super) bytes: Bytes,
+    pub(super) link: Hash,
+    pub(super) hash: Hash,
+    pub(super) facts: Result<Facts, String>,
+}
+
+impl Entry {
+    /// What it would hash to after another entry: tells a changed link from a changed neighbour.
+    pub(super) fn hash_after(&self, link: &Hash) -> Hash {
+        entry_hash(link, self.bytes.get(link.len()..).unwrap_or_default())
+    }
+}
+
+/// Where a block says it stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) sequence: i64,
+    pub(super) count: u16,
+    pub(super) previous: Hash,
+    pub(super) head: Hash,
+}
+
+/// Faults of a value whose entry is yet to be found out.
+pub(super) type Unplaced = Vec<(FaultKind, String)>;
+
+/// Entries that lay together.
+pub(super) struct Block {
+    /// `None` for entries that came without their blocks.
+    pub(super) place: Option<Place>,
+    pub(super) entries: Vec<Entry>,
+    pub(super) faults: Unplaced,
+    /// The records do not fill the payload: the last entries may be cut in the wrong place.
+    pub(super) is_torn: bool,
+    /// The link of the entry where a torn block stops, if that much is left of it.
+    pub(super) torn_link: Option<Hash>,
+}
+
+/// A part of a long entry.
+pub(super) struct Part {
+    pub(super) place: Place,
+    pub(super) number: u8,
+    pub(super) parts: u8,
+    pub(super) payload: Bytes,
+    pub(super) faults: Unplaced,
+}
+
+/// One value, read.
+pub(super) enum Value {
+    Block(Block),
+    Part(Part),
+    /// Not even a header; with the sequence its key names.
+    Unusable(Option<i64>, String),
+}
+
+/// Reads values and entries.
+pub(super) struct Reader {
+    pub(super) fingerprints: Fingerprints,
+    pub(super) keep_events: bool,
+}
+
+impl Reader {
+    /// Reads one stored value under its key.
+    pub(super) fn value(&self, key: &[u8], value: Vec<u8>) -> Value {
+        let Some((sequence, [key_part])) = key.split_first_chunk::<8>() else {
+            return Value::Unusable(None, format!("a key of {} bytes", key.len()));
+        };
+        let sequence = i64::from_be_bytes(*sequence);
+        let value = Bytes::from(value);
+        let Some(header) = value.first_chunk::<HEADER_BYTES>() else {
+            return Value::Unusable(Some(sequence), format!("a value of {} bytes has no header", value.len()));
+        };
+        let [version, part, parts, reserved, count_0, count_1, length_0, length_1, rest @ ..] = header;
+        let (sum, hashes) = rest.split_at(4);
+        let (previous, head) = hashes.split_at(32);
+        let count = u16::from_be_bytes([*count_0, *count_1]);
+        let length = u16::from_be_bytes([*length_0, *length_1]);
+        let payload = value.slice(HEADER_BYTES..);
+        let place = Place {
+            sequence,
+            count,
+            previous: previous.try_into().unwrap_or(ZEROS),
+            head: head.try_into().unwrap_or(ZEROS),
+        };
+        let mut faults = Vec::new();
+        if sum != checksum(&value).to_be_bytes() {
+            faults.push((FaultKind::Checksum, "the stored block is not the one its checksum was made for".to_owned()));
+        }
+        let mut framing = |is_wrong: bool, message: &dyn Fn() -> String| {
+            if is_wrong {
+                faults.push((FaultKind::Framing, message()));
+            }
+        };
+        framing(*version != 1, &|| format!("block format version {version}"));
+        framing(value.len() > VALUE_BYTES_MAX, &|| format!("a value of {} bytes", value.len()));
+        framing(part != key_part, &|| format!("part {part} under the key of part {key_part}"));
+        framing(*parts == 0 || *parts > PARTS_MAX, &|| format!("a block of {parts} parts"));
+        framing(*reserved != 0, &|| format!("the reserved byte is {reserved}"));
+        framing(count == 0, &|| "a block without entries".to_owned());
+        framing(*parts > 1 && count > 1, &|| format!("{count} entries in a block of several parts"));
+        framing(usize::from(length) != payload.len(), &|| {
+            format!("a payload of {} bytes, {length} in the header", payload.len())
+        });
+        // Every part but the last is full, so a first part that is not full is a block with a damaged header.
+        if *key_part > 0 || (*parts > 1 && payload.len() == PAYLOAD_BYTES_MAX) {
+            return Value::Part(Part { place, number: *key_part, parts: *parts, payload, faults });
+        }
+        Value::Block(self.block(place, &payload, faults))
+    }
+
+    /// Cuts a whole payload into its entries.
+    pub(super) fn block(&self, place: Place, payload: &Bytes, mut faults: Unplaced) -> Block {
+        let mut entries = Vec::with_capacity(usize::from(place.count).min(PAYLOAD_BYTES_MAX));
+        let mut at = 0_usize;
+        let mut is_torn = false;
+        let mut torn_link = None;
+        while at < payload.len() {
+            let record = payload.get(at..).unwrap_or_default();
+            let cut = record
+                .split_first_chunk::<2>()
+                .map(|(length, rest)| (usize::from(u16::from_be_bytes(*length)), rest.len()))
+                .filter(|(length, rest)| length <= rest);
+            let Some((length, _)) = cut else {
+                is_torn = true;
+                torn_link = record.get(2..).and_then(|rest| rest.first_chunk::<32>()).copied();
+                break;
+            };
+            let start = at.saturating_add(2);
+            at = start.saturating_add(length);
+            entries.push(self.entry(payload.slice(start..at)));
+        }
+        if is_torn {
+            faults.push((FaultKind::Framing, "the entries do not fill the payload".to_owned()));
+        } else if entries.len() != usize::from(place.count) {
+            let message = format!("{} entries, {} in the header", entries.len(), place.count);
+            faults.push((FaultKind::Framing, message));
+        }
+        Block { place: Some(place), entries, faults, is_torn, torn_link }
+    }
+
+    /// Entries that came without their blocks.
+    pub(super) fn loose(&self, entries: Vec<Vec<u8>>) -> Block {
+        let entries = entries.into_iter().map(|entry| self.entry(Bytes::from(entry))).collect();
+        Block { place: None, entries, faults: Vec::new(), is_torn: false, torn_link: None }
+    }
+
+    fn entry(&self, bytes: Bytes) -> Entry {
+        let (link, facts) = match bytes.first_chunk::<32>() {
+            Some(link) => (*link, self.facts(bytes.slice(link.len()..))),
+            None => (ZEROS, Err(format!("an entry of {} bytes has no link", bytes.len()))),
+        };
+        let hash = entry_hash(&[], &bytes);
+        Entry { bytes, link, hash, facts }
+    }
+
+    fn facts(&self, event: Bytes) -> Result<Facts, String> {
+        let event = Event::decode(event).map_err(|error| error.to_string())?;
+        let genesis = match &event.payload {
+            None => return Err("the event has no payload of a known type".to_owned()),
+            Some(Payload::LedgerCreated(created)) => Some(Genesis {
+                created: created.clone(),
+                is_bare: event.request_id.is_empty()
+                    && event.actor.is_empty()
+                    && event.approvals.is_empty()
+                    && event.legs.is_empty(),
+            }),
+            Some(_) => None,
+        };
+        let request = if is_request_id(&event.request_id) {
+            Ok(self.fingerprints.of(&event.request_id))
+        } else {
+            Err(event.request_id.clone())
+        };
+        Ok(Facts {
+            booked_at_ns: event.booked_at_ns,
+            request,
+            genesis,
+            record: self.keep_events.then(|| Record::new(event)),
+        })
+    }
+}
+
+impl Part {
+    /// A part that another may follow is full.
+    pub(super) fn is_full(&self) -> bool {
+        self.payload.len() == PAYLOAD_BYTES_MAX
+    }
+}
+
+fn is_request_id(id: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b':' | b'-');
+    (1..=REQUEST_ID_BYTES_MAX).contains(&id.len()) && id.bytes().all(allowed)
+}
+
+/// `SHA-256(0x00 ‖ link ‖ event)`.
+fn entry_hash(link: &[u8], event: &[u8]) -> Hash {
+    let mut hasher = Sha256::new();
+    hasher.update([0]);
+    hasher.update(link);
+    hasher.update(event);
+    hasher.finalize().into()
+}
+
+/// CRC-32 of the value without the four bytes that hold it.
+fn checksum(value: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(value.get(..8).unwrap_or_default());
+    hasher.update(value.get(12..).unwrap_or_default());
+    hasher.finalize()
+}

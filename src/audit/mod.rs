@@ -1,0 +1,62 @@
+//! The auditor: checks a log from its bytes, without trusting the program that wrote it.
+//!
+//! It shares the wire schema and docs/format.md with the writer and nothing else: framing, hashing and sums are its own.
+//! It must never see the rules (`domain::decide`), the state that the writer folds (`domain::state`), the ledger or the
+//! projections. It collects faults instead of stopping at the first, and says what it did not check.
+//!
+//! In reading order: [`read_bundle`] and [`Evidence`], `frame` (one value), `chain` (from value to value), `books` (every
+//! balance again, from the legs), [`Report`].
+
+mod books;
+mod bundle;
+mod chain;
+mod frame;
+mod pipeline;
+mod report;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use thiserror::Error;
+
+pub use bundle::{Bundle, read_bundle};
+pub use pipeline::verify;
+pub use report::{Check, FAULTS_MAX, Fault, FaultKind, Lang, LastEntry, Report, Verdict};
+
+/// A stored value under its key, as it came.
+pub type KeyValue = (Vec<u8>, Vec<u8>);
+
+/// Where evidence comes from.
+pub enum Evidence<'a> {
+    /// Stored values in key order, as in the store or a bundle.
+    Blocks(Box<dyn Iterator<Item = Result<KeyValue, Unreadable>> + Send + 'a>),
+    /// Entries alone, in order from sequence 0, as a running server gives them.
+    Entries(Box<dyn Iterator<Item = Result<Vec<u8>, Unreadable>> + Send + 'a>),
+}
+
+/// The evidence cannot be read: not a finding about the ledger, but none can be made beyond this point.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub struct Unreadable(pub String);
+
+/// How far to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Bytes, sequences and the chain.
+    Chain,
+    /// Also every balance, derived again from the legs.
+    Deep,
+}
+
+/// How to audit.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How far to look.
+    pub depth: Depth,
+    /// Sequence and hash of the last entry as the source claims it, e.g. a server's answer.
+    pub claimed_head: Option<(i64, [u8; 32])>,
+    /// Where to count the events checked so far.
+    pub progress: Option<Arc<AtomicU64>>,
+}

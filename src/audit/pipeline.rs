@@ -1,0 +1,201 @@
+//! How an audit uses the cores: one thread reads the evidence, some check values on their own, the calling one follows
+//! the chain in order, one keeps the books. All hand-overs are bounded.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Instant;
+
+use super::books::{Books, Statement};
+use super::chain::{Chain, ForBooks};
+use super::frame::{Fingerprints, Reader, Value};
+use super::report::{Outcome, Report, Scope};
+use super::{Depth, Evidence, KeyValue, Options, Unreadable};
+
+const WORKERS_MAX: usize = 8;
+/// Bytes of evidence in one hand-over: some hundred blocks.
+const BATCH_BYTES: usize = 1 << 20;
+const BATCHES_WAITING: usize = 4;
+
+/// Audits a log from its first entry to its last.
+pub fn verify(evidence: Evidence<'_>, options: &Options) -> Report {
+    let started = Instant::now();
+    let is_deep = options.depth == Depth::Deep;
+    let scope = Scope {
+        has_blocks: matches!(evidence, Evidence::Blocks(_)),
+        has_claim: options.claimed_head.is_some(),
+        is_deep,
+    };
+    let reader = Reader { fingerprints: Fingerprints::default(), keep_events: is_deep };
+    let workers = thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX);
+    let (jobs, jobs_waiting) = sync_channel(BATCHES_WAITING);
+    let (steps, steps_waiting) = sync_channel(BATCHES_WAITING.saturating_add(workers));
+    let jobs_waiting = Arc::new(Mutex::new(jobs_waiting));
+    let mut outcome = thread::scope(|threads| {
+        for _ in 0..workers {
+            let jobs = Arc::clone(&jobs_waiting);
+            let reader = &reader;
+            threads.spawn(move || check_batches(&jobs, reader));
+        }
+        // Whoever reads the evidence must notice when no worker is left.
+        drop(jobs_waiting);
+        threads.spawn(move || read_evidence(evidence, &jobs, &steps));
+        let progress = options.progress.clone();
+        let (events, events_waiting) = sync_channel(BATCHES_WAITING);
+        let books = is_deep.then(|| threads.spawn(move || keep_books(&events_waiting, progress.as_ref())));
+        let chain_progress = options.progress.as_ref().filter(|_| !is_deep);
+        let mut outcome = follow_chain(steps_waiting, &reader, options.claimed_head, &events, chain_progress);
+        drop(events);
+        match books.map(thread::ScopedJoinHandle::join) {
+            None => {}
+            Some(Ok(statement)) => {
+                outcome.findings.merge(statement.findings);
+                outcome.books_stopped_at = statement.stopped_at;
+            }
+            Some(Err(_)) => outcome.unreadable = Some(TROUBLE.to_owned()),
+        }
+        outcome
+    });
+    outcome.scope = scope;
+    Report::new(outcome, started.elapsed())
+}
+
+const TROUBLE: &str = "the audit itself failed; nothing can be said of the rest";
+
+/// Values or entries that are checked together.
+enum Batch {
+    Values(Vec<KeyValue>),
+    Entries(Vec<Vec<u8>>),
+}
+
+struct Job {
+    batch: Batch,
+    reply: SyncSender<Vec<Value>>,
+}
+
+/// What follows in the order of the evidence.
+enum Step {
+    Checked(Receiver<Vec<Value>>),
+    Unreadable(String),
+}
+
+fn read_evidence(evidence: Evidence<'_>, jobs: &SyncSender<Job>, steps: &SyncSender<Step>) {
+    match evidence {
+        Evidence::Blocks(values) => {
+            batches(values, |(key, value)| key.len().saturating_add(value.len()), Batch::Values, jobs, steps);
+        }
+        Evidence::Entries(entries) => batches(entries, Vec::len, Batch::Entries, jobs, steps),
+    }
+}
+
+fn batches<T>(
+    items: impl Iterator<Item = Result<T, Unreadable>>,
+    bytes_of: impl Fn(&T) -> usize,
+    to_batch: impl Fn(Vec<T>) -> Batch,
+    jobs: &SyncSender<Job>,
+    steps: &SyncSender<Step>,
+) {
+    // Nobody listens any more only where a thread of the audit has failed, which `verify` sees on its own.
+    let hand_over = |items: Vec<T>| {
+        let (reply, result) = sync_channel(1);
+        let is_heard = steps.send(Step::Checked(result)).is_ok();
+        is_heard && jobs.send(Job { batch: to_batch(items), reply }).is_ok()
+    };
+    let mut waiting = Vec::new();
+    let mut bytes = 0_usize;
+    for item in items {
+        match item {
+            Ok(item) => {
+                bytes = bytes.saturating_add(bytes_of(&item));
+                waiting.push(item);
+            }
+            Err(Unreadable(why)) => {
+                hand_over(waiting);
+                steps.send(Step::Unreadable(why)).ok();
+                return;
+            }
+        }
+        if bytes >= BATCH_BYTES {
+            bytes = 0;
+            if !hand_over(std::mem::take(&mut waiting)) {
+                return;
+            }
+        }
+    }
+    hand_over(waiting);
+}
+
+fn check_batches(jobs: &Mutex<Receiver<Job>>, reader: &Reader) {
+    loop {
+        // The lock is held while waiting: whoever waits takes the next job, the others wait for the lock instead.
+        let Ok(Ok(job)) = jobs.lock().map(|jobs| jobs.recv()) else { return };
+        let checked = match job.batch {
+            Batch::Values(values) => values.into_iter().map(|(key, value)| reader.value(&key, value)).collect(),
+            Batch::Entries(entries) => vec![Value::Block(reader.loose(entries))],
+        };
+        job.reply.send(checked).ok();
+    }
+}
+
+fn follow_chain(
+    steps: Receiver<Step>,
+    reader: &Reader,
+    claimed: Option<(i64, [u8; 32])>,
+    books: &SyncSender<Vec<ForBooks>>,
+    progress: Option<&Arc<AtomicU64>>,
+) -> Outcome {
+    let mut chain = Chain::new(claimed);
+    let mut unreadable = None;
+    let mut events = Vec::new();
+    for step in steps {
+        match step {
+            Step::Checked(result) => match result.recv() {
+                Ok(values) => values.into_iter().for_each(|value| chain.value(value, reader, &mut events)),
+                Err(_) => unreadable = Some(TROUBLE.to_owned()),
+            },
+            Step::Unreadable(why) => unreadable = Some(why),
+        }
+        if reader.keep_events {
+            books.send(std::mem::take(&mut events)).ok();
+        } else {
+            events.clear();
+        }
+        if let Some(progress) = progress {
+            progress.store(chain.events, Ordering::Relaxed);
+        }
+        if unreadable.is_some() {
+            break;
+        }
+    }
+    chain.finish(unreadable.is_none(), &mut events);
+    if reader.keep_events {
+        books.send(events).ok();
+    }
+    Outcome {
+        findings: chain.findings,
+        scope: Scope::default(),
+        events: chain.events,
+        head: chain.last,
+        origin: chain.origin,
+        is_development: chain.is_development,
+        books_stopped_at: None,
+        unreadable,
+    }
+}
+
+fn keep_books(events: &Receiver<Vec<ForBooks>>, progress: Option<&Arc<AtomicU64>>) -> Statement {
+    let mut books = Books::default();
+    for batch in events {
+        for item in batch {
+            match item {
+                ForBooks::Event(sequence, record) => books.event(sequence, &record),
+                ForBooks::Stop(sequence) => books.stop(sequence),
+            }
+        }
+        if let Some(progress) = progress {
+            progress.store(books.events, Ordering::Relaxed);
+        }
+    }
+    books.close()
+}

@@ -1,0 +1,270 @@
+//! `demo`: a guided tour on a temporary ledger, with real payments: post, balance, trace, refuse, verify, tamper, verify.
+
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use clap::Args;
+use indicatif::ProgressBar;
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::balance::BalanceArgs;
+use super::connect::{self, Explanation};
+use super::import::Prepared;
+use super::serve::serve_until_stopped;
+use super::trace::TraceArgs;
+use super::verify::VerifyArgs;
+use super::{Failure, Format, Globals, balance, trace, verify};
+use crate::domain::event::Payload;
+use crate::format::block::{Block, StoredValue};
+use crate::format::codec;
+use crate::format::record::split_entry;
+use crate::grpc::node::Node;
+use crate::grpc::server;
+use crate::ledger::clock::SystemClock;
+use crate::ledger::directory::{DataDirectory, log_path};
+use crate::log::sled::{SledLog, forge};
+use crate::log::{Fault, Log, blocks_between};
+use crate::pb::Date;
+use crate::pb::v1;
+use crate::pb::v1::command::Payload as Wire;
+
+const MAPPING: &str = include_str!("../../deploy/mappings/gstt-payments.toml");
+const EXCERPT: &[u8] = include_bytes!("../../tests/data/payments-excerpt.csv");
+const EXCERPT_NAME: &str = "tests/data/payments-excerpt.csv";
+/// A lot of the excerpt with a few payments and a return.
+const LOT: &str = "2020-04.89595";
+const UNIT_ACCOUNT: &str = "GSTT.UNIT.590499";
+
+/// Arguments of `demo`.
+#[derive(Args, Clone, Debug)]
+pub struct DemoArgs {
+    /// Lot to trace.
+    #[arg(long, value_name = "ID", default_value = LOT)]
+    pub lot: String,
+}
+
+/// Runs the tour. It succeeds only if the tampering is found.
+pub fn run(globals: &Globals, args: &DemoArgs, out: &mut dyn Write) -> Result<(), Failure> {
+    let mut tour = Tour::start(globals, out)?;
+    let summary = tour.post()?;
+    tour.read(&args.lot)?;
+    tour.refuse()?;
+    tour.verify_running()?;
+    tour.stop()?;
+    tour.verify_stopped()?;
+    tour.tamper(summary)?;
+    tour.find_it()
+}
+
+struct Tour<'a> {
+    globals: Globals,
+    out: &'a mut dyn Write,
+    runtime: Runtime,
+    directory: tempfile::TempDir,
+    server: Option<(oneshot::Sender<()>, JoinHandle<Result<(), Failure>>)>,
+    step: u32,
+}
+
+impl<'a> Tour<'a> {
+    fn start(globals: &Globals, out: &'a mut dyn Write) -> Result<Self, Failure> {
+        let failed = |error: std::io::Error| Failure::Unavailable(format!("preparing the tour: {error}"));
+        let runtime = Runtime::new().map_err(failed)?;
+        let directory = tempfile::Builder::new().prefix("fundledger-demo-").tempdir().map_err(failed)?;
+        let data = directory.path().join("ledger");
+        drop(DataDirectory::create(&data, "demo.invalid/funds", true, &SystemClock)?);
+        let node = Node::open(&data, Box::new(SystemClock))?;
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (url, served) = runtime.block_on(async {
+            let (listener, bound) = server::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+            let stop = async { drop(stopped.await) };
+            Ok::<_, Failure>((format!("http://{bound}"), tokio::spawn(serve_until_stopped(node, listener, stop))))
+        })?;
+        let mut globals = globals.clone();
+        globals.server = Some(url.clone());
+        // Each step chooses its own form.
+        globals.format = None;
+        let mut tour = Self { globals, out, runtime, directory, server: Some((stop, served)), step: 0 };
+        tour.say(
+            "a temporary ledger on a loopback port, chained from its genesis",
+            "临时账本，自创世记录起逐条哈希相连",
+        )?;
+        writeln!(tour.out, "{url}")?;
+        Ok(tour)
+    }
+
+    fn data(&self) -> std::path::PathBuf {
+        self.directory.path().join("ledger")
+    }
+
+    fn say(&mut self, english: &'static str, chinese: &'static str) -> Result<(), Failure> {
+        self.step = self.step.saturating_add(1);
+        writeln!(self.out, "\n── {}. {}", self.step, self.globals.lang.pick(english, chinese))?;
+        self.out.flush()?;
+        Ok(())
+    }
+
+    fn post(&mut self) -> Result<i64, Failure> {
+        self.say(
+            "post real payments and returns of a London hospital trust over gRPC (fundledger import)",
+            "通过 gRPC 记入一家伦敦医院信托的真实支付与退款（fundledger import）",
+        )?;
+        let prepared = Prepared::new("gstt-payments.toml", MAPPING, EXCERPT_NAME, EXCERPT.to_vec())?;
+        let patience = Duration::from_secs(10);
+        let progress = ProgressBar::hidden();
+        let (summary, done) =
+            connect::with(&self.globals, async |connection| Ok(prepared.post(connection, patience, &progress).await))?;
+        done?;
+        summary.write(self.out, Format::Table, self.globals.lang)?;
+        let sequence = summary.to_json().get("last_sequence").and_then(serde_json::Value::as_i64);
+        Ok(sequence.unwrap_or_default())
+    }
+
+    fn read(&mut self, lot: &str) -> Result<(), Failure> {
+        self.say("a balance (fundledger balance)", "查询余额（fundledger balance）")?;
+        let args = BalanceArgs { account: Some("GSTT.TREASURY".to_owned()), lot: None, fund: None, by_lot: false };
+        balance::run(&self.globals, &args, self.out)?;
+        self.say(
+            "controllable forwards: where did this lot's money go? (fundledger trace --lot)",
+            "顺向可控：这批资金去了哪里？（fundledger trace --lot）",
+        )?;
+        let lot = TraceArgs { lot: Some(lot.to_owned()), payment: None, payee: None, depth: None };
+        trace::run(&self.globals, &lot, self.out)?;
+        self.say(
+            "traceable backwards: where did this payee's money come from? (fundledger trace --payee)",
+            "逆向可溯：这位收款人的钱从哪里来？（fundledger trace --payee）",
+        )?;
+        let payee = "KING'S COLLEGE HOSPITAL NHS FOUNDATION TRUST".to_owned();
+        let payee = TraceArgs { lot: None, payment: None, payee: Some(payee), depth: None };
+        trace::run(&self.globals, &payee, self.out)
+    }
+
+    /// A payment that the lot does not cover: refused, and on record.
+    fn refuse(&mut self) -> Result<(), Failure> {
+        self.say(
+            "an attempt to pay more than is there: refused, and the attempt is on record",
+            "超额支付：被拒绝，且留下记录",
+        )?;
+        let command = v1::Command {
+            request_id: "demo-attempt-1".to_owned(),
+            business_date: Some(Date { year: 2020, month: 4, day: 30 }),
+            actor: "maker".to_owned(),
+            checkers: vec!["checker".to_owned()],
+            payload: Some(Wire::ExecutePayment(Box::new(v1::ExecutePayment {
+                payment_id: "demo-attempt-1".to_owned(),
+                from_account_id: UNIT_ACCOUNT.to_owned(),
+                amount_minor: 100_000_000,
+                payee: "A COMPANY OF MINE LTD".to_owned(),
+                purpose: "supplies".to_owned(),
+                method: v1::PaymentMethod::Direct.into(),
+                ..Default::default()
+            }))),
+        };
+        let lang = self.globals.lang;
+        let answer = connect::with(&self.globals, async |connection| {
+            let request = v1::PostRequest { commands: vec![command.clone()], validate_only: false };
+            let answer = connection.ledger().post(connection.request(request)).await;
+            Ok(answer.map_err(|status| connection.failure(&status))?.into_inner())
+        })?;
+        match answer.results.into_iter().next().and_then(|result| result.outcome) {
+            Some(v1::post_result::Outcome::Error(status)) => {
+                let explanation = Explanation::of_result(&status, lang);
+                writeln!(self.out, "{}\n{}", explanation.reason, explanation.message)?;
+                Ok(())
+            }
+            Some(v1::post_result::Outcome::Receipt(_)) | None => {
+                Err(Failure::Refused("the attempt was not refused".to_owned()))
+            }
+        }
+    }
+
+    fn verify_running(&mut self) -> Result<(), Failure> {
+        self.say("verify the running ledger (fundledger verify URL)", "校验运行中的账本（fundledger verify URL）")?;
+        let source = self.globals.server().to_owned();
+        self.verify(source, true)
+    }
+
+    fn verify(&mut self, source: String, allow_unanchored: bool) -> Result<(), Failure> {
+        let args = VerifyArgs { source, deep: true, allow_unanchored, json: false };
+        verify::run(&self.globals, &args, self.out)
+    }
+
+    fn stop(&mut self) -> Result<(), Failure> {
+        let Some((stop, served)) = self.server.take() else { return Ok(()) };
+        drop(stop);
+        let served = self.runtime.block_on(served);
+        served.map_err(|error| Failure::Unavailable(format!("the server: {error}")))?
+    }
+
+    fn verify_stopped(&mut self) -> Result<(), Failure> {
+        self.say(
+            "verify the stopped ledger's files (fundledger verify DIR --deep)",
+            "校验已停止账本的文件（fundledger verify DIR --deep）",
+        )?;
+        let data = self.data().display().to_string();
+        self.verify(data, true)
+    }
+
+    fn tamper(&mut self, last_sequence: i64) -> Result<(), Failure> {
+        self.say(
+            "tamper: somebody at the disk sends one payment to another payee, and mends the block's checksum",
+            "篡改：有人直接改动磁盘，将一笔支付改给他人，并修补数据块校验和",
+        )?;
+        let (sequence, values) = forged(&log_path(&self.data()), last_sequence / 2, last_sequence)?;
+        forge(&log_path(&self.data()), values.into_iter())?;
+        writeln!(
+            self.out,
+            "{} {sequence}",
+            self.globals.lang.pick("changed: the event at sequence", "已改动：事件序号")
+        )?;
+        Ok(())
+    }
+
+    fn find_it(&mut self) -> Result<(), Failure> {
+        self.say("verify again", "再次校验")?;
+        let data = self.data().display().to_string();
+        match self.verify(data, true) {
+            Err(Failure::Refused(_)) => {
+                let found = (
+                    "\nfound: the ledger is broken, and verify named the place (exit code 1)",
+                    "\n已发现：账本被改动，并指明位置（退出码 1）",
+                );
+                writeln!(self.out, "{}", self.globals.lang.pick(found.0, found.1))?;
+                Ok(())
+            }
+            Ok(()) => Err(Failure::Refused("the tampering was not found".to_owned())),
+            Err(other) => Err(other),
+        }
+    }
+}
+
+/// The stored values of a block in which the first payment from a sequence on goes to another payee.
+fn forged(path: &Path, from: i64, to: i64) -> Result<(i64, Vec<StoredValue>), Failure> {
+    let log = SledLog::open(path)?;
+    let reader = log.reader();
+    for block in blocks_between(reader.as_ref(), from, to) {
+        let block = block?;
+        let mut offset = 0_usize;
+        for (sequence, entry) in (block.first_sequence..).zip(block.entries()) {
+            let start = offset.saturating_add(2);
+            offset = start.saturating_add(entry.len());
+            let (_, bytes) = split_entry(entry).unwrap_or_default();
+            let Ok(event) = codec::decode(bytes) else { continue };
+            if let Payload::PaymentExecuted(payment) = event.decision.payload {
+                let payee = payment.payee.0;
+                let within = entry.windows(payee.len()).position(|window| window == payee);
+                let Some(within) = within else { continue };
+                let mut records = block.records.clone();
+                for byte in records.iter_mut().skip(start.saturating_add(within)).take(payee.len()) {
+                    *byte ^= 0xff;
+                }
+                let forged = Block { records, ..block.clone() };
+                return Ok((sequence, forged.to_values().collect()));
+            }
+        }
+    }
+    Err(Fault::new("looking for a payment to forge", "there is none").into())
+}

@@ -1,0 +1,127 @@
+//! Evidence for the auditor: read without ever opening the original for writing.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+
+use tempfile::TempDir;
+
+use super::connect::Connection;
+use super::{Failure, Globals};
+use crate::audit::{KeyValue, Unreadable};
+use crate::ledger::directory::{identify, lock_for_reading, log_path};
+use crate::log::sled::SledLog;
+use crate::log::{Log, LogRead};
+use crate::pb::v1;
+
+/// Messages of a running server that wait for the verifier.
+const MESSAGES_WAITING_MAX: usize = 4;
+
+/// A private copy of a stopped ledger's log. The store's own open writes, so it is never let near the original.
+pub struct PrivateCopy {
+    reader: Arc<dyn LogRead>,
+    // Dropped last: the store closes before its files go.
+    _directory: TempDir,
+}
+
+impl PrivateCopy {
+    /// Copies the log of a stopped ledger. A running one is refused: its URL is the way to it.
+    pub fn take(path: &Path) -> Result<Self, Failure> {
+        identify(path)?;
+        let lock = lock_for_reading(path)?;
+        let failed = |error: std::io::Error| Failure::Unavailable(format!("copying {}: {error}", path.display()));
+        let directory = tempfile::Builder::new().prefix("fundledger-verify-").tempdir().map_err(failed)?;
+        copy_tree(&log_path(path), directory.path()).map_err(failed)?;
+        drop(lock);
+        let reader = SledLog::open(directory.path())?.reader();
+        Ok(Self { reader, _directory: directory })
+    }
+
+    /// The stored values, as they are.
+    pub fn values(&self) -> impl Iterator<Item = Result<KeyValue, Unreadable>> + Send + '_ {
+        self.reader.values_from(&[]).map(|item| item.map_err(|fault| Unreadable(fault.to_string())))
+    }
+}
+
+fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            fs::create_dir(&target)?;
+            copy_tree(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), &target)?;
+        }
+    }
+    Ok(())
+}
+
+/// Entries of a running server, with the head that it claims.
+pub struct Served {
+    /// Sequence and hash of the head, as the server says.
+    pub claimed_head: (i64, [u8; 32]),
+    first: Vec<Vec<u8>>,
+    rest: Receiver<Result<Vec<Vec<u8>>, Unreadable>>,
+}
+
+impl Served {
+    /// Starts reading all entries from a server.
+    pub fn start(globals: &Globals, url: &str) -> Result<Self, Failure> {
+        let mut globals = globals.clone();
+        globals.server = Some(url.to_owned());
+        let (sender, rest) = sync_channel(MESSAGES_WAITING_MAX);
+        let (head_sender, head) = sync_channel(1);
+        std::thread::spawn(move || {
+            let read = super::connect::with(&globals, async |connection| {
+                let mut stream = open(connection).await?;
+                let first = stream.message().await.map_err(|status| connection.failure(&status))?;
+                // Nobody listening any more ends the reading.
+                if head_sender.send(Ok(first)).is_err() {
+                    return Ok(());
+                }
+                loop {
+                    let item = match stream.message().await {
+                        Ok(None) => return Ok(()),
+                        Ok(Some(message)) => Ok(owned(message)),
+                        Err(status) => Err(Unreadable(connection.explain(&status).message)),
+                    };
+                    let is_last = item.is_err();
+                    if sender.send(item).is_err() || is_last {
+                        return Ok(());
+                    }
+                }
+            });
+            if let Err(failure) = read {
+                drop(head_sender.send(Err(failure)));
+            }
+        });
+        let gone = |_| Failure::Unavailable("the server could not be read".to_owned());
+        let message = head.recv().map_err(gone)??;
+        let message = message.ok_or_else(|| Failure::Unavailable("the server gave no entries".to_owned()))?;
+        let position = message.head.clone().unwrap_or_default();
+        let hash = <[u8; 32]>::try_from(position.entry_hash.as_ref())
+            .map_err(|_| Failure::Unavailable("the server's head has no hash".to_owned()))?;
+        Ok(Self { claimed_head: (position.sequence, hash), first: owned(message), rest })
+    }
+
+    /// The entries, in order.
+    pub fn entries(self) -> impl Iterator<Item = Result<Vec<u8>, Unreadable>> + Send {
+        let first = self.first.into_iter().map(Ok);
+        first.chain(self.rest.into_iter().flat_map(|item| match item {
+            Ok(entries) => entries.into_iter().map(Ok).collect::<Vec<_>>(),
+            Err(unreadable) => vec![Err(unreadable)],
+        }))
+    }
+}
+
+async fn open(connection: &Connection) -> Result<tonic::Streaming<v1::ReadEntriesResponse>, Failure> {
+    let request = v1::ReadEntriesRequest { start_sequence: 0, end_sequence: None };
+    let answer = connection.audit().read_entries(connection.request(request)).await;
+    Ok(answer.map_err(|status| connection.failure(&status))?.into_inner())
+}
+
+fn owned(message: v1::ReadEntriesResponse) -> Vec<Vec<u8>> {
+    message.entries.into_iter().map(Vec::from).collect()
+}
