@@ -35,8 +35,8 @@ use crate::pb::v1::command::Payload as Wire;
 const MAPPING: &str = include_str!("../../deploy/mappings/gstt-payments.toml");
 const EXCERPT: &[u8] = include_bytes!("../../tests/data/payments-excerpt.csv");
 const EXCERPT_NAME: &str = "tests/data/payments-excerpt.csv";
-/// A lot of the excerpt with a few payments and a return.
-const LOT: &str = "2020-04.89595";
+/// A small lot of the excerpt.
+const LOT: &str = "2020-04.84400";
 const UNIT_ACCOUNT: &str = "GSTT.UNIT.590499";
 
 /// Arguments of `demo`.
