@@ -60,12 +60,15 @@ pub fn run(globals: &Globals, args: &DemoArgs, out: &mut dyn Write) -> Result<()
     tour.find_it()
 }
 
+/// A server that stops when its sender is dropped.
+type Running = (oneshot::Sender<()>, JoinHandle<Result<(), Failure>>);
+
 struct Tour<'a> {
     globals: Globals,
     out: &'a mut dyn Write,
     runtime: Runtime,
     directory: tempfile::TempDir,
-    server: Option<(oneshot::Sender<()>, JoinHandle<Result<(), Failure>>)>,
+    server: Option<Running>,
     step: u32,
 }
 

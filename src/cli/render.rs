@@ -1,6 +1,5 @@
 //! How results look: money with its currency's decimals, tables, CSV.
 
-use std::fmt::Write as _;
 use std::io::Write;
 
 use tabled::builder::Builder;
@@ -9,6 +8,7 @@ use tabled::settings::style::HorizontalLine;
 use tabled::settings::{Alignment, Style};
 
 use super::{Failure, Lang};
+pub use crate::format::hexadecimal::of as hex;
 use crate::pb::Date;
 use crate::pb::v1::AccountKind;
 
@@ -52,15 +52,6 @@ pub fn exponent(currency_exponent: i32) -> u32 {
 /// `2020-04-30`, or nothing where the date is unset.
 pub fn date(date: Option<&Date>) -> String {
     date.map(|date| format!("{:04}-{:02}-{:02}", date.year, date.month, date.day)).unwrap_or_default()
-}
-
-/// Bytes in hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len().saturating_mul(2)), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// An account kind without its prefix, e.g. `AUTHORITY_UNIT`.

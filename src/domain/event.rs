@@ -58,10 +58,10 @@ impl Event {
     }
 
     /// The refusal, where it is one.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "asks for one type among all")]
     pub fn refusal(&self) -> Option<&Refusal> {
         match &self.decision.payload {
             Payload::CommandRefused { refusal, .. } => Some(refusal),
-            #[expect(clippy::wildcard_enum_match_arm, reason = "asks for one type among all")]
             _ => None,
         }
     }

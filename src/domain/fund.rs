@@ -66,7 +66,7 @@ pub struct Fund {
 impl Fund {
     /// First business date that may still be posted to, if any day is closed.
     pub fn first_open_day(&self) -> Option<Day> {
-        let by_period = self.closed_period.map(|period| period.last_day());
+        let by_period = self.closed_period.map(Period::last_day);
         self.closed_day.max(by_period).map(Day::next)
     }
 }

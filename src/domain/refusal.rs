@@ -58,13 +58,13 @@ reasons! {
     RequestNotFound = 7, "REQUEST_NOT_FOUND";
     /// A sequence lies beyond the head of the log.
     SequenceBeyondHead = 8, "SEQUENCE_BEYOND_HEAD";
-    /// Too much work is waiting. Send again, same key, after the time in RetryInfo.
+    /// Too much work is waiting. Send again, same key, after the time in `RetryInfo`.
     QueueFull = 9, "QUEUE_FULL";
     /// The ledger is shutting down. Send again, same key.
     ShuttingDown = 10, "SHUTTING_DOWN";
     /// The ledger accepts no postings: a write failed or the log is shorter than it was. Call the operator.
     ReadOnly = 11, "READ_ONLY";
-    /// The outcome is unknown. Ask GetReceipt or send again, same key.
+    /// The outcome is unknown. Ask `GetReceipt` or send again, same key.
     OutcomeUnknown = 12, "OUTCOME_UNKNOWN";
     /// Stored data does not read back as it was written. Call the operator; do not retry.
     DataCorrupted = 13, "DATA_CORRUPTED";
@@ -100,35 +100,35 @@ reasons! {
     ContractExists = 124, "CONTRACT_EXISTS";
     /// A freeze of this case exists.
     FreezeExists = 125, "FREEZE_EXISTS";
-    /// The document number was used before by this issuer (文号重复, E_DUP_DOC).
+    /// The document number was used before by this issuer (文号重复, `E_DUP_DOC`).
     DuplicateDocument = 126, "DUPLICATE_DOCUMENT";
     /// The bank reference was used before.
     DuplicateBankReference = 127, "DUPLICATE_BANK_REFERENCE";
-    /// Maker and checkers are not distinct persons (职责未分离, E_SOD).
+    /// Maker and checkers are not distinct persons (职责未分离, `E_SOD`).
     SegregationOfDuties = 140, "SEGREGATION_OF_DUTIES";
-    /// Fewer checkers than the policy asks for (审批不足, E_APPROVAL).
+    /// Fewer checkers than the policy asks for (审批不足, `E_APPROVAL`).
     ApprovalMissing = 141, "APPROVAL_MISSING";
-    /// The period or day is closed for the fund (期间已结账, E_PERIOD_CLOSED).
+    /// The period or day is closed for the fund (期间已结账, `E_PERIOD_CLOSED`).
     PeriodClosed = 142, "PERIOD_CLOSED";
     /// Periods close in order, without gaps.
     PeriodOutOfOrder = 143, "PERIOD_OUT_OF_ORDER";
-    /// Debits and credits differ (借贷不平, E_UNBALANCED).
+    /// Debits and credits differ (借贷不平, `E_UNBALANCED`).
     Unbalanced = 144, "UNBALANCED";
-    /// The account's balance does not cover it (余额不足, E_INSUFFICIENT).
+    /// The account's balance does not cover it (余额不足, `E_INSUFFICIENT`).
     InsufficientBalance = 145, "INSUFFICIENT_BALANCE";
-    /// The lot's balance in the account does not cover it (批次余额不足, E_LOT).
+    /// The lot's balance in the account does not cover it (批次余额不足, `E_LOT`).
     LotInsufficient = 146, "LOT_INSUFFICIENT";
-    /// The purpose is not among those of the lot or fund (用途不符, E_PURPOSE).
+    /// The purpose is not among those of the lot or fund (用途不符, `E_PURPOSE`).
     PurposeNotAllowed = 147, "PURPOSE_NOT_ALLOWED";
-    /// The economic code is not among those of the fund (超范围, E_SCOPE).
+    /// The economic code is not among those of the fund (超范围, `E_SCOPE`).
     OutOfScope = 148, "OUT_OF_SCOPE";
-    /// The policy asks for a payment plan first (无用款计划, E_NO_PLAN).
+    /// The policy asks for a payment plan first (无用款计划, `E_NO_PLAN`).
     NoPlan = 149, "NO_PLAN";
-    /// The account's kind does not allow the operation (账户类型不符, E_ACCOUNT_KIND).
+    /// The account's kind does not allow the operation (账户类型不符, `E_ACCOUNT_KIND`).
     AccountKindNotAllowed = 150, "ACCOUNT_KIND_NOT_ALLOWED";
-    /// Accounts or lots of more than one fund (混用资金, E_FUND_MIX).
+    /// Accounts or lots of more than one fund (混用资金, `E_FUND_MIX`).
     FundMixed = 151, "FUND_MIXED";
-    /// The account, lot or payee is frozen (已冻结, E_FROZEN).
+    /// The account, lot or payee is frozen (已冻结, `E_FROZEN`).
     Frozen = 152, "FROZEN";
     /// The lot's last day has passed.
     LotExpired = 153, "LOT_EXPIRED";
@@ -136,11 +136,11 @@ reasons! {
     LotNotLapsed = 154, "LOT_NOT_LAPSED";
     /// Nothing is left to carry over, recall or release.
     NothingToMove = 155, "NOTHING_TO_MOVE";
-    /// More than the contract's commitment (超合同, E_OVER_CONTRACT).
+    /// More than the contract's commitment (超合同, `E_OVER_CONTRACT`).
     OverContract = 156, "OVER_CONTRACT";
     /// The payee is not the contractor.
     PayeeMismatch = 157, "PAYEE_MISMATCH";
-    /// More than is left of the payment (超额退款, E_OVER_REFUND).
+    /// More than is left of the payment (超额退款, `E_OVER_REFUND`).
     OverRefund = 158, "OVER_REFUND";
     /// The payment is not cleared: reverse it instead of returning it.
     PaymentNotCleared = 159, "PAYMENT_NOT_CLEARED";
@@ -150,9 +150,9 @@ reasons! {
     AlreadyReversed = 161, "ALREADY_REVERSED";
     /// Events of this type cannot be reversed.
     NotReversible = 162, "NOT_REVERSIBLE";
-    /// A clearing account is not zero at the day's close (零余额未清, E_ZERO_BALANCE).
+    /// A clearing account is not zero at the day's close (零余额未清, `E_ZERO_BALANCE`).
     ZeroBalanceNotCleared = 163, "ZERO_BALANCE_NOT_CLEARED";
-    /// The policy version is not the next one, or starts before the present one (政策未生效, E_POLICY).
+    /// The policy version is not the next one, or starts before the present one (政策未生效, `E_POLICY`).
     PolicyVersionInvalid = 164, "POLICY_VERSION_INVALID";
     /// Opening balances come before any other movement of the fund.
     OpeningAfterMovement = 165, "OPENING_AFTER_MOVEMENT";
@@ -187,7 +187,7 @@ impl Refusal {
         Self { reason, facts: Vec::new() }
     }
 
-    /// Adds a fact. Names are lower_snake_case and stay for ever; the order of adding does not matter.
+    /// Adds a fact. Names are `lower_snake_case` and stay for ever; the order of adding does not matter.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl fmt::Display) -> Self {
         let at = self.facts.partition_point(|(known, _)| known.as_ref() < name);

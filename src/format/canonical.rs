@@ -65,7 +65,9 @@ impl Canonical<'_> {
 
     fn list<T>(&mut self, values: &[T], mut write: impl FnMut(&mut Self, &T)) {
         self.count(values.len());
-        values.iter().for_each(|value| write(self, value));
+        for value in values {
+            write(self, value);
+        }
     }
 
     fn draws(&mut self, draws: &[Draw]) {

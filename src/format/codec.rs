@@ -75,7 +75,9 @@ fn encode_payload(payload: &Payload, wire: &mut Wire<'_>) {
             m.number(1, fund.0);
             m.text(2, document_number.as_str());
             m.bytes(3, document_sha256);
-            lots.iter().for_each(|lot| m.message(4, |m| encode_lot(lot, m)));
+            for lot in lots {
+                m.message(4, |m| encode_lot(lot, m));
+            }
         }),
         Payload::BudgetIssued { lot } => wire.message(25, |m| m.message(1, |m| encode_lot(lot, m))),
         Payload::BudgetAllocated { document_number } => {
@@ -109,7 +111,9 @@ fn encode_payload(payload: &Payload, wire: &mut Wire<'_>) {
         Payload::PaymentExecuted(payment) => wire.message(34, |m| encode_payment(payment, m)),
         Payload::Cleared { bank_reference, payment_ids } => wire.message(35, |m| {
             m.text(1, bank_reference.as_str());
-            payment_ids.iter().for_each(|payment_id| m.element(2, payment_id.as_str().as_bytes()));
+            for payment_id in payment_ids {
+                m.element(2, payment_id.as_str().as_bytes());
+            }
         }),
         Payload::PaymentReturned { payment_id, original, bank_reference, reason_code } => wire.message(36, |m| {
             m.text(1, payment_id.as_str());

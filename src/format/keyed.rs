@@ -26,8 +26,8 @@ impl KeyedDigest {
     /// A digest under a key. `domain` separates its uses: equal messages of different uses have unrelated digests.
     pub fn new(key: &[u8; KEY_BYTES], domain: &str) -> Self {
         // The key's length is fixed by its type, and HMAC takes any length.
-        let mut keyed =
-            Hmac::<Sha256>::new_from_slice(key).unwrap_or_else(|_| Hmac::<Sha256>::new(&Default::default()));
+        let mut keyed = Hmac::<Sha256>::new_from_slice(key)
+            .unwrap_or_else(|_| Hmac::<Sha256>::new(&hmac::digest::array::Array::default()));
         keyed.update(domain.as_bytes());
         keyed.update(&[0]);
         Self { keyed }

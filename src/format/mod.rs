@@ -5,6 +5,7 @@ pub mod bundle;
 pub mod canonical;
 pub mod codec;
 pub mod fingerprint;
+pub mod hexadecimal;
 pub mod keyed;
 pub mod record;
 pub mod stored;

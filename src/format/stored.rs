@@ -163,7 +163,9 @@ impl<T: Stored> Stored for Option<T> {
 impl<T: Stored> Stored for Vec<T> {
     fn put(&self, to: &mut Vec<u8>) {
         put_count(self.len(), to);
-        self.iter().for_each(|value| value.put(to));
+        for value in self {
+            value.put(to);
+        }
     }
 
     fn take(from: &mut &[u8]) -> Result<Self, Malformed> {

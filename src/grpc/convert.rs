@@ -87,6 +87,10 @@ struct Parser<'a> {
     section: &'static str,
 }
 
+#[expect(
+    clippy::option_option,
+    reason = "the outer one says whether the field is valid, the inner one whether it is set"
+)]
 impl Parser<'_> {
     fn wrong<T>(&mut self, field: &str, reason: Reason, description: impl Into<String>) -> Option<T> {
         let field = format!("{}{}{field}", self.path, self.section);

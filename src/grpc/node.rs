@@ -139,9 +139,10 @@ fn caught_up(ledger: &Ledger, snapshots: &SnapshotFiles) -> Result<Views, Fault>
     if let Some((head, bytes)) = snapshots.newest() {
         let fits = log.block_at(head.sequence)?.is_some_and(|block| block.head == head);
         let decoded = fits.then(|| Views::decode(head, &bytes).ok()).flatten();
-        match decoded {
-            Some(decoded) => views = decoded,
-            None => tracing::warn!("a snapshot of the views does not fit; building them from the log"),
+        if let Some(decoded) = decoded {
+            views = decoded;
+        } else {
+            tracing::warn!("a snapshot of the views does not fit; building them from the log");
         }
     }
     fold_from_log(log.as_ref(), &mut views, ledger.committed().sequence)?;

@@ -2,6 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::format::hexadecimal;
+
 const VERSION: u8 = 1;
 /// Rows of a page where nothing is asked for, and at most.
 const PAGE_DEFAULT: usize = 100;
@@ -32,7 +34,7 @@ pub(super) fn token(position: Position, parameters: &[&[u8]]) -> String {
     for number in [position.as_of, position.after.0, position.after.1] {
         bytes.extend_from_slice(&number.to_be_bytes());
     }
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal::of(&bytes)
 }
 
 /// The position of a token; `None` if it was not made here for these parameters.

@@ -487,7 +487,6 @@ fn wire_node(log: &dyn LogRead, node: &TraceNode, number: i64) -> Result<v1::Tra
 }
 
 fn payment_label(event: Option<&Event>) -> String {
-    #[expect(clippy::wildcard_enum_match_arm, reason = "only these three are movements")]
     match event.map(|event| &event.decision.payload) {
         Some(Payload::PaymentExecuted(payment)) => payment.payment_id.to_string(),
         Some(Payload::PaymentReturned { payment_id, .. } | Payload::Reversed { payment_id: Some(payment_id), .. }) => {

@@ -40,7 +40,7 @@ impl Default for Limits {
 /// Flow-control window of a connection and of a stream: a whole request of 8,192 commands fits without waiting.
 const WINDOW_BYTES: u32 = 8 * 1024 * 1024;
 const FRAME_BYTES: u32 = 1024 * 1024;
-const KEEPALIVE: Duration = Duration::from_secs(60);
+const KEEPALIVE: Duration = Duration::from_mins(1);
 
 /// Serves a node on a listener until `stop` resolves; then finishes what was taken, within the deadline, and gives the
 /// node back to be closed.

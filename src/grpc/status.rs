@@ -83,11 +83,11 @@ pub const fn code(reason: Reason) -> Code {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "nothing else passes by itself")]
 fn retry_after(reason: Reason) -> Option<Duration> {
     match code(reason) {
         Code::ResourceExhausted => Some(RETRY_QUEUE_FULL),
         Code::Unavailable => Some(RETRY_LATER),
-        #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else passes by itself")]
         _ => None,
     }
 }

@@ -28,7 +28,7 @@ impl Committer {
     pub(super) fn run(mut self, groups: &Receiver<Group>) {
         while let Ok(group) = groups.recv() {
             if let Err(why) = self.commit(group) {
-                self.shared.poison(why);
+                self.shared.poison(&why);
                 break;
             }
         }

@@ -17,6 +17,7 @@ use thiserror::Error;
 
 use super::Digests;
 use super::clock::Clock;
+use crate::format::hexadecimal;
 use crate::format::keyed::{Fingerprints, KEY_BYTES, KeyedDigest};
 use crate::log::files::write_durably;
 use crate::log::sled::{SledLog, sync_directory};
@@ -302,9 +303,8 @@ fn new_key(directory: &Path, name: &str) -> Result<[u8; KEY_BYTES], Fault> {
         use std::os::unix::fs::OpenOptionsExt;
         options.mode(0o600);
     }
-    let hexadecimal: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
     let written = options.open(&path).and_then(|mut file| {
-        writeln!(file, "{hexadecimal}")?;
+        writeln!(file, "{}", hexadecimal::of(&key))?;
         file.sync_all()
     });
     written.map_err(|error| Fault::new(format!("writing {}", path.display()), error))?;

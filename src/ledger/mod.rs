@@ -61,7 +61,7 @@ pub enum Outcome {
     Refused {
         /// Why.
         refusal: Refusal,
-        /// Sequence of the CommandRefused event; `None` under `validate_only`.
+        /// Sequence of the `CommandRefused` event; `None` under `validate_only`.
         sequence: Option<i64>,
         /// Whether this refusal was given before, under the same key.
         replayed: bool,
@@ -151,8 +151,8 @@ impl Shared {
     }
 
     /// From here on nothing is accepted; the first reason stays.
-    fn poison(&self, why: String) {
-        if self.read_only.set(why.clone()).is_ok() {
+    fn poison(&self, why: &str) {
+        if self.read_only.set(why.to_owned()).is_ok() {
             tracing::error!(reason = why, "the ledger accepts no more postings");
         }
         self.failed.send_replace(true);
@@ -246,7 +246,7 @@ impl Ledger {
             .map_err(spawned)?;
         let writer = std::thread::Builder::new()
             .name("writer".to_owned())
-            .spawn(move || writer.run(submissions, groups))
+            .spawn(move || writer.run(submissions, &groups))
             .map_err(spawned)?;
         Ok(Self {
             submit,
@@ -422,6 +422,7 @@ fn recovered(
     Ok((start, why))
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "only one type is a genesis")]
 fn genesis(reader: &dyn LogRead) -> Result<(Arc<str>, bool), OpenError> {
     let fault = |cause: String| OpenError::Fault(Fault::new("reading the genesis", cause));
     let entry =
@@ -434,7 +435,6 @@ fn genesis(reader: &dyn LogRead) -> Result<(Arc<str>, bool), OpenError> {
             }
             Ok((origin.into(), development))
         }
-        #[expect(clippy::wildcard_enum_match_arm, reason = "only one type is a genesis")]
         _ => Err(fault("entry 0 is not a genesis".to_owned())),
     }
 }

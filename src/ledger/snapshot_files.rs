@@ -42,9 +42,10 @@ impl SnapshotFiles {
 
     /// The newest one that reads back as it was written.
     pub fn newest(&self) -> Option<(Head, Vec<u8>)> {
-        self.files().iter().find_map(|path| match read(path) {
-            Some(found) => Some(found),
-            None => {
+        self.files().iter().find_map(|path| {
+            if let Some(found) = read(path) {
+                Some(found)
+            } else {
                 tracing::warn!(path = %path.display(), "a snapshot is damaged; passing it over");
                 None
             }

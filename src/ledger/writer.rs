@@ -160,7 +160,7 @@ impl Writer {
     }
 
     /// Runs until nobody can submit any more, or until the committer has failed.
-    pub(super) fn run(mut self, mut submissions: mpsc::Receiver<Submission>, groups: SyncSender<Group>) -> Finished {
+    pub(super) fn run(mut self, mut submissions: mpsc::Receiver<Submission>, groups: &SyncSender<Group>) -> Finished {
         while let Some(first) = submissions.blocking_recv() {
             let mut replies = Vec::new();
             let mut decided = 0_usize;
@@ -241,7 +241,7 @@ impl Writer {
     }
 
     fn unreadable(&self, fault: &Fault) -> Unavailable {
-        self.shared.poison(fault.to_string());
+        self.shared.poison(&fault.to_string());
         Unavailable::ReadOnly(fault.to_string())
     }
 

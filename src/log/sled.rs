@@ -135,7 +135,8 @@ impl Log for SledLog {
     }
 
     fn reader(&self) -> Arc<dyn LogRead> {
-        Arc::clone(&self.reader) as Arc<dyn LogRead>
+        let reader: Arc<SledReader> = Arc::clone(&self.reader);
+        reader
     }
 }
 

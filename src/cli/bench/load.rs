@@ -39,7 +39,7 @@ impl Measured {
     /// Whole events a second.
     pub(super) fn events_per_second(&self) -> u128 {
         let micros = self.elapsed.as_micros().max(1);
-        u128::from(self.events).saturating_mul(1_000_000) / micros
+        u128::from(self.events).saturating_mul(1_000_000).checked_div(micros).unwrap_or_default()
     }
 
     /// A percentile of the requests' latencies, in microseconds.

@@ -3,6 +3,7 @@
 use super::{BenchArgs, WorkloadKind};
 use crate::cli::Failure;
 use crate::domain::money::AMOUNT_MAX_MINOR;
+use crate::format::hexadecimal;
 use crate::pb::Date;
 use crate::pb::v1;
 use crate::pb::v1::command::Payload;
@@ -29,13 +30,13 @@ impl Workload {
         let units = (args.accounts.saturating_sub(FUND_ACCOUNTS) / ACCOUNTS_A_UNIT).max(1);
         let mut random = [0; 4];
         getrandom::fill(&mut random).map_err(|error| Failure::Unavailable(format!("random bytes: {error}")))?;
-        let run = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let run = hexadecimal::of(&random);
         // A payment is at most 1,000 fen; no unit runs dry. All shares together stay what JSON carries.
-        let share_minor = AMOUNT_MAX_MINOR / 2 / i64::from(units);
+        let share_minor = (AMOUNT_MAX_MINOR / 2).checked_div(units.into()).unwrap_or_default();
         Ok(Self { kind: args.workload, units, lots: args.lots.min(units), run, share_minor })
     }
 
-    fn command(&self, request_id: String, payload: Payload) -> v1::Command {
+    fn command(request_id: String, payload: Payload) -> v1::Command {
         v1::Command {
             request_id,
             business_date: Some(BUSINESS_DATE),
@@ -97,7 +98,7 @@ impl Workload {
         }
         for lot in 0..self.lots {
             // Payments need what the units were given; allocations take it from the unallocated account bit by bit.
-            let units = i64::from(self.units / self.lots).saturating_add(1);
+            let units = i64::from(self.units.checked_div(self.lots).unwrap_or_default()).saturating_add(1);
             let amount_minor = self.share_minor.saturating_mul(units).min(AMOUNT_MAX_MINOR);
             payloads.push(Payload::IssueBudget(Box::new(v1::IssueBudget {
                 lot_id: format!("{run}-lot-{lot}"),
@@ -119,7 +120,7 @@ impl Workload {
             payloads.extend(shares);
         }
         let numbered = payloads.into_iter().enumerate();
-        numbered.map(|(at, payload)| self.command(format!("{run}-setup-{at}"), payload)).collect()
+        numbered.map(|(at, payload)| Self::command(format!("{run}-setup-{at}"), payload)).collect()
     }
 
     fn allocation(&self, unit: u32, amount_minor: i64) -> Payload {
@@ -155,11 +156,11 @@ impl Workload {
                 ..Default::default()
             })),
         };
-        self.command(format!("{run}-r{number}"), payload)
+        Self::command(format!("{run}-r{number}"), payload)
     }
 }
 
-/// A number spread evenly over 64 bits (the finaliser of SplitMix64).
+/// A number spread evenly over 64 bits (the finaliser of `SplitMix64`).
 const fn mixed(number: u64) -> u64 {
     let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -208,7 +208,7 @@ impl<'a> Case<'a> {
         amount: Amount,
         spending: Spending<'_>,
     ) -> Result<Vec<(LotNumber, i64)>, Refusal> {
-        self.covers(account, amount.minor())?;
+        covers(account, amount.minor())?;
         let mut eligible: Vec<(Day, LotNumber, i64)> = Vec::new();
         for (number, held) in &account.row.lots {
             let Some(row) = self.state.lot(*number).filter(|_| *held > 0) else { continue };
@@ -253,16 +253,6 @@ impl<'a> Case<'a> {
                     .with("lot", &definition.lot_id)
                     .with("purpose", purpose));
             }
-        }
-        Ok(())
-    }
-
-    fn covers(&self, account: AccountRef<'_>, asked_minor: i64) -> Result<(), Refusal> {
-        if account.row.balance_minor < asked_minor {
-            return Err(Refusal::new(Reason::InsufficientBalance)
-                .with("account", &account.row.account_id)
-                .with("available_minor", account.row.balance_minor)
-                .with("asked_minor", asked_minor));
         }
         Ok(())
     }
@@ -339,6 +329,17 @@ impl Spending<'_> {
     fn limit(&self, account: AccountNumber, lot: LotNumber) -> Option<i64> {
         self.contract.map(|contract| contract.open_minor(account, lot))
     }
+}
+
+/// Refuses an account that holds less than is asked.
+fn covers(account: AccountRef<'_>, asked_minor: i64) -> Result<(), Refusal> {
+    if account.row.balance_minor < asked_minor {
+        return Err(Refusal::new(Reason::InsufficientBalance)
+            .with("account", &account.row.account_id)
+            .with("available_minor", account.row.balance_minor)
+            .with("asked_minor", asked_minor));
+    }
+    Ok(())
 }
 
 /// Net changes by account and by (account, lot), on the normal side.

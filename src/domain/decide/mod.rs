@@ -26,20 +26,20 @@ pub struct Context<'a> {
 }
 
 /// The earlier event a decision needs to see, if any: returns and reversals rest on one.
+#[expect(clippy::wildcard_enum_match_arm, reason = "only orders about an earlier event need one")]
 pub fn original_of(state: &State, order: &Order) -> Option<Sequence> {
     match order {
         Order::ReturnPayment { payment_id, .. } => state.payment(payment_id).map(|payment| payment.sequence),
         Order::ReverseEvent { original, .. } => Some(*original),
-        #[expect(clippy::wildcard_enum_match_arm, reason = "only orders about an earlier event need one")]
         _ => None,
     }
 }
 
 /// The fund whose trial balance a decision seals, if any.
+#[expect(clippy::wildcard_enum_match_arm, reason = "only a period close seals balances")]
 pub fn needs_trial_balance(state: &State, order: &Order) -> Option<super::ids::FundNumber> {
     match order {
         Order::ClosePeriod { fund_id, .. } => state.fund_names.get(fund_id).copied(),
-        #[expect(clippy::wildcard_enum_match_arm, reason = "only a period close seals balances")]
         _ => None,
     }
 }

@@ -145,7 +145,7 @@ pub(super) fn release_commitment(
     )
 }
 
-/// Cash for a lot. Dr TREASURY, Cr FUND_LOT.
+/// Cash for a lot. Dr TREASURY, Cr `FUND_LOT`.
 pub(super) fn receive_cash(
     case: Case<'_>,
     lot_id: &LotId,
@@ -165,7 +165,7 @@ pub(super) fn receive_cash(
     case.settle(fund, legs, Payload::CashReceived { bank_reference }, Freezes::Hold)
 }
 
-/// 支付: one event, both books. Dr PLAN|COMMITTED|CARRY|UNIT, Cr USED; Dr FUND_LOT, Cr CLEARING.
+/// 支付: one event, both books. Dr PLAN|COMMITTED|CARRY|UNIT, Cr USED; Dr `FUND_LOT`, Cr CLEARING.
 pub(super) fn execute_payment(case: Case<'_>, payment: ExecutePayment) -> Result<Decision, Refusal> {
     let from = case.account(&payment.from)?;
     let fund = case.fund_at(from.row.fund)?;
