@@ -8,6 +8,7 @@ pub mod command;
 pub mod decide;
 pub mod event;
 pub mod fund;
+mod hash;
 pub mod ids;
 pub mod money;
 pub mod refusal;

@@ -14,7 +14,7 @@ use super::time::Day;
 
 /// A table that is only ever asked for one key, so that its order can reach neither a digest nor a reply.
 #[expect(clippy::disallowed_types, reason = "lookup only; written out sorted")]
-pub(crate) type Lookup<K, V> = std::collections::HashMap<K, V>;
+pub(crate) type Lookup<K, V> = std::collections::HashMap<K, V, super::hash::Folding>;
 
 /// An account with its balances on the normal side.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +91,51 @@ pub struct Payment {
     pub status: PaymentStatus,
 }
 
+/// Payments by voucher number, for ever. They are by far the largest table, and a hash table that doubles stops the writer
+/// until every row is moved: many small ones double one after another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Payments {
+    shards: Vec<Lookup<PaymentId, Payment>>,
+}
+
+const PAYMENT_SHARDS: usize = 256;
+
+impl Default for Payments {
+    fn default() -> Self {
+        Self { shards: vec![Lookup::default(); PAYMENT_SHARDS] }
+    }
+}
+
+impl Payments {
+    /// Vouchers are mostly numbered, so their last characters spread them evenly; where they do not, the tables are only
+    /// as uneven as the numbers.
+    fn shard(payment_id: &PaymentId) -> usize {
+        let last = payment_id.as_str().bytes().rev().take(3);
+        last.fold(0, |sum: usize, byte| sum.wrapping_mul(10).wrapping_add(byte.into())) % PAYMENT_SHARDS
+    }
+
+    pub(crate) fn get(&self, payment_id: &PaymentId) -> Option<&Payment> {
+        self.shards.get(Self::shard(payment_id))?.get(payment_id)
+    }
+
+    fn get_mut(&mut self, payment_id: &PaymentId) -> Option<&mut Payment> {
+        self.shards.get_mut(Self::shard(payment_id))?.get_mut(payment_id)
+    }
+
+    pub(crate) fn insert(&mut self, payment_id: PaymentId, payment: Payment) {
+        if let Some(shard) = self.shards.get_mut(Self::shard(&payment_id)) {
+            shard.insert(payment_id, payment);
+        }
+    }
+
+    /// All payments, in the order of the log.
+    pub(crate) fn sorted(&self) -> Vec<(&PaymentId, &Payment)> {
+        let mut payments: Vec<_> = self.shards.iter().flatten().collect();
+        payments.sort_unstable_by_key(|(_, payment)| payment.sequence);
+        payments
+    }
+}
+
 /// A contract's commitment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contract {
@@ -144,7 +189,7 @@ pub struct State {
     pub(crate) contracts: Vec<Contract>,
     pub(crate) units: Vec<UnitId>,
     pub(crate) policies: BTreeMap<PolicyId, Vec<PolicyVersion>>,
-    pub(crate) payments: Lookup<PaymentId, Payment>,
+    pub(crate) payments: Payments,
     pub(crate) freezes: BTreeMap<CaseId, Freeze>,
     pub(crate) frozen_payees: BTreeMap<PayeeRef, u32>,
     pub(crate) documents: Lookup<(IssuerId, DocumentNumber), Sequence>,

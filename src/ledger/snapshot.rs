@@ -4,7 +4,7 @@ use crate::domain::event::{Frozen, Leg};
 use crate::domain::fund::{
     CheckerTier, Currency, Fund, FundDefinition, FundFamily, Lot, LotDefinition, LotStage, PlanStep, PolicyVersion,
 };
-use crate::domain::ids::{AccountNumber, ContractNumber, FundNumber, LotNumber, PayeeRef, PaymentId, Sequence};
+use crate::domain::ids::{AccountNumber, ContractNumber, FundNumber, LotNumber, PayeeRef, Sequence};
 use crate::domain::state::{Account, Contract, Freeze, Payment, PaymentStatus, State};
 use crate::domain::time::UtcNanos;
 use crate::format::fingerprint::FingerprintTable;
@@ -29,8 +29,7 @@ pub(super) fn encode(state: &State, keys: &FingerprintTable, booked_at: UtcNanos
         versions.put(&mut to);
     }
     // Lookups have no order: written by sequence, so that equal states have equal bytes.
-    let mut payments: Vec<(&PaymentId, &Payment)> = state.payments.iter().collect();
-    payments.sort_unstable_by_key(|(_, payment)| payment.sequence);
+    let payments = state.payments.sorted();
     put_count(payments.len(), &mut to);
     for (payment_id, payment) in payments {
         payment_id.put(&mut to);

@@ -209,6 +209,9 @@ impl Writer {
     fn decide_all(&mut self, commands: Vec<Prepared>, kind: SubmissionKind) -> Result<Vec<Outcome>, Unavailable> {
         let now = self.clock.now();
         let mut outcomes = Vec::with_capacity(commands.len());
+        if kind == SubmissionKind::Post {
+            self.events.reserve(commands.len());
+        }
         for prepared in commands {
             if kind == SubmissionKind::Find {
                 if let Some((sequence, entry, event)) = self.find(&prepared)? {
