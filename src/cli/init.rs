@@ -34,7 +34,7 @@ pub fn run(globals: &Globals, args: &InitArgs, out: &mut dyn Write) -> Result<()
                 "请将 keys/ 与日志分开备份：缺少密钥则无法识别重试与收款人"
             )
         )?;
-        writeln!(out, "{}: fundledger serve --data {shown}", globals.lang.pick("next", "下一步"))?;
+        writeln!(out, "{}: fundledger serve --data {shown} --insecure-dev", globals.lang.pick("next", "下一步"))?;
     }
     Ok(())
 }
