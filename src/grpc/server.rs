@@ -9,11 +9,14 @@ use tokio::net::TcpListener;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
+use tower::util::MapResponseLayer;
 
 use super::audit::AuditApi;
 use super::ledger::LedgerApi;
 use super::node::Node;
 use super::query::QueryApi;
+use super::status::Statuses;
+use crate::domain::refusal::Reason;
 use crate::log::Fault;
 use crate::pb::DESCRIPTORS;
 use crate::pb::v1::audit_service_server::AuditServiceServer;
@@ -73,6 +76,7 @@ pub async fn serve(
         stopping.send_replace(true);
     };
     let server = Server::builder()
+        .layer(MapResponseLayer::new(explained))
         .initial_connection_window_size(WINDOW_BYTES.saturating_mul(2))
         .initial_stream_window_size(WINDOW_BYTES)
         .max_frame_size(FRAME_BYTES)
@@ -100,8 +104,38 @@ pub async fn serve(
         served = server => served.map_err(|error| Fault::new("serving", error))?,
         () = deadline => tracing::warn!("streams were still open at the deadline; they were cut"),
     }
-    // A request that was cut may still hold the node; then the log is closed with the process, and nothing is lost.
-    Ok(Arc::into_inner(node))
+    Ok(released(node).await)
+}
+
+/// Takes the node back once the last connection has let go of it, which is a moment after the server has ended. A request
+/// that was cut may hold on to it; then the log is closed with the process, and nothing is lost but the snapshot.
+async fn released(mut node: Arc<Node>) -> Option<Node> {
+    for _ in 0..RELEASE_ATTEMPTS {
+        node = match Arc::try_unwrap(node) {
+            Ok(node) => return Some(node),
+            Err(shared) => shared,
+        };
+        tokio::time::sleep(RELEASE_INTERVAL).await;
+    }
+    tracing::warn!("a request still holds the ledger: no snapshot is written");
+    None
+}
+
+/// Gives tonic's own refusal of an oversized message the details that every other error has. It is made before any service
+/// sees the request, so there is nowhere else to do it.
+fn explained(mut response: http::Response<tonic::body::Body>) -> http::Response<tonic::body::Body> {
+    let status = tonic::Status::from_header_map(response.headers());
+    if let Some(status) = status
+        && status.code() == tonic::Code::OutOfRange
+        && status.details().is_empty()
+    {
+        let limit = [("limit", status.message().to_owned())];
+        let explained = Statuses::default().reason(Reason::MessageTooLarge, &limit);
+        if let Err(error) = explained.add_header(response.headers_mut()) {
+            tracing::warn!(%error, "an error went out without its details");
+        }
+    }
+    response
 }
 
 /// Listens on an address.

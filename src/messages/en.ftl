@@ -160,6 +160,7 @@ fact-issuer = issuer
 fact-kind = kind
 fact-legs = legs
 fact-legs_max = legs allowed
+fact-limit = limit
 fact-lot = lot
 fact-lot_number = lot number
 fact-maker = maker

@@ -160,6 +160,7 @@ fact-issuer = 发文单位
 fact-kind = 类型
 fact-legs = 分录数
 fact-legs_max = 分录数上限
+fact-limit = 限额
 fact-lot = 批次
 fact-lot_number = 批次号
 fact-maker = 制单人

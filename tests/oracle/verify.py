@@ -429,8 +429,8 @@ class Log:
         if expected is not None and link != expected:
             message = "the first entry does not stand after 32 zero bytes"
             if sequence:
-                message = f"previous_hash is not the hash of entry {sequence - 1}: one of them was changed"
-            self.fault(sequence, "chain", message)
+                message = f"entry {sequence - 1} does not hash to what the link of the next entry says"
+            self.fault(max(sequence - 1, 0), "chain", message)
         data = entry[32:]
         try:
             event = decode_event(data)
