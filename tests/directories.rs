@@ -51,7 +51,7 @@ async fn stopped() -> Served {
 }
 
 /// Each row breaks a copy in one way; the server must refuse it with code 3, say why, and change nothing.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_broken_directory_is_refused_and_left_alone() {
     let served = stopped().await;
     let remove = |part: &'static str| {
@@ -106,7 +106,7 @@ async fn a_broken_directory_is_refused_and_left_alone() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_damaged_log_is_refused_without_a_panic() {
     let served = stopped().await;
     let garbage = |length: usize| (0..length).map(|at| u8::try_from(at * 31 % 251).unwrap()).collect::<Vec<u8>>();
@@ -124,7 +124,7 @@ async fn a_damaged_log_is_refused_without_a_panic() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_served_directory_is_locked() {
     let served = Served::new();
     let output = serve(&served.data());
@@ -166,7 +166,7 @@ fn init_creates_once() {
     assert_eq!(contents(&data), before);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn damaged_snapshots_only_cost_a_replay() {
     let mut served = stopped().await;
     for folder in ["snapshots", "projections"] {
@@ -187,7 +187,7 @@ async fn damaged_snapshots_only_cost_a_replay() {
 }
 
 /// A snapshot knows a sequence that the log no longer has: acknowledged events are gone, and posting must not go on.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_log_that_lost_its_tail_is_not_posted_to() {
     let mut served = stopped().await;
     let older = tempfile::tempdir().unwrap();

@@ -32,7 +32,7 @@ fn environment(directory: &Path) -> Result<PathBuf, String> {
     Ok(python)
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_stock_python_client_posts_retries_and_reads() {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let python = match environment(&target.join("python-client")) {

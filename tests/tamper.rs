@@ -104,7 +104,7 @@ fn overwrite(data: &Path, values: Vec<StoredValue>) {
     forge(&log_path(data), values.into_iter()).unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_sound_ledger_verifies() {
     let served = stopped().await;
     let (code, report) = verified(&served, &["--deep"]);
@@ -114,7 +114,7 @@ async fn a_sound_ledger_verifies() {
     assert_eq!(without_consent.status.code(), Some(1), "unanchored without consent is not verified");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn an_edit_with_the_checksum_made_good_is_found_at_its_sequence() {
     let served = stopped().await;
     let (block, entry) = target_block(&served.data());
@@ -127,7 +127,7 @@ async fn an_edit_with_the_checksum_made_good_is_found_at_its_sequence() {
     assert!(kinds(&report).contains(&(TARGET, "chain".to_owned())), "{report:#}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn an_edit_without_mending_breaks_the_checksum() {
     let served = stopped().await;
     let (block, entry) = target_block(&served.data());
@@ -141,7 +141,7 @@ async fn an_edit_without_mending_breaks_the_checksum() {
     assert!(report["first_bad_sequence"].as_i64().unwrap() <= TARGET);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_forged_block_head_is_found() {
     let served = stopped().await;
     let (block, _) = target_block(&served.data());
@@ -154,7 +154,7 @@ async fn a_forged_block_head_is_found() {
 }
 
 /// Rewrites everything from the target on, links and heads included: the chain is whole, and only the books can tell.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_rechained_log_with_wrong_sums_is_found_by_the_books() {
     let served = stopped().await;
     let blocks = blocks(&served.data());
@@ -183,7 +183,7 @@ async fn a_rechained_log_with_wrong_sums_is_found_by_the_books() {
     assert_eq!((code, report["first_bad_sequence"].as_i64()), (1, Some(TARGET)), "{report:#}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_forged_ledger_does_not_start_to_post_in_silence() {
     let mut served = stopped().await;
     let (block, entry) = target_block(&served.data());

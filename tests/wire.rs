@@ -61,10 +61,12 @@ async fn post(served: &Served, commands: Vec<v1::Command>) -> Result<Vec<v1::Pos
     answer.map(|answer| answer.into_inner().results)
 }
 
+/// The committed head; the views may be a moment behind it.
 async fn head(served: &Served) -> i64 {
-    let mut query = served.query().await;
-    let answer = query.list_balances(v1::ListBalancesRequest { page_size: 1, ..Default::default() }).await;
-    answer.unwrap().into_inner().position.unwrap().sequence
+    let mut audit = AuditServiceClient::new(served.channel().await);
+    let request = v1::ReadEntriesRequest { start_sequence: 0, end_sequence: Some(0) };
+    let mut stream = audit.read_entries(request).await.unwrap().into_inner();
+    stream.message().await.unwrap().unwrap().head.unwrap().sequence
 }
 
 fn pay(change: impl FnOnce(&mut v1::ExecutePayment)) -> v1::Command {
@@ -195,7 +197,7 @@ fn malformed() -> Vec<(v1::Command, &'static str, &'static str)> {
     ]
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn every_wrong_field_is_named_and_nothing_is_posted() {
     let served = Served::new();
     served.accept(set_up()).await;
@@ -212,7 +214,7 @@ async fn every_wrong_field_is_named_and_nothing_is_posted() {
     served.accept(vec![payment("bad-1")]).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn all_violations_come_at_once() {
     let served = Served::new();
     let bad = envelope(|command| {
@@ -228,7 +230,7 @@ async fn all_violations_come_at_once() {
     assert_eq!(seen.fields, expected.map(|field| format!("commands[0].{field}")));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn good_commands_land_among_bad_ones() {
     let served = Served::new();
     served.accept(set_up()).await;
@@ -248,7 +250,7 @@ async fn good_commands_land_among_bad_ones() {
     assert_eq!(head(&served).await, before + 3);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_key_with_other_content_is_refused_and_a_refusal_is_replayed() {
     let served = Served::new();
     served.accept(set_up()).await;
@@ -299,7 +301,7 @@ async fn a_key_with_other_content_is_refused_and_a_refusal_is_replayed() {
     assert_eq!(of_status(&unknown).reason, "REQUEST_NOT_FOUND");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn validating_writes_nothing() {
     let served = Served::new();
     served.accept(set_up()).await;
@@ -313,7 +315,7 @@ async fn validating_writes_nothing() {
     assert_eq!(served.accept(vec![payment("v-1")]).await[0].sequence, before + 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn requests_have_limits() {
     let served = Served::new();
     assert_eq!(of_status(&post(&served, Vec::new()).await.unwrap_err()).reason, "FIELD_INVALID");
@@ -325,7 +327,7 @@ async fn requests_have_limits() {
     served.accept(set_up()).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn reads_say_what_is_wrong_and_pages_go_to_the_end() {
     let served = Served::new();
     served.accept(set_up()).await;
@@ -403,7 +405,7 @@ async fn reads_say_what_is_wrong_and_pages_go_to_the_end() {
     assert_eq!(read, 74);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn health_and_shutdown() {
     let mut served = Served::new();
     let mut health = HealthClient::new(served.channel().await);

@@ -45,15 +45,14 @@ const WINDOW_BYTES: u32 = 8 * 1024 * 1024;
 const FRAME_BYTES: u32 = 1024 * 1024;
 const KEEPALIVE: Duration = Duration::from_mins(1);
 
-/// Serves a node on a listener until `stop` resolves; then finishes what was taken, within the deadline, and gives the
-/// node back to be closed.
+/// Serves a node on a listener until `stop` resolves; then lets open requests finish, within the deadline. Closing the node
+/// is for the caller: connections that were cut may hold on to it.
 pub async fn serve(
-    node: Node,
+    node: Arc<Node>,
     listener: TcpListener,
     limits: Limits,
     stop: impl Future<Output = ()> + Send + 'static,
-) -> Result<Option<Node>, Fault> {
-    let node = Arc::new(node);
+) -> Result<(), Fault> {
     let (reporter, health) = tonic_health::server::health_reporter();
     let posting = if node.ledger().read_only().is_none() { ServingStatus::Serving } else { ServingStatus::NotServing };
     reporter.set_service_status("", posting).await;
@@ -104,21 +103,7 @@ pub async fn serve(
         served = server => served.map_err(|error| Fault::new("serving", error))?,
         () = deadline => tracing::warn!("streams were still open at the deadline; they were cut"),
     }
-    Ok(released(node).await)
-}
-
-/// Takes the node back once the last connection has let go of it, which is a moment after the server has ended. A request
-/// that was cut may hold on to it; then the log is closed with the process, and nothing is lost but the snapshot.
-async fn released(mut node: Arc<Node>) -> Option<Node> {
-    for _ in 0..RELEASE_ATTEMPTS {
-        node = match Arc::try_unwrap(node) {
-            Ok(node) => return Some(node),
-            Err(shared) => shared,
-        };
-        tokio::time::sleep(RELEASE_INTERVAL).await;
-    }
-    tracing::warn!("a request still holds the ledger: no snapshot is written");
-    None
+    Ok(())
 }
 
 /// Gives tonic's own refusal of an oversized message the details that every other error has. It is made before any service

@@ -1038,9 +1038,15 @@ class Books:
         return taken
 
     def return_accounts(self, sequence, payment, legs):
-        """Authority returns to the account drawn on, after carry-over to CARRY, after recall to RECALLED."""
+        """Authority returns to the account drawn on (of a commitment to the unit's plan or authority), after carry-over
+        to CARRY, after recall to RECALLED."""
+        source = payment.source
         for account, lot_number, amount in legs:
-            if amount > 0 or account.kind >= CASH_BOOK or account is payment.source:
+            if amount > 0 or account.kind >= CASH_BOOK:
+                continue
+            if source.kind == COMMITTED and account.kind in (PLAN, UNIT) and account.unit == source.unit:
+                continue
+            if account is source and source.kind != COMMITTED:
                 continue
             lot = self.lots[lot_number]
             if not (account.kind == CARRY and lot.carried or account.kind == RECALLED and lot.recalled):
