@@ -50,6 +50,8 @@ async fn stopped() -> Served {
     served
 }
 
+type Break = Box<dyn Fn(&Path)>;
+
 /// Each row breaks a copy in one way; the server must refuse it with code 3, say why, and change nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_broken_directory_is_refused_and_left_alone() {
@@ -60,7 +62,6 @@ async fn a_broken_directory_is_refused_and_left_alone() {
             if path.is_dir() { fs::remove_dir_all(path).unwrap() } else { fs::remove_file(path).unwrap() }
         }
     };
-    type Break = Box<dyn Fn(&Path)>;
     let rows: Vec<(&str, Break, &str)> = vec![
         ("no FORMAT", Box::new(remove("FORMAT")), "is incomplete: FORMAT"),
         (

@@ -252,10 +252,11 @@ async fn good_commands_land_among_bad_ones() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_key_with_other_content_is_refused_and_a_refusal_is_replayed() {
+    type Change = fn(&mut v1::Command);
     let served = Served::new();
     served.accept(set_up()).await;
     served.accept(vec![payment("p-1")]).await;
-    let changes: [(&str, fn(&mut v1::Command)); 4] = [
+    let changes: [(&str, Change); 4] = [
         ("business_date", |command| command.business_date = Some(Date { year: 2026, month: 6, day: 16 })),
         ("actor", |command| command.actor = "maker-2".to_owned()),
         ("checkers", |command| command.checkers.push("checker-2".to_owned())),
@@ -272,16 +273,11 @@ async fn a_key_with_other_content_is_refused_and_a_refusal_is_replayed() {
         assert_eq!((seen.code, seen.reason.as_str()), (Code::AlreadyExists, "IDEMPOTENCY_KEY_REUSED"), "{field}");
         assert!(seen.metadata.contains(&("first_different_field".to_owned(), field.to_owned())), "{:?}", seen.metadata);
     }
-    let short = command(
-        "too-much",
-        match payment("too-much").payload.unwrap() {
-            Payload::ExecutePayment(mut payment) => {
-                payment.amount_minor = 60_000_000;
-                Payload::ExecutePayment(payment)
-            }
-            other => other,
-        },
-    );
+    let mut short = pay(|payment| {
+        payment.payment_id = "too-much".to_owned();
+        payment.amount_minor = 60_000_000;
+    });
+    short.request_id = "too-much".to_owned();
     for replayed in ["false", "true"] {
         let seen = of_result(&post(&served, vec![short.clone()]).await.unwrap()[0]);
         assert_eq!((seen.code, seen.reason.as_str()), (Code::FailedPrecondition, "INSUFFICIENT_BALANCE"));
