@@ -98,6 +98,16 @@ pub(super) fn record_opening_balance(
         if lots.iter().any(|other: &LotOpened| other.definition.lot_id == definition.lot_id) {
             return Err(Refusal::new(Reason::LotExists).with("lot", &definition.lot_id));
         }
+        let same_document = |other: &&LotOpened| {
+            other.definition.issuer_id == definition.issuer_id
+                && other.definition.document_number == definition.document_number
+        };
+        if let Some(other) = lots.iter().find(same_document) {
+            return Err(Refusal::new(Reason::DuplicateDocument)
+                .with("document_number", &definition.document_number)
+                .with("issuer", &definition.issuer_id)
+                .with("other_lot", &other.definition.lot_id));
+        }
         let lot = LotNumber::after(case.state.lots.len().saturating_add(lots.len()));
         lots.push(LotOpened { lot, fund: fund.number, definition });
     }
