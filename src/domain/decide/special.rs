@@ -376,7 +376,8 @@ fn has_lapsed(case: Case<'_>, lot: LotRef<'_>) -> bool {
     match (lot.row.definition.expires_on, lot.row.stage) {
         (Some(last_day), _) => case.date() >= last_day,
         (None, LotStage::Carried { year }) => case.date().year() > year,
-        (None, LotStage::Open | LotStage::Lapsed) => false,
+        (None, LotStage::Open) => false,
+        (None, LotStage::Lapsed) => true,
     }
 }
 
