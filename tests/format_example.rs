@@ -1,5 +1,14 @@
 //! The format, held still: the worked example of docs/format.md is what this program writes, byte for byte, and the
-//! bundles in tests/format_fixtures read back and verify for ever.
+//! bundles in `tests/format_fixtures` read back and verify for ever.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::print_stdout,
+    reason = "a test may fail, and says what it wrote"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -39,11 +48,8 @@ const PAYER: PayeeRef = PayeeRef([0xa1; 16]);
 const OTHER: PayeeRef = PayeeRef([0xb2; 16]);
 
 /// The bundles of format version 1, with the heads they had when they were frozen.
-const FIXTURES: &[(&str, i64, &str)] = &[(
-    "every_event.bundle",
-    55,
-    "55c306d6ea9d0183a27a3fda40df2cc3614b5f0fc9e53d06f512ece6dd3d0876",
-)];
+const FIXTURES: &[(&str, i64, &str)] =
+    &[("every_event.bundle", 55, "55c306d6ea9d0183a27a3fda40df2cc3614b5f0fc9e53d06f512ece6dd3d0876")];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -177,7 +183,8 @@ fn the_frozen_bundles_hold_every_type_of_event_and_an_entry_in_parts() {
     assert!(values.iter().any(|(key, _)| key.last() != Some(&0)), "no entry lies in several parts");
     let events: Vec<v1::Event> =
         entries(&values).iter().map(|entry| v1::Event::decode(split_entry(entry).unwrap().1).unwrap()).collect();
-    let has = |wanted: fn(&v1::event::Payload) -> bool| events.iter().any(|event| wanted(event.payload.as_ref().unwrap()));
+    let has =
+        |wanted: fn(&v1::event::Payload) -> bool| events.iter().any(|event| wanted(event.payload.as_ref().unwrap()));
     macro_rules! each {
         ($($kind:ident)*) => {$(
             assert!(has(|payload| matches!(payload, v1::event::Payload::$kind(_))), "no {}", stringify!($kind));
@@ -209,7 +216,9 @@ async fn freeze() {
     }
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("every_event.bundle");
     let mut bundle = BundleWriter::new(fs::File::create(&path).unwrap()).unwrap();
-    values.iter().for_each(|(key, value)| bundle.value(key, value).unwrap());
+    for (key, value) in &values {
+        bundle.value(key, value).unwrap();
+    }
     bundle.finish().unwrap();
     let report = audited(&values);
     println!("{} {:?} {:?}", path.display(), report.head, report.faults);
@@ -266,8 +275,8 @@ fn code(text: &str) -> Code {
     n(Code::parse(text))
 }
 
-fn unit(name: &str) -> Option<UnitId> {
-    Some(n(UnitId::parse(name)))
+fn unit(name: &str) -> UnitId {
+    n(UnitId::parse(name))
 }
 
 fn command(key: &str, date: &str, checkers: &[&str], order: Order) -> Command {
@@ -375,12 +384,12 @@ fn story() -> Vec<Command> {
     for (name, kind, of_unit) in [
         ("R.SOURCE", Kind::AuthoritySource, None),
         ("R.UNALLOCATED", Kind::AuthorityUnallocated, None),
-        ("R.UNIT.A", Kind::AuthorityUnit, unit("A")),
-        ("R.UNIT.B", Kind::AuthorityUnit, unit("B")),
-        ("R.PLAN.A", Kind::AuthorityPlan, unit("A")),
-        ("R.COMMITTED.A", Kind::AuthorityCommitted, unit("A")),
-        ("R.FROZEN.A", Kind::AuthorityFrozen, unit("A")),
-        ("R.USED.A", Kind::AuthorityUsed, unit("A")),
+        ("R.UNIT.A", Kind::AuthorityUnit, Some(unit("A"))),
+        ("R.UNIT.B", Kind::AuthorityUnit, Some(unit("B"))),
+        ("R.PLAN.A", Kind::AuthorityPlan, Some(unit("A"))),
+        ("R.COMMITTED.A", Kind::AuthorityCommitted, Some(unit("A"))),
+        ("R.FROZEN.A", Kind::AuthorityFrozen, Some(unit("A"))),
+        ("R.USED.A", Kind::AuthorityUsed, Some(unit("A"))),
         ("R.CARRY", Kind::AuthorityCarry, None),
         ("R.RECALLED", Kind::AuthorityRecalled, None),
         ("R.TREASURY", Kind::Treasury, None),
@@ -428,7 +437,10 @@ fn story() -> Vec<Command> {
     for (at, minor) in [(1, 60_000), (2, 70_000)] {
         let payment_id = n(PaymentId::parse("V-2"));
         let bank_reference = bank(&format!("BACK {at}"));
-        tell("2026-03-10", Order::ReturnPayment { payment_id, amount: amount(minor), bank_reference, reason_code: reason() });
+        tell(
+            "2026-03-10",
+            Order::ReturnPayment { payment_id, amount: amount(minor), bank_reference, reason_code: reason() },
+        );
     }
     let part = FreezeScope::Amount { account: account("R.UNIT.A"), amount: amount(100_000), draws: Vec::new() };
     tell("2026-03-11", freeze_of("CASE-1", part));
@@ -446,8 +458,8 @@ fn story() -> Vec<Command> {
     tell("2026-12-31", define_fund("OLD", "Carried in", "JPY", 0));
     for (name, kind, of_unit) in [
         ("O.SOURCE", Kind::AuthoritySource, None),
-        ("O.UNIT.A", Kind::AuthorityUnit, unit("A")),
-        ("O.USED.A", Kind::AuthorityUsed, unit("A")),
+        ("O.UNIT.A", Kind::AuthorityUnit, Some(unit("A"))),
+        ("O.USED.A", Kind::AuthorityUsed, Some(unit("A"))),
         ("O.TREASURY", Kind::Treasury, None),
         ("O.LOTS", Kind::FundLot, None),
     ] {
