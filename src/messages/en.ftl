@@ -170,6 +170,7 @@ fact-next_period = next period
 fact-next_version = next version
 fact-original_sequence = original sequence
 fact-other_account = other account
+fact-other_lot = other lot
 fact-payee = payee
 fact-payment = payment
 fact-period = period

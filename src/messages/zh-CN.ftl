@@ -170,6 +170,7 @@ fact-next_period = 应结账期间
 fact-next_version = 应有版本
 fact-original_sequence = 原事件序号
 fact-other_account = 另一账户
+fact-other_lot = 另一批次
 fact-payee = 收款人
 fact-payment = 支付凭证
 fact-period = 期间
