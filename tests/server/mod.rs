@@ -63,14 +63,7 @@ impl Served {
     /// Starts the server and waits until it listens.
     pub fn start(&mut self) {
         let mut child = spawn(&self.data());
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let address = lines
-            .by_ref()
-            .map(Result::unwrap)
-            .find_map(|line| line.strip_prefix("listening on http://").map(str::to_owned));
-        // The rest goes nowhere, but somebody must read it.
-        std::thread::spawn(move || lines.count());
-        self.address = address.expect("the server did not start");
+        self.address = listening(&mut child).expect("the server did not start");
         self.server = Some(child);
     }
 
@@ -121,6 +114,18 @@ impl Drop for Served {
             let _ = child.wait();
         }
     }
+}
+
+/// Waits until a server says where it listens; `None` if it ends instead.
+pub fn listening(child: &mut Child) -> Option<String> {
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let address = lines
+        .by_ref()
+        .map_while(Result::ok)
+        .find_map(|line| line.strip_prefix("listening on http://").map(str::to_owned));
+    // The rest goes nowhere, but somebody must read it.
+    std::thread::spawn(move || lines.count());
+    address
 }
 
 /// Starts the server without waiting for it.
