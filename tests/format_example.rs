@@ -75,7 +75,7 @@ async fn written(commands: Vec<Command>) -> (Values, Vec<Outcome>) {
         outcomes.extend(ledger.post(vec![prepared]).await.unwrap());
     }
     let values = log.values_from(&[]).map(Result::unwrap).collect();
-    tokio::task::spawn_blocking(|| ledger.close()).await.unwrap().unwrap();
+    tokio::task::spawn_blocking(move || ledger.close()).await.unwrap().unwrap();
     (values, outcomes)
 }
 

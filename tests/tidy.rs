@@ -1,5 +1,7 @@
 //! The house's rules that a compiler does not hold: which room may import which, who may name what, how large a room is.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -224,7 +224,8 @@ pub(super) struct Scope {
 }
 
 impl Scope {
-    fn lists(self) -> (Vec<Check>, Vec<Check>) {
+    /// Books that had to stop before the end do not count as checked.
+    fn lists(self, books_stopped_at: Option<i64>) -> (Vec<Check>, Vec<Check>) {
         let mut checked = Vec::new();
         let mut not_checked = Vec::new();
         let mut put = |is_on: bool, checks: &[Check]| {
@@ -233,7 +234,7 @@ impl Scope {
         put(self.has_blocks, &[Check::Blocks]);
         put(true, CHAIN_CHECKS);
         put(self.has_claim, &[Check::ClaimedHead]);
-        put(self.is_deep, BOOK_CHECKS);
+        put(self.is_deep && books_stopped_at.is_none(), BOOK_CHECKS);
         put(false, NEVER_CHECKED);
         (checked, not_checked)
     }
@@ -305,7 +306,7 @@ pub(super) struct Outcome {
 
 impl Report {
     pub(super) fn new(outcome: Outcome, elapsed: Duration) -> Self {
-        let (checked, not_checked) = outcome.scope.lists();
+        let (checked, not_checked) = outcome.scope.lists(outcome.books_stopped_at);
         let mut faults = outcome.findings.faults;
         faults.sort_by_key(|fault| fault.sequence);
         let verdict = match (outcome.findings.count, &outcome.unreadable) {

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 use tokio::runtime::Runtime;
@@ -100,7 +101,8 @@ pub(super) async fn serve_until_stopped(
             () = poisoned => tracing::error!("stopping: a write failed, and nothing is acknowledged after that"),
         }
     };
-    let Some(node) = server::serve(node, listener, Limits::default(), stop).await? else { return Ok(()) };
+    let node = Arc::new(node);
+    server::serve(Arc::clone(&node), listener, Limits::default(), stop).await?;
     let failed = node.ledger().failed().map(str::to_owned);
     let closed = tokio::task::spawn_blocking(move || node.close()).await;
     closed.map_err(|error| Failure::Unavailable(format!("closing the ledger: {error}")))??;

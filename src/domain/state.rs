@@ -264,8 +264,14 @@ impl State {
                 account.change(leg.lot, change);
             }
         }
+        if !matches!(event.decision.payload, Payload::OpeningBalance { .. }) {
+            self.mark_moved(legs);
+        }
         match &event.decision.payload {
-            Payload::LedgerCreated { .. } | Payload::CommandRefused { .. } => {}
+            Payload::LedgerCreated { .. }
+            | Payload::BudgetAllocated { .. }
+            | Payload::PlanApproved { .. }
+            | Payload::CommandRefused { .. } => {}
             Payload::FundDefined { fund, definition } => {
                 self.fund_names.insert(definition.fund_id.clone(), *fund);
                 let definition = FundDefinition::clone(definition);
@@ -289,15 +295,10 @@ impl State {
                 });
             }
             Payload::OpeningBalance { lots, .. } => lots.iter().for_each(|lot| self.open_lot(sequence, lot)),
-            Payload::BudgetIssued { lot } => {
-                self.open_lot(sequence, lot);
-                self.mark_moved(legs);
-            }
+            Payload::BudgetIssued { lot } => self.open_lot(sequence, lot),
             Payload::BudgetAdjusted { issuer_id, document_number, .. } => {
                 self.documents.insert((issuer_id.clone(), document_number.clone()), sequence);
-                self.mark_moved(legs);
             }
-            Payload::BudgetAllocated { .. } | Payload::PlanApproved { .. } => self.mark_moved(legs),
             Payload::Committed { contract_id, payee, .. } => {
                 let fund = self.fund_of(legs);
                 let contract = self.intern_contract(contract_id, fund, *payee);
@@ -325,7 +326,6 @@ impl State {
             }
             Payload::CashReceived { bank_reference } => {
                 self.bank_references.insert(bank_reference.clone(), sequence);
-                self.mark_moved(legs);
             }
             Payload::PaymentExecuted(payment) => self.apply_payment(sequence, payment, legs),
             Payload::Cleared { bank_reference, payment_ids } => {
@@ -388,7 +388,6 @@ impl State {
         if contract != ContractNumber::default() {
             self.change_commitment(contract, legs, Carry::Paid);
         }
-        self.mark_moved(legs);
         // Crediting USED is what makes it a payment, so the credit there is its amount.
         let amount_minor = self.amount_on(legs, AccountKind::AuthorityUsed);
         let record = Payment {

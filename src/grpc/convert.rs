@@ -1,6 +1,8 @@
 //! Wire to domain: every size, range and character is checked here, once, and all violations are reported together.
 //! Protobuf types end here.
 
+use std::fmt::{self, Display};
+
 use prost::bytes::Bytes;
 
 use crate::domain::account::AccountKind;
@@ -79,6 +81,19 @@ pub fn date(day: Day) -> pb::Date {
     pb::Date { year, month, day }
 }
 
+/// A member of a list, written out as a path only when there is something to say about it.
+#[derive(Clone, Copy)]
+struct Member<'a> {
+    field: &'a str,
+    at: usize,
+}
+
+impl Display for Member<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}[{}]", self.field, self.at)
+    }
+}
+
 struct Parser<'a> {
     violations: Vec<Violation>,
     pseudonyms: &'a KeyedDigest,
@@ -92,13 +107,13 @@ struct Parser<'a> {
     reason = "the outer one says whether the field is valid, the inner one whether it is set"
 )]
 impl Parser<'_> {
-    fn wrong<T>(&mut self, field: &str, reason: Reason, description: impl Into<String>) -> Option<T> {
+    fn wrong<T>(&mut self, field: impl Display, reason: Reason, description: impl Into<String>) -> Option<T> {
         let field = format!("{}{}{field}", self.path, self.section);
         self.violations.push(Violation { field, reason, description: description.into() });
         None
     }
 
-    fn named<T>(&mut self, field: &str, parsed: Result<T, NameError>) -> Option<T> {
+    fn named<T>(&mut self, field: impl Display, parsed: Result<T, NameError>) -> Option<T> {
         match parsed {
             Ok(name) => Some(name),
             Err(error) => self.wrong(field, Reason::FieldInvalid, error.to_string()),
@@ -107,14 +122,14 @@ impl Parser<'_> {
 
     fn optional<T>(
         &mut self,
-        field: &str,
+        field: impl Display,
         text: String,
         parse: impl FnOnce(String) -> Result<T, NameError>,
     ) -> Option<Option<T>> {
         if text.is_empty() { Some(None) } else { self.named(field, parse(text)).map(Some) }
     }
 
-    fn amount(&mut self, field: &str, raw: i64) -> Option<Amount> {
+    fn amount(&mut self, field: impl Display, raw: i64) -> Option<Amount> {
         match Amount::positive(raw) {
             Ok(amount) => Some(amount),
             Err(error) => self.wrong(
@@ -125,7 +140,7 @@ impl Parser<'_> {
         }
     }
 
-    fn date(&mut self, field: &str, date: Option<pb::Date>) -> Option<Day> {
+    fn date(&mut self, field: impl Display, date: Option<pb::Date>) -> Option<Day> {
         let Some(pb::Date { year, month, day }) = date else {
             return self.wrong(field, Reason::DateInvalid, "is missing");
         };
@@ -139,14 +154,14 @@ impl Parser<'_> {
         }
     }
 
-    fn optional_date(&mut self, field: &str, date: Option<pb::Date>) -> Option<Option<Day>> {
+    fn optional_date(&mut self, field: impl Display, date: Option<pb::Date>) -> Option<Option<Day>> {
         match date {
             None => Some(None),
             Some(date) => self.date(field, Some(date)).map(Some),
         }
     }
 
-    fn digest(&mut self, field: &str, bytes: &Bytes) -> Option<DocumentDigest> {
+    fn digest(&mut self, field: impl Display, bytes: &Bytes) -> Option<DocumentDigest> {
         match <DocumentDigest>::try_from(bytes.as_ref()) {
             Ok(digest) => Some(digest),
             Err(_) => self.wrong(
@@ -157,7 +172,7 @@ impl Parser<'_> {
         }
     }
 
-    fn at_most<T>(&mut self, field: &str, values: &[T], max: usize) -> Option<()> {
+    fn at_most<T>(&mut self, field: impl Display, values: &[T], max: usize) -> Option<()> {
         if values.len() <= max {
             return Some(());
         }
@@ -169,7 +184,7 @@ impl Parser<'_> {
         field: &str,
         values: Vec<T>,
         max: usize,
-        mut parse: impl FnMut(&mut Self, &str, T) -> Option<U>,
+        mut parse: impl FnMut(&mut Self, Member<'_>, T) -> Option<U>,
     ) -> Option<Vec<U>> {
         if values.is_empty() {
             return Some(Vec::new());
@@ -178,9 +193,7 @@ impl Parser<'_> {
         let count = values.len();
         let mut parsed = Vec::with_capacity(count);
         for (at, value) in values.into_iter().enumerate() {
-            // The path is only written out for the few that lists have; hot commands have none or one.
-            let member = format!("{field}[{at}]");
-            parsed.extend(parse(self, &member, value));
+            parsed.extend(parse(self, Member { field, at }, value));
         }
         (parsed.len() == count).then_some(parsed)
     }
@@ -189,7 +202,7 @@ impl Parser<'_> {
         self.list(field, codes, max, |parser, field, code| parser.named(field, Code::parse(code)))
     }
 
-    fn payee(&mut self, field: &str, identity: &str) -> Option<PayeeRef> {
+    fn payee(&mut self, field: impl Display, identity: &str) -> Option<PayeeRef> {
         if identity.is_empty() || identity.len() > PAYEE_BYTES_MAX {
             let description = format!("is {} bytes long; a payee has 1 to {PAYEE_BYTES_MAX}", identity.len());
             return self.wrong(field, Reason::FieldInvalid, description);
@@ -199,8 +212,8 @@ impl Parser<'_> {
 
     fn draws(&mut self, field: &str, draws: Vec<v1::Draw>) -> Option<Vec<Draw>> {
         self.list(field, draws, DRAWS_MAX, |parser, field, draw| {
-            let lot_id = parser.named(&format!("{field}.lot_id"), LotId::parse(draw.lot_id));
-            let amount = parser.amount(&format!("{field}.amount_minor"), draw.amount_minor);
+            let lot_id = parser.named(format_args!("{field}.lot_id"), LotId::parse(draw.lot_id));
+            let amount = parser.amount(format_args!("{field}.amount_minor"), draw.amount_minor);
             Some(Draw { lot_id: lot_id?, amount: amount? })
         })
     }
@@ -453,9 +466,9 @@ impl Parser<'_> {
             )
         });
         let lines = self.list("lines", wire.lines, OPENING_LINES_MAX, |parser, field, line| {
-            let account = parser.named(&format!("{field}.account_id"), AccountId::parse(line.account_id));
-            let lot = parser.optional(&format!("{field}.lot_id"), line.lot_id, LotId::parse);
-            let amount = parser.amount(&format!("{field}.amount_minor"), line.amount_minor);
+            let account = parser.named(format_args!("{field}.account_id"), AccountId::parse(line.account_id));
+            let lot = parser.optional(format_args!("{field}.lot_id"), line.lot_id, LotId::parse);
+            let amount = parser.amount(format_args!("{field}.amount_minor"), line.amount_minor);
             Some(OpeningLine { account: account?, lot: lot?, amount: amount? })
         });
         let lines = match lines {
@@ -472,14 +485,14 @@ impl Parser<'_> {
     }
 
     fn lot(&mut self, prefix: &str, wire: LotOnWire) -> Option<LotDefinition> {
-        let lot_id = self.named(&format!("{prefix}lot_id"), LotId::parse(wire.lot_id));
-        let issuer_id = self.named(&format!("{prefix}issuer_id"), IssuerId::parse(wire.issuer_id));
+        let lot_id = self.named(format_args!("{prefix}lot_id"), LotId::parse(wire.lot_id));
+        let issuer_id = self.named(format_args!("{prefix}issuer_id"), IssuerId::parse(wire.issuer_id));
         let document_number =
-            self.named(&format!("{prefix}document_number"), DocumentNumber::parse(wire.document_number));
-        let document_sha256 = self.digest(&format!("{prefix}document_sha256"), &wire.document_sha256);
-        let expires_on = self.optional_date(&format!("{prefix}expires_on"), wire.expires_on);
+            self.named(format_args!("{prefix}document_number"), DocumentNumber::parse(wire.document_number));
+        let document_sha256 = self.digest(format_args!("{prefix}document_sha256"), &wire.document_sha256);
+        let expires_on = self.optional_date(format_args!("{prefix}expires_on"), wire.expires_on);
         let purposes = self.codes(&format!("{prefix}purposes"), wire.purposes, PURPOSES_MAX);
-        let parent_lot_id = self.optional(&format!("{prefix}parent_lot_id"), wire.parent_lot_id, LotId::parse);
+        let parent_lot_id = self.optional(format_args!("{prefix}parent_lot_id"), wire.parent_lot_id, LotId::parse);
         Some(LotDefinition {
             lot_id: lot_id?,
             issuer_id: issuer_id?,

@@ -120,15 +120,15 @@ impl Node {
     }
 
     /// Finishes what was taken and writes snapshots. Blocks.
-    pub fn close(self) -> Result<(), Fault> {
-        let Self { ledger, views, snapshots, folding, _directory, .. } = self;
-        ledger.close()?;
-        let folding = folding.into_inner().unwrap_or_else(PoisonError::into_inner);
+    pub fn close(&self) -> Result<(), Fault> {
+        self.ledger.close()?;
+        // The committer has ended and with it the sender, so the folding thread ends too.
+        let folding = self.folding.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(Err(_panic)) = folding.map(JoinHandle::join) {
             return Err(Fault::new("closing the views", "their thread had panicked"));
         }
-        let views = views.read();
-        snapshots.write(views.position, &views.encode())
+        let views = self.views.read();
+        self.snapshots.write(views.position, &views.encode())
     }
 }
 

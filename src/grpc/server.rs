@@ -9,11 +9,14 @@ use tokio::net::TcpListener;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
+use tower::util::MapResponseLayer;
 
 use super::audit::AuditApi;
 use super::ledger::LedgerApi;
 use super::node::Node;
 use super::query::QueryApi;
+use super::status::Statuses;
+use crate::domain::refusal::Reason;
 use crate::log::Fault;
 use crate::pb::DESCRIPTORS;
 use crate::pb::v1::audit_service_server::AuditServiceServer;
@@ -42,15 +45,14 @@ const WINDOW_BYTES: u32 = 8 * 1024 * 1024;
 const FRAME_BYTES: u32 = 1024 * 1024;
 const KEEPALIVE: Duration = Duration::from_mins(1);
 
-/// Serves a node on a listener until `stop` resolves; then finishes what was taken, within the deadline, and gives the
-/// node back to be closed.
+/// Serves a node on a listener until `stop` resolves; then lets open requests finish, within the deadline. Closing the node
+/// is for the caller: connections that were cut may hold on to it.
 pub async fn serve(
-    node: Node,
+    node: Arc<Node>,
     listener: TcpListener,
     limits: Limits,
     stop: impl Future<Output = ()> + Send + 'static,
-) -> Result<Option<Node>, Fault> {
-    let node = Arc::new(node);
+) -> Result<(), Fault> {
     let (reporter, health) = tonic_health::server::health_reporter();
     let posting = if node.ledger().read_only().is_none() { ServingStatus::Serving } else { ServingStatus::NotServing };
     reporter.set_service_status("", posting).await;
@@ -73,6 +75,7 @@ pub async fn serve(
         stopping.send_replace(true);
     };
     let server = Server::builder()
+        .layer(MapResponseLayer::new(explained))
         .initial_connection_window_size(WINDOW_BYTES.saturating_mul(2))
         .initial_stream_window_size(WINDOW_BYTES)
         .max_frame_size(FRAME_BYTES)
@@ -100,8 +103,24 @@ pub async fn serve(
         served = server => served.map_err(|error| Fault::new("serving", error))?,
         () = deadline => tracing::warn!("streams were still open at the deadline; they were cut"),
     }
-    // A request that was cut may still hold the node; then the log is closed with the process, and nothing is lost.
-    Ok(Arc::into_inner(node))
+    Ok(())
+}
+
+/// Gives tonic's own refusal of an oversized message the details that every other error has. It is made before any service
+/// sees the request, so there is nowhere else to do it.
+fn explained(mut response: http::Response<tonic::body::Body>) -> http::Response<tonic::body::Body> {
+    let status = tonic::Status::from_header_map(response.headers());
+    if let Some(status) = status
+        && status.code() == tonic::Code::OutOfRange
+        && status.details().is_empty()
+    {
+        let limit = [("limit", status.message().to_owned())];
+        let explained = Statuses::default().reason(Reason::MessageTooLarge, &limit);
+        if let Err(error) = explained.add_header(response.headers_mut()) {
+            tracing::warn!(%error, "an error went out without its details");
+        }
+    }
+    response
 }
 
 /// Listens on an address.

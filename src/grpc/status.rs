@@ -14,6 +14,8 @@ use crate::messages::{self, Language};
 
 /// Domain of every `ErrorInfo`.
 pub const DOMAIN: &str = "fundledger";
+/// The first users are a Chinese city's.
+const LANGUAGE_DEFAULT: Language = Language::Chinese;
 /// When to come back after a queue was full.
 const RETRY_QUEUE_FULL: Duration = Duration::from_millis(100);
 /// When to come back after anything else that passes.
@@ -98,11 +100,18 @@ pub struct Statuses {
     language: Language,
 }
 
+impl Default for Statuses {
+    /// Where the caller's language is not known.
+    fn default() -> Self {
+        Self { language: LANGUAGE_DEFAULT }
+    }
+}
+
 impl Statuses {
-    /// For a request: by its `accept-language`, Chinese where it says nothing (the first users are a Chinese city's).
+    /// For a request: by its `accept-language`, Chinese where it says nothing.
     pub fn for_request<T>(request: &tonic::Request<T>) -> Self {
         let header = request.metadata().get("accept-language").and_then(|value| value.to_str().ok());
-        Self { language: header.and_then(Language::from_accept_language).unwrap_or(Language::Chinese) }
+        Self { language: header.and_then(Language::from_accept_language).unwrap_or(LANGUAGE_DEFAULT) }
     }
 
     /// A refusal, with further facts such as where it is recorded.

@@ -172,6 +172,8 @@ enum SubmissionKind {
     Validate,
     /// Asks what became of a key; the order is not looked at.
     Find,
+    /// Tells the writer to finish what it has and end.
+    Close,
 }
 
 /// A running ledger. Dropping it without [`Ledger::close`] loses nothing but the snapshot.
@@ -365,15 +367,17 @@ impl Ledger {
     }
 
     /// Stops taking commands, finishes what was taken, and writes a snapshot. Blocks.
-    pub fn close(self) -> Result<(), Fault> {
-        let Self { submit, shared, threads, .. } = self;
-        drop(submit);
-        let threads = threads.into_inner().unwrap_or_else(PoisonError::into_inner);
+    pub fn close(&self) -> Result<(), Fault> {
+        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(Threads { writer, committer, snapshots }) = threads else { return Ok(()) };
+        let (reply, _) = oneshot::channel();
+        let close = Submission { commands: Vec::new(), kind: SubmissionKind::Close, reply };
+        // A full queue is waited for; a closed one means that the writer has ended already.
+        drop(self.submit.blocking_send(close));
         let panicked = |_| Fault::new("closing the ledger", "a thread of it had panicked");
         let finished = writer.join().map_err(panicked)?;
         committer.join().map_err(panicked)?;
-        match (snapshots, shared.read_only.get()) {
+        match (snapshots, self.shared.read_only.get()) {
             (Some(snapshots), None) => snapshots.write(finished.head, &finished.snapshot()),
             (_, Some(_)) | (None, None) => Ok(()),
         }

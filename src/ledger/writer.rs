@@ -165,7 +165,9 @@ impl Writer {
             let mut replies = Vec::new();
             let mut decided = 0_usize;
             let mut next = Some(first);
+            let mut is_closing = false;
             while let Some(submission) = next {
+                is_closing |= submission.kind == SubmissionKind::Close;
                 let count = submission.commands.len();
                 self.shared.queued_commands.fetch_sub(count, Ordering::Relaxed);
                 decided = decided.saturating_add(count);
@@ -174,13 +176,17 @@ impl Writer {
                     Ok(outcomes) => replies.push(Reply { to: submission.reply, outcomes }),
                     Err(why) => drop(submission.reply.send(Err(why))),
                 }
-                next = if decided < GROUP_COMMANDS_MAX { submissions.try_recv().ok() } else { None };
+                let has_room = decided < GROUP_COMMANDS_MAX && !is_closing;
+                next = if has_room { submissions.try_recv().ok() } else { None };
             }
             let group = self.close_group(replies);
             if let Err(refused) = groups.send(group) {
                 // The committer is gone: it failed, and said why.
                 let why = self.shared.read_only.get().cloned().unwrap_or_default();
                 refused.0.fail(&Unavailable::OutcomeUnknown(why));
+                break;
+            }
+            if is_closing {
                 break;
             }
         }
@@ -225,7 +231,9 @@ impl Writer {
             let outcome = match (replayed, kind) {
                 (Some(outcome), _) => outcome,
                 (None, SubmissionKind::Post) => self.post(prepared, now)?,
-                (None, SubmissionKind::Validate | SubmissionKind::Find) => self.validate(prepared)?,
+                (None, SubmissionKind::Validate | SubmissionKind::Find | SubmissionKind::Close) => {
+                    self.validate(prepared)?
+                }
             };
             outcomes.push(outcome);
         }

@@ -314,10 +314,10 @@ class VerifyTest(unittest.TestCase):
 
     def test_bit_flip(self):
         report = self.check(bundle(self.flipped(mend=False)), 4, "checksum")
-        self.assertIn((6, "chain"), [(fault["sequence"], fault["kind"]) for fault in report["faults"]])
+        self.assertIn((5, "chain"), [(fault["sequence"], fault["kind"]) for fault in report["faults"]])
 
     def test_bit_flip_with_mended_checksum(self):
-        self.check(bundle(self.flipped(mend=True)), 6, "chain", only=True)
+        self.check(bundle(self.flipped(mend=True)), 5, "chain", only=True)
 
     def test_bit_flip_without_mended_end_mark(self):
         data = bytearray(small().bundle())
@@ -338,7 +338,7 @@ class VerifyTest(unittest.TestCase):
 
     def test_dropped_entry(self):
         entries = chain(small().encoded())
-        self.check(bundle(blocks(entries[:9] + entries[10:], per_block=1)), 9, "chain")
+        self.check(bundle(blocks(entries[:9] + entries[10:], per_block=1)), 8, "chain")
         values = blocks(entries, per_block=1)
         self.check(bundle(values[:9] + values[10:]), 9, "sequence", only=True)
         self.check(bundle(values[1:]), 0, "sequence")
@@ -346,7 +346,7 @@ class VerifyTest(unittest.TestCase):
     def test_swapped_entries(self):
         entries = chain(small().encoded())
         entries[9], entries[10] = entries[10], entries[9]
-        self.check(bundle(blocks(entries)), 9, "chain")
+        self.check(bundle(blocks(entries)), 8, "chain")
 
     def test_duplicate_and_wrong_key(self):
         values = blocks(chain(small().encoded()))
@@ -618,8 +618,8 @@ class VerifyTest(unittest.TestCase):
         self.assertEqual(self.run_main(good[:-1])[0], 3)
         status, out = self.run_main(bundle(self.flipped(mend=True)), "--deep", "--json")
         report = json.loads(out)
-        self.assertEqual((status, report["verdict"], report["first_bad_sequence"]), (1, "broken", 6))
-        self.assertIn("sequence 6: chain", self.run_main(bundle(self.flipped(mend=True)))[1])
+        self.assertEqual((status, report["verdict"], report["first_bad_sequence"]), (1, "broken", 5))
+        self.assertIn("sequence 5: chain", self.run_main(bundle(self.flipped(mend=True)))[1])
         with contextlib.redirect_stderr(io.StringIO()):
             self.assertEqual(verify.main(["/nonexistent/bundle"]), 3)
             with self.assertRaises(SystemExit) as usage:

@@ -429,8 +429,8 @@ class Log:
         if expected is not None and link != expected:
             message = "the first entry does not stand after 32 zero bytes"
             if sequence:
-                message = f"previous_hash is not the hash of entry {sequence - 1}: one of them was changed"
-            self.fault(sequence, "chain", message)
+                message = f"entry {sequence - 1} does not hash to what the link of the next entry says"
+            self.fault(max(sequence - 1, 0), "chain", message)
         data = entry[32:]
         try:
             event = decode_event(data)
@@ -1038,9 +1038,15 @@ class Books:
         return taken
 
     def return_accounts(self, sequence, payment, legs):
-        """Authority returns to the account drawn on, after carry-over to CARRY, after recall to RECALLED."""
+        """Authority returns to the account drawn on (of a commitment to the unit's plan or authority), after carry-over
+        to CARRY, after recall to RECALLED."""
+        source = payment.source
         for account, lot_number, amount in legs:
-            if amount > 0 or account.kind >= CASH_BOOK or account is payment.source:
+            if amount > 0 or account.kind >= CASH_BOOK:
+                continue
+            if source.kind == COMMITTED and account.kind in (PLAN, UNIT) and account.unit == source.unit:
+                continue
+            if account is source and source.kind != COMMITTED:
                 continue
             lot = self.lots[lot_number]
             if not (account.kind == CARRY and lot.carried or account.kind == RECALLED and lot.recalled):

@@ -428,8 +428,13 @@ fn reports_say_what_was_not_checked() {
     };
     assert!(text(Lang::En).contains("self-consistent, not externally anchored"));
     assert!(text(Lang::Zh).contains("未与外部锚点核对"));
-    let shallow = audit(values, Depth::Chain).to_json();
-    assert!(shallow["not_checked"].as_array().unwrap().contains(&"balances".into()));
+    let mut gap = values.clone();
+    gap.remove(3);
+    let stopped = audit(gap, Depth::Deep).to_json();
+    assert_eq!(stopped["books_stopped_at"], 3 * PER_BLOCK);
+    for report in [audit(values, Depth::Chain).to_json(), stopped] {
+        assert!(report["not_checked"].as_array().unwrap().contains(&"balances".into()));
+    }
 }
 
 #[test]

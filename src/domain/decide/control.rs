@@ -1,6 +1,6 @@
 //! Control over any family: freezes, reversals, closes.
 
-use super::guard::{Case, Checkers, Freezes, Spending, credit, debit, kind_is};
+use super::guard::{Case, Checkers, Freezes, Spending, add_up, credit, debit, kind_is, lots_of_fund};
 use super::special::already_reversed;
 use crate::domain::account::AccountKind as Kind;
 use crate::domain::command::FreezeScope;
@@ -35,10 +35,14 @@ pub(super) fn freeze(
         FreezeScope::Amount { account, amount, draws } => {
             let from = case.account(&account)?;
             let fund = case.fund_at(from.row.fund)?;
+            let asked = case.asked(&draws)?;
+            lots_of_fund(from, &asked)?;
             kind_is(from, &[Kind::AuthorityUnit, Kind::AuthorityPlan])?;
             let frozen = case.account_for(fund.number, Kind::AuthorityFrozen, from.row.unit)?;
             case.admit(fund, amount.minor(), Checkers::Needed)?;
-            let draws = case.draws(from, amount, &draws, Spending::default())?;
+            add_up(amount, &asked)?;
+            case.is_free(&[from], &asked)?;
+            let draws = case.draws(from, amount, &asked, Spending::default())?;
             let debits = draws.iter().map(|(lot, drawn)| debit(from.number, *lot, *drawn));
             let credits = draws.iter().map(|(lot, drawn)| credit(frozen.number, *lot, *drawn));
             let legs = debits.chain(credits).collect();
@@ -171,17 +175,16 @@ pub(super) fn close_period(
     trial_balance_sha256: Option<[u8; 32]>,
 ) -> Result<Decision, Refusal> {
     let fund = case.fund(fund_id)?;
+    let closed = fund.row.closed_period;
+    if closed.is_some_and(|closed| period <= closed) {
+        return Err(Refusal::new(Reason::PeriodClosed).with("fund", fund_id).with("period", period));
+    }
     case.enough_checkers(CHECKERS_DEFAULT)?;
-    if let Some(closed) = fund.row.closed_period {
-        if period <= closed {
-            return Err(Refusal::new(Reason::PeriodClosed).with("fund", fund_id).with("period", period));
-        }
-        if period != closed.next() {
-            return Err(Refusal::new(Reason::PeriodOutOfOrder)
-                .with("fund", fund_id)
-                .with("period", period)
-                .with("next_period", closed.next()));
-        }
+    if let Some(next) = closed.map(Period::next).filter(|next| period != *next) {
+        return Err(Refusal::new(Reason::PeriodOutOfOrder)
+            .with("fund", fund_id)
+            .with("period", period)
+            .with("next_period", next));
     }
     clearing_is_zero(case, fund.number)?;
     let payload = Payload::PeriodClosed {

@@ -39,6 +39,13 @@ pub(super) type AccountRef<'a> = Numbered<'a, AccountNumber, Account>;
 pub(super) type LotRef<'a> = Numbered<'a, LotNumber, Lot>;
 pub(super) type FundRef<'a> = Numbered<'a, FundNumber, Fund>;
 
+/// A draw that an order asks for, with its lot.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) lot: LotRef<'a>,
+    pub(super) amount_minor: i64,
+}
+
 /// Whether an order needs the checkers that the policy asks for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Checkers {
@@ -153,53 +160,37 @@ impl<'a> Case<'a> {
         Ok(())
     }
 
+    /// The lots that an order's draws name.
+    pub(super) fn asked(&self, draws: &[Draw]) -> Result<Vec<Asked<'a>>, Refusal> {
+        let with_lot = |draw: &Draw| Ok(Asked { lot: self.lot(&draw.lot_id)?, amount_minor: draw.amount.minor() });
+        draws.iter().map(with_lot).collect()
+    }
+
+    /// No freeze names an account that is drawn on, or a lot that the order draws from.
+    pub(super) fn is_free(&self, accounts: &[AccountRef<'_>], asked: &[Asked<'_>]) -> Result<(), Refusal> {
+        if let Some(account) = accounts.iter().find(|account| account.row.freezes > 0) {
+            return Err(self.frozen(Frozen::Account(account.number)).with("account", &account.row.account_id));
+        }
+        match asked.iter().map(|draw| draw.lot).find(|lot| lot.row.freezes > 0) {
+            None => Ok(()),
+            Some(lot) => Err(self.frozen(Frozen::Lot(lot.number)).with("lot", &lot.row.definition.lot_id)),
+        }
+    }
+
     /// Resolves the draws of `amount` on the lots of an account: those asked for, or, where none were, the eligible lots
     /// with the earliest expiry first, then the lowest number.
     pub(super) fn draws(
         &self,
         account: AccountRef<'_>,
         amount: Amount,
-        asked: &[Draw],
+        asked: &[Asked<'_>],
         spending: Spending<'_>,
     ) -> Result<Vec<(LotNumber, i64)>, Refusal> {
         if asked.is_empty() {
-            self.automatic_draws(account, amount, spending)
-        } else {
-            self.asked_draws(account, amount, asked, spending)
+            return self.automatic_draws(account, amount, spending);
         }
-    }
-
-    fn asked_draws(
-        &self,
-        account: AccountRef<'_>,
-        amount: Amount,
-        asked: &[Draw],
-        spending: Spending<'_>,
-    ) -> Result<Vec<(LotNumber, i64)>, Refusal> {
-        let mut draws = Vec::with_capacity(asked.len());
-        let mut sum = 0;
-        for draw in asked {
-            let lot = self.lot(&draw.lot_id)?;
-            if lot.row.fund != account.row.fund {
-                return Err(Refusal::new(Reason::FundMixed)
-                    .with("lot", &draw.lot_id)
-                    .with("account", &account.row.account_id));
-            }
-            if draws.iter().any(|(number, _)| *number == lot.number) {
-                return Err(Refusal::new(Reason::DrawsMismatch).with("lot", &draw.lot_id));
-            }
-            sum = money::add(sum, draw.amount.minor());
-            draws.push((lot.number, draw.amount.minor()));
-        }
-        if sum != amount.minor() {
-            return Err(Refusal::new(Reason::DrawsMismatch)
-                .with("amount_minor", amount.minor())
-                .with("draws_minor", sum));
-        }
-        for draw in asked {
-            self.may_spend(self.lot(&draw.lot_id)?, spending)?;
-        }
-        Ok(draws)
+        asked.iter().try_for_each(|draw| self.may_spend(draw.lot, spending))?;
+        Ok(asked.iter().map(|draw| (draw.lot.number, draw.amount_minor)).collect())
     }
 
     fn automatic_draws(
@@ -434,6 +425,34 @@ pub(super) fn kind_is(account: AccountRef<'_>, allowed: &[AccountKind]) -> Resul
         .with("account", &account.row.account_id)
         .with("kind", account.row.kind.as_str())
         .with("allowed", names.join(",")))
+}
+
+/// Draws that an account's fund does not own.
+pub(super) fn lots_of_fund(account: AccountRef<'_>, asked: &[Asked<'_>]) -> Result<(), Refusal> {
+    match asked.iter().find(|draw| draw.lot.row.fund != account.row.fund) {
+        None => Ok(()),
+        Some(draw) => Err(Refusal::new(Reason::FundMixed)
+            .with("lot", &draw.lot.row.definition.lot_id)
+            .with("account", &account.row.account_id)),
+    }
+}
+
+/// Draws name each lot once, and add up to the amount; none leave the choice to the ledger.
+pub(super) fn add_up(amount: Amount, asked: &[Asked<'_>]) -> Result<(), Refusal> {
+    if asked.is_empty() {
+        return Ok(());
+    }
+    let mut sum = 0;
+    for (at, draw) in asked.iter().enumerate() {
+        if asked.iter().take(at).any(|earlier| earlier.lot.number == draw.lot.number) {
+            return Err(Refusal::new(Reason::DrawsMismatch).with("lot", &draw.lot.row.definition.lot_id));
+        }
+        sum = money::add(sum, draw.amount_minor);
+    }
+    if sum == amount.minor() {
+        return Ok(());
+    }
+    Err(Refusal::new(Reason::DrawsMismatch).with("amount_minor", amount.minor()).with("draws_minor", sum))
 }
 
 /// Refuses two accounts of different funds.

@@ -2,8 +2,9 @@
 //! family is another file and its lines in [`decide`].
 //!
 //! **Precedence.** The same bad order always gets the same refusal, the first that applies of: segregation of duties;
-//! names that do not exist, or exist already; funds mixed; account kinds; closed periods; missing approvals; the order's
-//! own rules; freezes; expiry, purpose and scope; the account's balance; the lot's balance; overflow.
+//! names that do not exist (or an event that cannot be reversed), or exist already; funds mixed; account kinds; closed
+//! periods; missing approvals; the order's own rules; freezes; expiry, purpose and scope; the account's balance; the lot's
+//! balance; overflow.
 
 mod control;
 mod guard;

@@ -98,33 +98,52 @@ pub(super) fn record_opening_balance(
         if lots.iter().any(|other: &LotOpened| other.definition.lot_id == definition.lot_id) {
             return Err(Refusal::new(Reason::LotExists).with("lot", &definition.lot_id));
         }
+        let same_document = |other: &&LotOpened| {
+            other.definition.issuer_id == definition.issuer_id
+                && other.definition.document_number == definition.document_number
+        };
+        if let Some(other) = lots.iter().find(same_document) {
+            return Err(Refusal::new(Reason::DuplicateDocument)
+                .with("document_number", &definition.document_number)
+                .with("issuer", &definition.issuer_id)
+                .with("other_lot", &other.definition.lot_id));
+        }
         let lot = LotNumber::after(case.state.lots.len().saturating_add(lots.len()));
         lots.push(LotOpened { lot, fund: fund.number, definition });
+    }
+    let mut named = Vec::with_capacity(lines.len());
+    for line in lines {
+        let account = case.account(&line.account)?;
+        let new = line.lot.as_ref().and_then(|lot_id| lots.iter().find(|lot| lot.definition.lot_id == *lot_id));
+        let lot = match (&line.lot, new) {
+            (None, _) => None,
+            (Some(_), Some(new)) => Some((new.lot, new.fund)),
+            (Some(lot_id), None) => case.lot(lot_id).map(|lot| Some((lot.number, lot.row.fund)))?,
+        };
+        named.push((account, lot, line));
+    }
+    for (account, lot, line) in &named {
+        if account.row.fund != fund.number {
+            return Err(Refusal::new(Reason::FundMixed).with("account", &line.account).with("fund", fund_id));
+        }
+        if let (Some(lot_id), Some((_, of_lot))) = (&line.lot, lot)
+            && *of_lot != fund.number
+        {
+            return Err(Refusal::new(Reason::FundMixed).with("lot", lot_id).with("fund", fund_id));
+        }
     }
     let mut legs = Vec::with_capacity(lines.len());
     let (mut authority, mut cash) = (0_i64, 0_i64);
     let mut total = 0;
-    for line in lines {
-        let account = case.account(&line.account)?;
-        if account.row.fund != fund.number {
-            return Err(Refusal::new(Reason::FundMixed).with("account", &line.account).with("fund", fund_id));
+    for (account, lot, line) in named {
+        let tracks_lots = account.row.kind.tracks_lots();
+        if lot.is_some() != tracks_lots {
+            return Err(Refusal::new(Reason::AccountKindNotAllowed)
+                .with("account", &line.account)
+                .with("kind", account.row.kind.as_str())
+                .with("tracks_lots", tracks_lots));
         }
-        let lot = match (&line.lot, account.row.kind.tracks_lots()) {
-            (None, false) => LotNumber::NONE,
-            (Some(lot_id), true) => match lots.iter().find(|lot| lot.definition.lot_id == *lot_id) {
-                Some(lot) => lot.lot,
-                None => case.lot(lot_id).and_then(|lot| {
-                    let mixed = || Refusal::new(Reason::FundMixed).with("lot", lot_id).with("fund", fund_id);
-                    if lot.row.fund == fund.number { Ok(lot.number) } else { Err(mixed()) }
-                })?,
-            },
-            (Some(_), false) | (None, true) => {
-                return Err(Refusal::new(Reason::AccountKindNotAllowed)
-                    .with("account", &line.account)
-                    .with("kind", account.row.kind.as_str())
-                    .with("tracks_lots", account.row.kind.tracks_lots()));
-            }
-        };
+        let lot = lot.map_or(LotNumber::NONE, |(number, _)| number);
         let leg = match account.row.kind.normal_side() {
             NormalSide::Debit => debit(account.number, lot, line.amount.minor()),
             NormalSide::Credit => credit(account.number, lot, line.amount.minor()),

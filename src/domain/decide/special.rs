@@ -5,15 +5,18 @@
 
 use std::collections::BTreeSet;
 
-use super::guard::{AccountRef, Case, Checkers, Freezes, LotRef, Spending, credit, debit, kind_is, same_fund};
+use super::guard::{
+    AccountRef, Asked, Case, Checkers, Freezes, LotRef, Spending, add_up, credit, debit, kind_is, lots_of_fund,
+    same_fund,
+};
 use super::setup::{new_document, new_lot};
 use crate::domain::account::AccountKind as Kind;
 use crate::domain::command::{Adjustment, ExecutePayment, Movement};
 use crate::domain::event::{AdjustmentKind, Decision, Event, Leg, Payload, PaymentExecuted};
 use crate::domain::fund::{LotDefinition, LotOpened, LotStage, PlanStep};
 use crate::domain::ids::{
-    AccountId, AccountNumber, BankReference, Code, ContractId, ContractNumber, DocumentNumber, FundNumber, IssuerId,
-    LegalBasis, LotId, LotNumber, PayeeRef, PaymentId, ReasonCode, UnitNumber,
+    AccountId, AccountNumber, BankReference, Code, ContractId, DocumentNumber, FundNumber, IssuerId, LegalBasis, LotId,
+    LotNumber, PayeeRef, PaymentId, ReasonCode, UnitNumber,
 };
 use crate::domain::money::{self, Amount};
 use crate::domain::refusal::{Reason, Refusal};
@@ -45,10 +48,10 @@ pub(super) fn allocate_budget(
     movement: &Movement,
     document_number: Option<DocumentNumber>,
 ) -> Result<Decision, Refusal> {
-    let (from, to) = two_accounts(case, movement)?;
-    kind_is(from, &[Kind::AuthorityUnallocated])?;
-    kind_is(to, &[Kind::AuthorityUnallocated, Kind::AuthorityUnit])?;
-    move_authority(case, movement, from, to, Payload::BudgetAllocated { document_number })
+    let named = Named::in_one_fund(case, movement)?;
+    kind_is(named.from, &[Kind::AuthorityUnallocated])?;
+    kind_is(named.to, &[Kind::AuthorityUnallocated, Kind::AuthorityUnit])?;
+    move_authority(case, movement, &named, Payload::BudgetAllocated { document_number })
 }
 
 /// 追加, 追减, 调剂.
@@ -93,11 +96,11 @@ pub(super) fn approve_plan(
     movement: &Movement,
     document_number: Option<DocumentNumber>,
 ) -> Result<Decision, Refusal> {
-    let (from, to) = two_accounts(case, movement)?;
-    kind_is(from, &[Kind::AuthorityUnit])?;
-    kind_is(to, &[Kind::AuthorityPlan])?;
-    same_unit(from, to)?;
-    move_authority(case, movement, from, to, Payload::PlanApproved { document_number })
+    let named = Named::in_one_fund(case, movement)?;
+    kind_is(named.from, &[Kind::AuthorityUnit])?;
+    kind_is(named.to, &[Kind::AuthorityPlan])?;
+    same_unit(named.from, named.to)?;
+    move_authority(case, movement, &named, Payload::PlanApproved { document_number })
 }
 
 /// 合同占用: PLAN (or UNIT, where the plan is optional) to COMMITTED of the same unit.
@@ -108,16 +111,18 @@ pub(super) fn commit_authority(
     ocid: Option<Code>,
     payee: PayeeRef,
 ) -> Result<Decision, Refusal> {
-    let (from, to) = two_accounts(case, movement)?;
+    let named = Named::of(case, movement)?;
+    let Named { from, to, .. } = named;
     if let Some(known) = case.state.contract_names.get(&contract_id).and_then(|number| case.state.contract(*number))
         && (known.payee != payee || known.fund != from.row.fund)
     {
         return Err(Refusal::new(Reason::ContractExists).with("contract", &contract_id));
     }
+    named.share_a_fund()?;
     plan_first(case, from, &[Kind::AuthorityPlan])?;
     kind_is(to, &[Kind::AuthorityCommitted])?;
     same_unit(from, to)?;
-    move_authority(case, movement, from, to, Payload::Committed { contract_id, ocid, payee })
+    move_authority(case, movement, &named, Payload::Committed { contract_id, ocid, payee })
 }
 
 /// Releases a commitment, back to the plan.
@@ -126,17 +131,22 @@ pub(super) fn release_commitment(
     movement: &Movement,
     contract_id: ContractId,
 ) -> Result<Decision, Refusal> {
-    let (from, to) = two_accounts(case, movement)?;
-    let (_, contract) = contract_of(case, &contract_id, from.row.fund)?;
+    let named = Named::of(case, movement)?;
+    let Named { from, to, .. } = named;
+    let contract = contract_of(case, &contract_id)?;
+    named.share_a_fund()?;
+    contract_of_fund(contract, from.row.fund)?;
     kind_is(from, &[Kind::AuthorityCommitted])?;
     kind_is(to, &[Kind::AuthorityPlan, Kind::AuthorityUnit])?;
     same_unit(from, to)?;
     let fund = case.fund_at(from.row.fund)?;
     case.admit(fund, movement.amount.minor(), Checkers::NotNeeded)?;
+    add_up(movement.amount, &named.asked)?;
     within_contract(contract, from, movement.amount.minor())?;
+    each_within_contract(contract, from, &named.asked)?;
+    case.is_free(&[from], &named.asked)?;
     let spending = Spending { purpose: None, contract: Some(contract) };
-    let draws = case.draws(from, movement.amount, &movement.draws, spending)?;
-    each_within_contract(case, contract, from, &draws)?;
+    let draws = case.draws(from, movement.amount, &named.asked, spending)?;
     case.settle(
         fund,
         transfer(from.number, to.number, &draws),
@@ -169,6 +179,7 @@ pub(super) fn receive_cash(
 pub(super) fn execute_payment(case: Case<'_>, payment: ExecutePayment) -> Result<Decision, Refusal> {
     let from = case.account(&payment.from)?;
     let fund = case.fund_at(from.row.fund)?;
+    let asked = case.asked(&payment.draws)?;
     if let Some(first) = case.state.payment(&payment.payment_id) {
         return Err(Refusal::new(Reason::PaymentExists)
             .with("payment", &payment.payment_id)
@@ -176,20 +187,26 @@ pub(super) fn execute_payment(case: Case<'_>, payment: ExecutePayment) -> Result
     }
     let unit = paying_unit(case, &payment, from)?;
     let contract = match &payment.contract_id {
-        Some(contract_id) => Some(contract_of(case, contract_id, fund.number)?.1),
+        Some(contract_id) => Some(contract_of(case, contract_id)?),
         None => None,
     };
     let used = case.account_for(fund.number, Kind::AuthorityUsed, unit)?;
     let fund_lot = case.account_for(fund.number, Kind::FundLot, UnitNumber::default())?;
     let clearing = case.account_for(fund.number, Kind::Clearing, UnitNumber::default())?;
+    lots_of_fund(from, &asked)?;
+    if let Some(contract) = contract {
+        contract_of_fund(contract, fund.number)?;
+    }
     plan_first(case, from, &[Kind::AuthorityPlan, Kind::AuthorityCommitted, Kind::AuthorityCarry])?;
     case.admit(fund, payment.amount.minor(), Checkers::Needed)?;
-    under_contract(&payment, contract, from)?;
+    add_up(payment.amount, &asked)?;
+    under_contract(&payment, contract, from, &asked)?;
     let mut spending = Spending { purpose: Some(&payment.purpose), contract: None };
     if from.row.kind == Kind::AuthorityCommitted {
         spending.contract = contract;
     }
     case.payee_is_free(payment.payee)?;
+    case.is_free(&[from, fund_lot], &asked)?;
     if let Some(code) =
         payment.economic_code.as_ref().filter(|code| !in_scope(&fund.row.definition.economic_codes, code))
     {
@@ -197,10 +214,7 @@ pub(super) fn execute_payment(case: Case<'_>, payment: ExecutePayment) -> Result
             .with("economic_code", code)
             .with("fund", &fund.row.definition.fund_id));
     }
-    let draws = case.draws(from, payment.amount, &payment.draws, spending)?;
-    if let Some(contract) = spending.contract {
-        each_within_contract(case, contract, from, &draws)?;
-    }
+    let draws = case.draws(from, payment.amount, &asked, spending)?;
     let mut legs = Vec::with_capacity(draws.len().saturating_mul(3).saturating_add(1));
     legs.extend(draws.iter().map(|(lot, drawn)| debit(from.number, *lot, *drawn)));
     legs.extend(draws.iter().map(|(lot, drawn)| credit(used.number, *lot, *drawn)));
@@ -226,6 +240,10 @@ pub(super) fn clear_payments(
     payment_ids: Vec<PaymentId>,
     bank_reference: BankReference,
 ) -> Result<Decision, Refusal> {
+    for payment_id in &payment_ids {
+        payment_of(case, payment_id)?;
+    }
+    new_bank_reference(case, &bank_reference)?;
     let mut fund: Option<FundNumber> = None;
     let mut sum = 0;
     for payment_id in &payment_ids {
@@ -235,7 +253,6 @@ pub(super) fn clear_payments(
         }
         sum = money::add(sum, payment.amount_minor);
     }
-    new_bank_reference(case, &bank_reference)?;
     let fund = case.fund_at(fund.unwrap_or_default())?;
     let clearing = case.account_for(fund.number, Kind::Clearing, UnitNumber::default())?;
     let treasury = case.account_for(fund.number, Kind::Treasury, UnitNumber::default())?;
@@ -359,7 +376,8 @@ fn has_lapsed(case: Case<'_>, lot: LotRef<'_>) -> bool {
     match (lot.row.definition.expires_on, lot.row.stage) {
         (Some(last_day), _) => case.date() >= last_day,
         (None, LotStage::Carried { year }) => case.date().year() > year,
-        (None, LotStage::Open | LotStage::Lapsed) => false,
+        (None, LotStage::Open) => false,
+        (None, LotStage::Lapsed) => true,
     }
 }
 
@@ -377,23 +395,44 @@ fn emptied(case: Case<'_>, lot: LotRef<'_>, kinds: &[Kind]) -> (Vec<Leg>, i64) {
     (legs, sum)
 }
 
-fn two_accounts<'a>(case: Case<'a>, movement: &Movement) -> Result<(AccountRef<'a>, AccountRef<'a>), Refusal> {
-    let from = case.account(&movement.from)?;
-    let to = case.account(&movement.to)?;
-    same_fund(from, to)?;
-    Ok((from, to))
+/// What a movement names.
+struct Named<'a> {
+    from: AccountRef<'a>,
+    to: AccountRef<'a>,
+    asked: Vec<Asked<'a>>,
+}
+
+impl<'a> Named<'a> {
+    fn of(case: Case<'a>, movement: &Movement) -> Result<Self, Refusal> {
+        let from = case.account(&movement.from)?;
+        let to = case.account(&movement.to)?;
+        Ok(Self { from, to, asked: case.asked(&movement.draws)? })
+    }
+
+    fn in_one_fund(case: Case<'a>, movement: &Movement) -> Result<Self, Refusal> {
+        let named = Self::of(case, movement)?;
+        named.share_a_fund()?;
+        Ok(named)
+    }
+
+    fn share_a_fund(&self) -> Result<(), Refusal> {
+        same_fund(self.from, self.to)?;
+        lots_of_fund(self.from, &self.asked)
+    }
 }
 
 fn move_authority(
     case: Case<'_>,
     movement: &Movement,
-    from: AccountRef<'_>,
-    to: AccountRef<'_>,
+    named: &Named<'_>,
     payload: Payload,
 ) -> Result<Decision, Refusal> {
+    let Named { from, to, asked } = named;
     let fund = case.fund_at(from.row.fund)?;
     case.admit(fund, movement.amount.minor(), Checkers::Needed)?;
-    let draws = case.draws(from, movement.amount, &movement.draws, Spending::default())?;
+    add_up(movement.amount, asked)?;
+    case.is_free(&[*from], asked)?;
+    let draws = case.draws(*from, movement.amount, asked, Spending::default())?;
     case.settle(fund, transfer(from.number, to.number, &draws), payload, Freezes::Hold)
 }
 
@@ -442,23 +481,26 @@ fn paying_unit(case: Case<'_>, payment: &ExecutePayment, from: AccountRef<'_>) -
     }
 }
 
-fn contract_of<'a>(
-    case: Case<'a>,
-    contract_id: &ContractId,
-    fund: FundNumber,
-) -> Result<(ContractNumber, &'a Contract), Refusal> {
+fn contract_of<'a>(case: Case<'a>, contract_id: &ContractId) -> Result<&'a Contract, Refusal> {
     let number = case.state.contract_names.get(contract_id).copied();
-    let found = number.and_then(|number| case.state.contract(number).map(|contract| (number, contract)));
-    let (number, contract) =
-        found.ok_or_else(|| Refusal::new(Reason::ContractNotFound).with("contract", contract_id))?;
-    if contract.fund != fund {
-        return Err(Refusal::new(Reason::FundMixed).with("contract", contract_id));
+    let found = number.and_then(|number| case.state.contract(number));
+    found.ok_or_else(|| Refusal::new(Reason::ContractNotFound).with("contract", contract_id))
+}
+
+fn contract_of_fund(contract: &Contract, fund: FundNumber) -> Result<(), Refusal> {
+    if contract.fund == fund {
+        return Ok(());
     }
-    Ok((number, contract))
+    Err(Refusal::new(Reason::FundMixed).with("contract", &contract.contract_id))
 }
 
 /// A payment's relation to its contract: to the contractor, and within what is committed.
-fn under_contract(payment: &ExecutePayment, contract: Option<&Contract>, from: AccountRef<'_>) -> Result<(), Refusal> {
+fn under_contract(
+    payment: &ExecutePayment,
+    contract: Option<&Contract>,
+    from: AccountRef<'_>,
+    asked: &[Asked<'_>],
+) -> Result<(), Refusal> {
     let Some(contract) = contract else {
         if from.row.kind == Kind::AuthorityCommitted {
             return Err(Refusal::new(Reason::ContractNotFound).with("account", &from.row.account_id));
@@ -469,7 +511,8 @@ fn under_contract(payment: &ExecutePayment, contract: Option<&Contract>, from: A
         return Err(Refusal::new(Reason::PayeeMismatch).with("contract", &contract.contract_id));
     }
     if from.row.kind == Kind::AuthorityCommitted {
-        return within_contract(contract, from, payment.amount.minor());
+        within_contract(contract, from, payment.amount.minor())?;
+        return each_within_contract(contract, from, asked);
     }
     if from.row.kind == Kind::AuthorityCarry {
         return over_contract(contract, contract.carried_minor, payment.amount.minor());
@@ -496,19 +539,12 @@ fn over_contract(contract: &Contract, open: i64, asked: i64) -> Result<(), Refus
         .with("asked_minor", asked))
 }
 
-fn each_within_contract(
-    case: Case<'_>,
-    contract: &Contract,
-    from: AccountRef<'_>,
-    draws: &[(LotNumber, i64)],
-) -> Result<(), Refusal> {
-    for (lot, drawn) in draws {
-        over_contract(contract, contract.open_minor(from.number, *lot), *drawn).map_err(|refusal| {
-            match case.state.lot(*lot) {
-                Some(lot) => refusal.with("lot", &lot.definition.lot_id),
-                None => refusal,
-            }
-        })?;
+/// Automatic draws keep within the contract by themselves.
+fn each_within_contract(contract: &Contract, from: AccountRef<'_>, asked: &[Asked<'_>]) -> Result<(), Refusal> {
+    for Asked { lot, amount_minor } in asked {
+        let open = contract.open_minor(from.number, lot.number);
+        over_contract(contract, open, *amount_minor)
+            .map_err(|refusal| refusal.with("lot", &lot.row.definition.lot_id))?;
     }
     Ok(())
 }

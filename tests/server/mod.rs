@@ -1,0 +1,229 @@
+//! The real binary serving a real directory on a loopback port, for tests.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::arithmetic_side_effects,
+    clippy::must_use_candidate,
+    reason = "shared by tests, each of which uses a part"
+)]
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use fundledger::pb::Date;
+use fundledger::pb::v1::ledger_service_client::LedgerServiceClient;
+use fundledger::pb::v1::query_service_client::QueryServiceClient;
+use fundledger::pb::v1::{self, command::Payload};
+use tempfile::TempDir;
+use tonic::transport::Channel;
+
+/// The binary under test.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_fundledger");
+/// A date that the set-up leaves open.
+pub const DATE: Date = Date { year: 2026, month: 6, day: 15 };
+
+/// Runs the binary to its end.
+pub fn run(arguments: &[&str]) -> Output {
+    Command::new(BINARY).args(arguments).output().unwrap()
+}
+
+/// Standard error as text.
+pub fn errors(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A ledger in a directory of its own.
+pub struct Served {
+    pub directory: TempDir,
+    pub address: String,
+    server: Option<Child>,
+}
+
+impl Served {
+    /// Creates a ledger and serves it.
+    pub fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let data = directory.path().join("data");
+        let created = run(&["init", "--origin", "test.invalid/funds", "--data", data.to_str().unwrap()]);
+        assert!(created.status.success(), "{}", errors(&created));
+        let mut served = Self { directory, address: String::new(), server: None };
+        served.start();
+        served
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// Starts the server and waits until it listens.
+    pub fn start(&mut self) {
+        let mut child = spawn(&self.data());
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let address = lines
+            .by_ref()
+            .map(Result::unwrap)
+            .find_map(|line| line.strip_prefix("listening on http://").map(str::to_owned));
+        // The rest goes nowhere, but somebody must read it.
+        std::thread::spawn(move || lines.count());
+        self.address = address.expect("the server did not start");
+        self.server = Some(child);
+    }
+
+    /// kill -9.
+    pub fn kill(&mut self) {
+        let mut child = self.server.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// SIGTERM; the server must end by itself, with exit code 0.
+    pub fn stop(&mut self) {
+        let mut child = self.server.take().unwrap();
+        let status = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+        assert!(status.success());
+        assert!(child.wait().unwrap().success());
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub async fn channel(&self) -> Channel {
+        Channel::from_shared(self.url()).unwrap().connect().await.unwrap()
+    }
+
+    pub async fn ledger(&self) -> LedgerServiceClient<Channel> {
+        LedgerServiceClient::new(self.channel().await)
+            .max_decoding_message_size(64 << 20)
+            .max_encoding_message_size(64 << 20)
+    }
+
+    pub async fn query(&self) -> QueryServiceClient<Channel> {
+        QueryServiceClient::new(self.channel().await).max_decoding_message_size(64 << 20)
+    }
+
+    /// Posts commands that must all be accepted; gives the receipts.
+    pub async fn accept(&self, commands: Vec<v1::Command>) -> Vec<v1::Receipt> {
+        let answer = self.ledger().await.post(v1::PostRequest { commands, validate_only: false }).await.unwrap();
+        answer.into_inner().results.into_iter().map(receipt).collect()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.server.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Starts the server without waiting for it.
+pub fn spawn(data: &Path) -> Child {
+    let mut command = Command::new(BINARY);
+    command.args(["serve", "--insecure-dev", "--quiet", "--listen", "127.0.0.1:0", "--data"]).arg(data);
+    command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+pub fn receipt(result: v1::PostResult) -> v1::Receipt {
+    match result.outcome {
+        Some(v1::post_result::Outcome::Receipt(receipt)) => receipt,
+        other => panic!("not accepted: {other:?}"),
+    }
+}
+
+pub fn command(request_id: &str, payload: Payload) -> v1::Command {
+    v1::Command {
+        request_id: request_id.to_owned(),
+        business_date: Some(DATE),
+        actor: "maker-1".to_owned(),
+        checkers: vec!["checker-1".to_owned()],
+        payload: Some(payload),
+    }
+}
+
+/// A fund with one lot of 1,000,000.00, half of it in the hands of unit U, and the cash for all of it.
+pub fn set_up() -> Vec<v1::Command> {
+    use v1::AccountKind as Kind;
+    let account = |account_id: &str, kind: Kind, unit_id: &str| {
+        Payload::OpenAccount(Box::new(v1::OpenAccount {
+            account_id: account_id.to_owned(),
+            fund_id: "F".to_owned(),
+            kind: kind.into(),
+            unit_id: unit_id.to_owned(),
+        }))
+    };
+    let payloads = vec![
+        Payload::SetPolicy(Box::new(v1::SetPolicy {
+            policy_id: "P".to_owned(),
+            version: 1,
+            effective_from: Some(Date { year: 2026, month: 1, day: 1 }),
+            plan_step: v1::PlanStep::Optional.into(),
+            checker_tiers: Vec::new(),
+            document_sha256: vec![1; 32].into(),
+        })),
+        Payload::DefineFund(Box::new(v1::DefineFund {
+            fund_id: "F".to_owned(),
+            name: "试点专项资金".to_owned(),
+            family: v1::FundFamily::Special.into(),
+            policy_id: "P".to_owned(),
+            legal_basis: "预算法".to_owned(),
+            ..Default::default()
+        })),
+        account("source", Kind::AuthoritySource, ""),
+        account("unallocated", Kind::AuthorityUnallocated, ""),
+        account("carry", Kind::AuthorityCarry, ""),
+        account("recalled", Kind::AuthorityRecalled, ""),
+        account("treasury", Kind::Treasury, ""),
+        account("lots", Kind::FundLot, ""),
+        account("clearing", Kind::Clearing, ""),
+        account("U.unit", Kind::AuthorityUnit, "U"),
+        account("U.plan", Kind::AuthorityPlan, "U"),
+        account("U.used", Kind::AuthorityUsed, "U"),
+        Payload::IssueBudget(Box::new(v1::IssueBudget {
+            lot_id: "LOT-1".to_owned(),
+            to_account_id: "unallocated".to_owned(),
+            amount_minor: 100_000_000,
+            issuer_id: "PROVINCE".to_owned(),
+            document_number: "财农〔2026〕12号".to_owned(),
+            document_sha256: vec![2; 32].into(),
+            ..Default::default()
+        })),
+        Payload::ReceiveCash(Box::new(v1::ReceiveCash {
+            lot_id: "LOT-1".to_owned(),
+            amount_minor: 100_000_000,
+            bank_reference: "cash 1".to_owned(),
+        })),
+        Payload::AllocateBudget(Box::new(v1::AllocateBudget {
+            movement: Some(v1::AuthorityMovement {
+                from_account_id: "unallocated".to_owned(),
+                to_account_id: "U.unit".to_owned(),
+                amount_minor: 50_000_000,
+                draws: Vec::new(),
+            }),
+            document_number: String::new(),
+        })),
+    ];
+    payloads.into_iter().enumerate().map(|(at, payload)| command(&format!("set-up-{at}"), payload)).collect()
+}
+
+/// A payment of one fen from unit U.
+pub fn payment(id: &str) -> v1::Command {
+    command(
+        id,
+        Payload::ExecutePayment(Box::new(v1::ExecutePayment {
+            payment_id: id.to_owned(),
+            from_account_id: "U.unit".to_owned(),
+            amount_minor: 1,
+            payee: "Supplier Ltd".to_owned(),
+            purpose: "goods".to_owned(),
+            method: v1::PaymentMethod::Direct.into(),
+            ..Default::default()
+        })),
+    )
+}
