@@ -6,6 +6,9 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stdout,
+    clippy::wildcard_enum_match_arm,
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
     reason = "a test may fail"
 )]
 
@@ -21,9 +24,9 @@ use fundledger::grpc::convert;
 use fundledger::grpc::node::{Node, fold_from_log};
 use fundledger::ledger::clock::SystemClock;
 use fundledger::ledger::{Digests, Ledger, Outcome, Unavailable, create};
+use fundledger::log::LogRead;
 use fundledger::log::memory::{Failure, MemoryLog};
 use fundledger::log::recover::recover;
-use fundledger::log::{Log, LogRead};
 use fundledger::pb::v1;
 use fundledger::projection::Views;
 use server::{BINARY, Served, payment, set_up};
@@ -62,7 +65,7 @@ fn sequences(outcomes: &[Outcome]) -> Vec<(i64, bool)> {
 }
 
 fn entries(log: &MemoryLog) -> i64 {
-    recover(log as &dyn LogRead, Head::EMPTY, |_| Ok(())).unwrap().head.sequence
+    recover(log, Head::EMPTY, |_| Ok(())).unwrap().head.sequence
 }
 
 /// After a failed write or sync nothing is acknowledged; after a restart every key gives exactly one event.
