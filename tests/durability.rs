@@ -24,7 +24,6 @@ use fundledger::grpc::convert;
 use fundledger::grpc::node::{Node, fold_from_log};
 use fundledger::ledger::clock::SystemClock;
 use fundledger::ledger::{Digests, Ledger, Outcome, Unavailable, create};
-use fundledger::log::LogRead;
 use fundledger::log::memory::{Failure, MemoryLog};
 use fundledger::log::recover::recover;
 use fundledger::pb::v1;
