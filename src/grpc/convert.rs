@@ -157,7 +157,13 @@ impl Parser<'_> {
     fn optional_date(&mut self, field: impl Display, date: Option<pb::Date>) -> Option<Option<Day>> {
         match date {
             None => Some(None),
-            Some(date) => self.date(field, Some(date)).map(Some),
+            Some(date) => match self.date(field, Some(date))? {
+                // The stored event writes day 0 for "none".
+                day if day == Day::from_days(0) => {
+                    self.wrong(field, Reason::DateInvalid, "is 1970-01-01, which cannot be stored as an optional date")
+                }
+                day => Some(Some(day)),
+            },
         }
     }
 

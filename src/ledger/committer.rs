@@ -1,5 +1,6 @@
 //! The committer: stores a group, makes it durable once, tells everyone.
 
+use std::ops::ControlFlow;
 use std::sync::{Arc, mpsc::Receiver};
 
 use super::snapshot_files::SnapshotFiles;
@@ -27,8 +28,7 @@ impl Committer {
     /// Runs until the writer is gone, or until a write fails: then nothing is acknowledged any more.
     pub(super) fn run(mut self, groups: &Receiver<Group>) {
         while let Ok(group) = groups.recv() {
-            if let Err(why) = self.commit(group) {
-                self.shared.poison(&why);
+            if self.commit(group).is_break() {
                 break;
             }
         }
@@ -38,15 +38,16 @@ impl Committer {
         }
     }
 
-    fn commit(&mut self, group: Group) -> Result<(), String> {
+    fn commit(&mut self, group: Group) -> ControlFlow<()> {
         let Some(last) = group.blocks.last().map(|block| block.head) else {
             group.answer();
-            return Ok(());
+            return ControlFlow::Continue(());
         };
         if let Err(error) = self.log.append(self.log.head(), &group.blocks) {
-            let why = error.to_string();
-            group.fail(&Unavailable::OutcomeUnknown(why.clone()));
-            return Err(why);
+            // Before anyone is told: whoever learns of it and posts again must find the ledger read-only.
+            self.shared.poison(&error.to_string());
+            group.fail(&unknown(&self.shared));
+            return ControlFlow::Break(());
         }
         self.shared.set_committed(last);
         let Group { blocks, events, replies, snapshot } = group;
@@ -56,7 +57,7 @@ impl Committer {
         if let (Some(bytes), Some(files)) = (snapshot, &self.snapshots) {
             files.write_behind(last, bytes);
         }
-        Ok(())
+        ControlFlow::Continue(())
     }
 }
 

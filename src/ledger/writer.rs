@@ -213,6 +213,15 @@ impl Writer {
     }
 
     fn decide_all(&mut self, commands: Vec<Prepared>, kind: SubmissionKind) -> Result<Vec<Outcome>, Unavailable> {
+        let before = self.builder.head();
+        match self.decide_each(commands, kind) {
+            // Some of its events are on their way to the disk: "nothing was done" would not be true.
+            Err(Unavailable::ReadOnly(why)) if self.builder.head() != before => Err(Unavailable::OutcomeUnknown(why)),
+            decided => decided,
+        }
+    }
+
+    fn decide_each(&mut self, commands: Vec<Prepared>, kind: SubmissionKind) -> Result<Vec<Outcome>, Unavailable> {
         let now = self.clock.now();
         let mut outcomes = Vec::with_capacity(commands.len());
         if kind == SubmissionKind::Post {

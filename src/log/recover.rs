@@ -6,7 +6,7 @@
 use thiserror::Error;
 
 use super::{Fault, LogRead};
-use crate::format::block::{Assembler, Block, check_chain, key, parse_key, parse_value};
+use crate::format::block::{Assembler, Block, BlockError, check_chain, key, parse_key, parse_value};
 use crate::format::record::Head;
 
 /// What recovery found.
@@ -46,34 +46,37 @@ pub fn recover(
     let mut wrong: Option<String> = None;
     for item in reader.values_from(&key(from.next_sequence(), 0)) {
         let (key, value) = item?;
-        if let Some(what) = &wrong {
-            if is_sound(&key, &value) && parse_key(&key).is_some_and(|(sequence, _)| sequence > head.next_sequence()) {
-                return Err(RecoverError::Damaged { sequence: head.next_sequence(), what: what.clone() });
-            }
-            unfinished.push(key);
-            continue;
-        }
-        let block = parse_value(&key, &value).and_then(|part| assembler.push(part));
-        match block {
-            Ok(None) => unfinished.push(key),
-            Ok(Some(block)) => match check_chain(&block, head) {
-                Ok(()) => {
+        if wrong.is_none() {
+            let block = parse_value(&key, &value).and_then(|part| assembler.push(part));
+            match block.and_then(|block| continued(block, head)) {
+                Ok(Some(block)) => {
                     visit(&block)?;
                     head = block.head;
                     unfinished.clear();
+                    continue;
                 }
-                Err(error) => {
-                    wrong = Some(error.to_string());
-                    unfinished.push(key);
-                }
-            },
-            Err(error) => {
-                wrong = Some(error.to_string());
-                unfinished.push(key);
+                Ok(None) => {}
+                Err(error) => wrong = Some(error.to_string()),
             }
         }
+        // Blocks are stored in order: no crash leaves a sound one behind a gap.
+        if let Some(what) = &wrong
+            && is_sound(&key, &value)
+            && parse_key(&key).is_some_and(|(sequence, _)| sequence > head.next_sequence())
+        {
+            return Err(RecoverError::Damaged { sequence: head.next_sequence(), what: what.clone() });
+        }
+        unfinished.push(key);
     }
     Ok(Recovered { head, unfinished })
+}
+
+/// A block, where one is complete, that continues the log.
+fn continued(block: Option<Block>, head: Head) -> Result<Option<Block>, BlockError> {
+    if let Some(block) = &block {
+        check_chain(block, head)?;
+    }
+    Ok(block)
 }
 
 fn is_sound(key: &[u8], value: &[u8]) -> bool {
