@@ -154,7 +154,7 @@ impl Parser<'_> {
         }
     }
 
-    fn optional_date(&mut self, field: impl Display, date: Option<pb::Date>) -> Option<Option<Day>> {
+    fn optional_date(&mut self, field: impl Display + Copy, date: Option<pb::Date>) -> Option<Option<Day>> {
         match date {
             None => Some(None),
             Some(date) => match self.date(field, Some(date))? {

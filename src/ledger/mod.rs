@@ -372,8 +372,14 @@ impl Ledger {
         let Some(Threads { writer, committer, snapshots }) = threads else { return Ok(()) };
         let (reply, _) = oneshot::channel();
         let close = Submission { commands: Vec::new(), kind: SubmissionKind::Close, reply };
-        // A full queue is waited for; a closed one means that the writer has ended already.
-        drop(self.submit.blocking_send(close));
+        // A full queue empties soon: the writer is at it. A closed one means that the writer has ended already.
+        let mut waiting = Some(close);
+        while let Some(close) = waiting.take() {
+            if let Err(mpsc::error::TrySendError::Full(close)) = self.submit.try_send(close) {
+                waiting = Some(close);
+                std::thread::yield_now();
+            }
+        }
         let panicked = |_| Fault::new("closing the ledger", "a thread of it had panicked");
         let finished = writer.join().map_err(panicked)?;
         committer.join().map_err(panicked)?;

@@ -319,6 +319,7 @@ fn a_snapshot_answers_as_a_replay_does() {
         assert_eq!(answers(one), answers(other));
 
         ledger.close().unwrap();
+        drop(ledger);
         drop(directory);
         let files = || std::fs::read_dir(path.join("snapshots")).unwrap().map(|file| file.unwrap().path());
         assert_eq!(files().count(), 1);
