@@ -23,7 +23,7 @@ use fundledger::format::record::Head;
 use fundledger::grpc::convert;
 use fundledger::grpc::node::{Node, fold_from_log};
 use fundledger::ledger::clock::SystemClock;
-use fundledger::ledger::{Digests, Ledger, Outcome, Unavailable, create};
+use fundledger::ledger::{Digests, Genesis, Ledger, Outcome, Unavailable, create};
 use fundledger::log::memory::{Failure, MemoryLog};
 use fundledger::log::recover::recover;
 use fundledger::pb::v1;
@@ -42,7 +42,7 @@ fn open(log: &MemoryLog) -> Ledger {
 
 fn new_log() -> MemoryLog {
     let mut log = MemoryLog::default();
-    create(&mut log, "test.invalid/funds", true, &SystemClock).unwrap();
+    create(&mut log, Genesis::of_development("test.invalid/funds"), &SystemClock).unwrap();
     log
 }
 

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use fundledger::audit::{self, Depth, Evidence, Options, Report, Verdict, read_bundle};
 use fundledger::domain::account::AccountKind as Kind;
+use fundledger::domain::approval::Approvals;
 use fundledger::domain::command::{
     Adjustment, Command, Draw, Envelope, ExecutePayment, FreezeScope, Movement, OpeningLine, Order, PaymentMethod,
 };
@@ -67,7 +68,8 @@ fn digests() -> Digests {
 /// Posts commands one after another, each in a group of its own, to a ledger in memory; gives what the log then holds.
 async fn written(commands: Vec<Command>) -> (Values, Vec<Outcome>) {
     let mut log = MemoryLog::default();
-    ledger::create(&mut log, ORIGIN, false, &NOW).unwrap();
+    let genesis = ledger::Genesis { origin: ORIGIN, development: false, administrators: &[] };
+    ledger::create(&mut log, genesis, &NOW).unwrap();
     let ledger = Ledger::open_log(Box::new(log.clone()), &digests(), Box::new(NOW), Box::new(|_| {})).unwrap();
     let mut outcomes = Vec::new();
     for command in commands {
@@ -285,7 +287,7 @@ fn command(key: &str, date: &str, checkers: &[&str], order: Order) -> Command {
         request_id: n(RequestId::parse(key)),
         business_date: day(date),
         actor: n(ActorId::parse("alice")),
-        checkers,
+        approvals: Approvals::Named(checkers),
     };
     Command { envelope, order }
 }
@@ -373,6 +375,7 @@ fn story() -> Vec<Command> {
             CheckerTier { from_minor: 5_000_000, checkers: 2 },
         ],
         document_sha256: [6; 32],
+        signed_approvals: false,
     };
     tell("2026-01-05", Order::SetPolicy { policy_id: n(PolicyId::parse("P-1")), policy });
     let mut roads = fund("ROADS", "道路专项资金", "CNY", 2);

@@ -57,7 +57,8 @@ fn of_result(result: &v1::PostResult) -> Seen {
 }
 
 async fn post(served: &Served, commands: Vec<v1::Command>) -> Result<Vec<v1::PostResult>, Status> {
-    let answer = served.ledger().await.post(v1::PostRequest { commands, validate_only: false }).await;
+    let answer =
+        served.ledger().await.post(v1::PostRequest { commands, validate_only: false, approved_batch: None }).await;
     answer.map(|answer| answer.into_inner().results)
 }
 
@@ -304,7 +305,11 @@ async fn validating_writes_nothing() {
     let before = head(&served).await;
     let mut ledger = served.ledger().await;
     let commands = vec![payment("v-1"), pay(|payment| payment.from_account_id = "nobody".to_owned())];
-    let answer = ledger.post(v1::PostRequest { commands, validate_only: true }).await.unwrap().into_inner();
+    let answer = ledger
+        .post(v1::PostRequest { commands, validate_only: true, approved_batch: None })
+        .await
+        .unwrap()
+        .into_inner();
     assert_eq!(server::receipt(answer.results[0].clone()).sequence, 0);
     assert_eq!(of_result(&answer.results[1]).reason, "ACCOUNT_NOT_FOUND");
     assert_eq!(head(&served).await, before);

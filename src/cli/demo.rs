@@ -24,6 +24,7 @@ use crate::format::codec;
 use crate::format::record::split_entry;
 use crate::grpc::node::Node;
 use crate::grpc::server;
+use crate::ledger::Genesis;
 use crate::ledger::clock::SystemClock;
 use crate::ledger::directory::{DataDirectory, log_path};
 use crate::log::sled::{SledLog, forge};
@@ -78,7 +79,7 @@ impl<'a> Tour<'a> {
         let runtime = Runtime::new().map_err(failed)?;
         let directory = tempfile::Builder::new().prefix("fundledger-demo-").tempdir().map_err(failed)?;
         let data = directory.path().join("ledger");
-        drop(DataDirectory::create(&data, "demo.invalid/funds", true, &SystemClock)?);
+        drop(DataDirectory::create(&data, Genesis::of_development("demo.invalid/funds"), &SystemClock)?);
         let node = Node::open(&data, Box::new(SystemClock))?;
         let (stop, stopped) = oneshot::channel::<()>();
         let (url, served) = runtime.block_on(async {
@@ -168,7 +169,8 @@ impl<'a> Tour<'a> {
         };
         let lang = self.globals.lang;
         let answer = connect::with(&self.globals, async |connection| {
-            let request = v1::PostRequest { commands: vec![command.clone()], validate_only: false };
+            let request =
+                v1::PostRequest { commands: vec![command.clone()], validate_only: false, approved_batch: None };
             let answer = connection.ledger().post(connection.request(request)).await;
             Ok(answer.map_err(|status| connection.failure(&status))?.into_inner())
         })?;

@@ -17,6 +17,7 @@ pub mod evidence;
 pub mod export;
 pub mod import;
 pub mod init;
+pub mod keys;
 pub mod render;
 pub mod serve;
 pub mod trace;
@@ -53,6 +54,8 @@ pub enum Command {
     Demo(demo::DemoArgs),
     /// Load a running or a temporary ledger over real gRPC, and print how fast it was.
     Bench(bench::BenchArgs),
+    /// Make key pairs for persons who sign.
+    Keys(keys::KeysArgs),
     /// Follow money forwards from a lot, or backwards from a payment or a payee.
     Trace(trace::TraceArgs),
 }
@@ -68,6 +71,7 @@ impl Command {
             Self::Export(args) => export::run(globals, args, out),
             Self::Demo(args) => demo::run(globals, args, out),
             Self::Bench(args) => bench::run(globals, args, out),
+            Self::Keys(args) => keys::run(globals, args, out),
             Self::Trace(args) => trace::run(globals, args, out),
         }
     }

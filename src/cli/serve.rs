@@ -13,6 +13,7 @@ use tracing_subscriber::EnvFilter;
 use super::{Failure, Globals};
 use crate::grpc::node::Node;
 use crate::grpc::server::{self, Limits};
+use crate::ledger::Genesis;
 use crate::ledger::OpenError;
 use crate::ledger::clock::SystemClock;
 use crate::ledger::directory::{DataDirectory, is_empty};
@@ -53,7 +54,7 @@ pub fn run(globals: &Globals, args: &ServeArgs, out: &mut dyn Write) -> Result<(
         )));
     }
     if is_empty(&args.data).map_err(|fault| Failure::Unavailable(fault.to_string()))? {
-        drop(DataDirectory::create(&args.data, DEVELOPMENT_ORIGIN, true, &SystemClock)?);
+        drop(DataDirectory::create(&args.data, Genesis::of_development(DEVELOPMENT_ORIGIN), &SystemClock)?);
     }
     let node = Node::open(&args.data, Box::new(SystemClock))?;
     let runtime = Runtime::new().map_err(|error| Failure::Unavailable(format!("starting the runtime: {error}")))?;

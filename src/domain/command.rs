@@ -1,13 +1,15 @@
 //! Commands: what a client asks for, parsed into values that cannot be malformed, with names as the client gave them.
 
 use super::account::AccountKind;
+use super::approval::{Approvals, PublicKey, Role, Signature};
+use super::authority::ProposedContent;
 use super::fund::{FundDefinition, LotDefinition, PolicyVersion};
 use super::ids::{
     AccountId, ActorId, BankReference, CaseId, Code, ContractId, DocumentDigest, DocumentNumber, FundId, IssuerId,
-    LegalBasis, LotId, PayeeRef, PaymentId, PolicyId, ReasonCode, RequestId, Sequence, UnitId,
+    KeyNumber, LegalBasis, LotId, PayeeRef, PaymentId, PolicyId, ReasonCode, RequestId, Sequence, UnitId,
 };
 use super::money::Amount;
-use super::time::{Day, Period};
+use super::time::{Day, Period, UtcNanos};
 
 /// A command: who asks, under which key, as of which business date, for what.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +30,7 @@ pub struct Envelope {
     /// Maker.
     pub actor: ActorId,
     /// Checkers, in the order given.
-    pub checkers: Vec<ActorId>,
+    pub approvals: Approvals,
 }
 
 /// A draw on a lot, as asked for.
@@ -242,9 +244,67 @@ pub enum Order {
         lot_id: LotId,
         legal_basis: LegalBasis,
     },
+    GrantRole {
+        principal: ActorId,
+        role: Role,
+        fund_id: Option<FundId>,
+    },
+    RevokeRole {
+        principal: ActorId,
+        role: Role,
+        fund_id: Option<FundId>,
+    },
+    RotateKey {
+        principal: ActorId,
+        public_key: Option<PublicKey>,
+    },
+    Propose {
+        content: ProposedContent,
+        expires_at: UtcNanos,
+    },
+    Approve {
+        proposal_id: RequestId,
+        key: KeyNumber,
+        signature: Signature,
+    },
+    Withdraw {
+        proposal_id: RequestId,
+    },
 }
 
 impl Order {
+    /// Whether it says which lots it draws on, where it draws on any: what is signed leaves no choice to the ledger.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the others draw on no lots")]
+    pub fn names_its_draws(&self) -> bool {
+        match self {
+            Self::AllocateBudget { movement, .. }
+            | Self::ApprovePlan { movement, .. }
+            | Self::CommitAuthority { movement, .. }
+            | Self::ReleaseCommitment { movement, .. } => !movement.draws.is_empty(),
+            Self::Freeze { scope: FreezeScope::Amount { draws, .. }, .. } => !draws.is_empty(),
+            Self::ExecutePayment(payment) => !payment.draws.is_empty(),
+            _ => true,
+        }
+    }
+
+    /// The amount it names, minor units, for control totals; 0 where it names none, or several.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the others name no single amount")]
+    pub fn amount_minor(&self) -> i64 {
+        match self {
+            Self::AllocateBudget { movement, .. }
+            | Self::ApprovePlan { movement, .. }
+            | Self::CommitAuthority { movement, .. }
+            | Self::ReleaseCommitment { movement, .. } => movement.amount.minor(),
+            Self::IssueBudget { amount, .. }
+            | Self::AdjustBudget { amount, .. }
+            | Self::ReceiveCash { amount, .. }
+            | Self::ReturnPayment { amount, .. }
+            | Self::Freeze { scope: FreezeScope::Amount { amount, .. }, .. } => amount.minor(),
+            Self::ExecutePayment(payment) => payment.amount.minor(),
+            _ => 0,
+        }
+    }
+
     /// Name of the command, as in the API.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -269,6 +329,12 @@ impl Order {
             Self::ClosePeriod { .. } => "close_period",
             Self::CarryForward { .. } => "carry_forward",
             Self::RecoverLapsed { .. } => "recover_lapsed",
+            Self::GrantRole { .. } => "grant_role",
+            Self::RevokeRole { .. } => "revoke_role",
+            Self::RotateKey { .. } => "rotate_key",
+            Self::Propose { .. } => "propose",
+            Self::Approve { .. } => "approve",
+            Self::Withdraw { .. } => "withdraw",
         }
     }
 }

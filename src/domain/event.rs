@@ -1,12 +1,14 @@
 //! Events: what happened, with numbers instead of names and with the legs that the ledger derived.
 
 use super::account::AccountKind;
+use super::approval::{PublicKey, Role, Signature};
+use super::authority::ProposedContent;
 use super::command::{Envelope, PaymentMethod};
 use super::fund::{FundDefinition, LotOpened, PolicyVersion};
 use super::ids::{
     AccountId, AccountNumber, ActorId, BankReference, CaseId, Code, CommandDigest, ContractId, DocumentDigest,
-    DocumentNumber, FundNumber, IssuerId, LegalBasis, LotNumber, PayeeRef, PaymentId, PolicyId, ReasonCode, RequestId,
-    Sequence, UnitId,
+    DocumentNumber, FundNumber, IssuerId, KeyNumber, LegalBasis, LotNumber, PayeeRef, PaymentId, PolicyId, ReasonCode,
+    RequestId, Sequence, UnitId,
 };
 use super::refusal::Refusal;
 use super::time::{Day, Period, UtcNanos};
@@ -120,6 +122,7 @@ pub enum Payload {
         origin: Box<str>,
         format_version: u32,
         development: bool,
+        administrators: Vec<(ActorId, PublicKey)>,
     },
     FundDefined {
         fund: FundNumber,
@@ -212,5 +215,35 @@ pub enum Payload {
     CommandRefused {
         command: Box<str>,
         refusal: Refusal,
+    },
+    CommandProposed {
+        content: ProposedContent,
+        expires_at: UtcNanos,
+    },
+    ProposalApproved {
+        proposal: Sequence,
+        key: KeyNumber,
+        signature: Signature,
+    },
+    ProposalWithdrawn {
+        proposal: Sequence,
+    },
+    ProposalExpired {
+        proposal: Sequence,
+    },
+    RoleGranted {
+        principal: ActorId,
+        role: Role,
+        fund: FundNumber,
+    },
+    RoleRevoked {
+        principal: ActorId,
+        role: Role,
+        fund: FundNumber,
+    },
+    KeyRotated {
+        principal: ActorId,
+        key: KeyNumber,
+        public_key: Option<PublicKey>,
     },
 }

@@ -173,6 +173,8 @@ pub struct PolicyVersion {
     pub checker_tiers: Vec<CheckerTier>,
     /// SHA-256 of the policy document.
     pub document_sha256: DocumentDigest,
+    /// Whether checkers count only by their signatures.
+    pub signed_approvals: bool,
 }
 
 impl PolicyVersion {

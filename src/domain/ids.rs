@@ -178,6 +178,8 @@ numbers! {
     AccountNumber;
     /// Number of a lot in this log, from 1; 0 stands for "no lot" in legs.
     LotNumber;
+    /// Number of a signing key in this log, from 1.
+    KeyNumber;
     /// Number of a budget unit in memory, from 1; not in the log.
     UnitNumber;
     /// Number of a contract in memory, from 1; not in the log.

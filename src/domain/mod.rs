@@ -4,6 +4,8 @@
 //! at start is the same code as live posting. The source of every rule is named beside it.
 
 pub mod account;
+pub mod approval;
+pub mod authority;
 pub mod command;
 pub mod decide;
 pub mod event;

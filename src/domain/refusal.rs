@@ -70,6 +70,10 @@ reasons! {
     DataCorrupted = 13, "DATA_CORRUPTED";
     /// The request is larger than the server takes. Split it and send it again under the same keys.
     MessageTooLarge = 14, "MESSAGE_TOO_LARGE";
+    /// A signature is not that of the approver's key over the proposed bytes. Sign what Propose or `ListPending` gives.
+    SignatureInvalid = 40, "SIGNATURE_INVALID";
+    /// The commands are not the batch that was approved: their number or root differs. Send exactly the bytes proposed.
+    BatchMismatch = 41, "BATCH_MISMATCH";
     /// No fund of this name.
     FundNotFound = 100, "FUND_NOT_FOUND";
     /// No account of this name, or none of the kind that the command needs.
@@ -88,6 +92,12 @@ reasons! {
     PolicyNotFound = 107, "POLICY_NOT_FOUND";
     /// No payee of this identity has ever been paid.
     PayeeNotFound = 108, "PAYEE_NOT_FOUND";
+    /// No proposal of this name waits: it was never made, or was executed, withdrawn or has expired.
+    ProposalNotPending = 109, "PROPOSAL_NOT_PENDING";
+    /// No signing key is registered for this person.
+    KeyNotFound = 110, "KEY_NOT_FOUND";
+    /// The person does not hold this role.
+    RoleNotFound = 111, "ROLE_NOT_FOUND";
     /// A fund of this name exists.
     FundExists = 120, "FUND_EXISTS";
     /// An account of this name exists, or one of this kind for the fund and unit.
@@ -104,6 +114,12 @@ reasons! {
     DuplicateDocument = 126, "DUPLICATE_DOCUMENT";
     /// The bank reference was used before.
     DuplicateBankReference = 127, "DUPLICATE_BANK_REFERENCE";
+    /// The public key was registered before, for this person or another.
+    KeyExists = 128, "KEY_EXISTS";
+    /// The person holds this role already.
+    RoleExists = 129, "ROLE_EXISTS";
+    /// The person has approved this proposal already.
+    AlreadyApproved = 130, "ALREADY_APPROVED";
     /// Maker and checkers are not distinct persons (职责未分离, `E_SOD`).
     SegregationOfDuties = 140, "SEGREGATION_OF_DUTIES";
     /// Fewer checkers than the policy asks for (审批不足, `E_APPROVAL`).
@@ -164,6 +180,20 @@ reasons! {
     AmountOverflow = 168, "AMOUNT_OVERFLOW";
     /// A name is not known to be a unit of this fund.
     UnitNotFound = 169, "UNIT_NOT_FOUND";
+    /// The proposal's or the approvals' time has run out.
+    ApprovalExpired = 170, "APPROVAL_EXPIRED";
+    /// The key that signed was replaced or revoked.
+    KeyRevoked = 171, "KEY_REVOKED";
+    /// The person does not hold the role that this needs.
+    RoleMissing = 172, "ROLE_MISSING";
+    /// The roles exclude each other: an auditor holds no other (审监分离).
+    RolesConflict = 173, "ROLES_CONFLICT";
+    /// Fewer than two administrators with keys would remain.
+    AdministratorsTooFew = 174, "ADMINISTRATORS_TOO_FEW";
+    /// Only the maker of a proposal may do this.
+    NotTheMaker = 175, "NOT_THE_MAKER";
+    /// A time of expiry lies in the past, or more than 366 days ahead.
+    ExpiryOutOfRange = 176, "EXPIRY_OUT_OF_RANGE";
 }
 
 impl fmt::Display for Reason {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::account::AccountKind;
+use super::authority::Authority;
 use super::event::{Event, Frozen, Leg, Payload, PaymentExecuted};
 use super::fund::{Fund, FundDefinition, Lot, LotOpened, LotStage, PolicyVersion};
 use super::ids::{
@@ -201,6 +202,7 @@ pub struct State {
     pub(crate) contract_names: Lookup<ContractId, ContractNumber>,
     pub(crate) unit_names: Lookup<UnitId, UnitNumber>,
     pub(crate) accounts_by_role: Lookup<(FundNumber, AccountKind, UnitNumber), AccountNumber>,
+    pub(crate) authority: Authority,
 }
 
 impl State {
@@ -232,6 +234,11 @@ impl State {
     /// A payment by voucher number.
     pub fn payment(&self, payment_id: &PaymentId) -> Option<&Payment> {
         self.payments.get(payment_id)
+    }
+
+    /// Roles, keys and proposals.
+    pub const fn authority(&self) -> &Authority {
+        &self.authority
     }
 
     /// The account of a fund that plays a role, for a unit (number 0: the fund's own).
@@ -267,11 +274,19 @@ impl State {
         if !matches!(event.decision.payload, Payload::OpeningBalance { .. }) {
             self.mark_moved(legs);
         }
+        self.authority.apply(sequence, event);
         match &event.decision.payload {
             Payload::LedgerCreated { .. }
             | Payload::BudgetAllocated { .. }
             | Payload::PlanApproved { .. }
-            | Payload::CommandRefused { .. } => {}
+            | Payload::CommandRefused { .. }
+            | Payload::CommandProposed { .. }
+            | Payload::ProposalApproved { .. }
+            | Payload::ProposalWithdrawn { .. }
+            | Payload::ProposalExpired { .. }
+            | Payload::RoleGranted { .. }
+            | Payload::RoleRevoked { .. }
+            | Payload::KeyRotated { .. } => {}
             Payload::FundDefined { fund, definition } => {
                 self.fund_names.insert(definition.fund_id.clone(), *fund);
                 let definition = FundDefinition::clone(definition);

@@ -4,6 +4,35 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct UtcNanos(pub i64);
 
+const NANOS_A_SECOND: i64 = 1_000_000_000;
+const SECONDS_A_DAY: i64 = 86_400;
+/// China has one time zone, eight hours before UTC, without summer time.
+const SHANGHAI_SECONDS: i64 = 8 * 3_600;
+
+impl UtcNanos {
+    /// A moment later by a number of days.
+    #[must_use]
+    pub const fn plus_days(self, days: i64) -> Self {
+        Self(self.0.saturating_add(days.saturating_mul(SECONDS_A_DAY).saturating_mul(NANOS_A_SECOND)))
+    }
+
+    /// The date it falls on in Asia/Shanghai.
+    pub fn shanghai_date(self) -> Day {
+        let local = self.0.div_euclid(NANOS_A_SECOND).saturating_add(SHANGHAI_SECONDS);
+        Day(i32::try_from(local.div_euclid(SECONDS_A_DAY)).unwrap_or_default())
+    }
+}
+
+/// RFC 3339 in UTC, in whole seconds.
+impl std::fmt::Display for UtcNanos {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let seconds = self.0.div_euclid(NANOS_A_SECOND);
+        let day = Day(i32::try_from(seconds.div_euclid(SECONDS_A_DAY)).unwrap_or_default());
+        let of_day = seconds.rem_euclid(SECONDS_A_DAY);
+        write!(f, "{day}T{:02}:{:02}:{:02}Z", of_day / 3_600, of_day / 60 % 60, of_day % 60)
+    }
+}
+
 /// A business date (Asia/Shanghai), in days since 1970-01-01, within 1900 to 2199.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Day(i32);
@@ -172,6 +201,16 @@ mod tests {
                 assert_eq!(Period::new(year, month).unwrap().last_day().days(), days - 1);
             }
         }
+    }
+
+    #[test]
+    fn moments_show_as_utc_and_fall_on_shanghai_dates() {
+        let moment = UtcNanos(1_795_427_999_999_999_999);
+        assert_eq!(moment.to_string(), "2026-11-23T09:59:59Z");
+        assert_eq!(moment.shanghai_date().to_string(), "2026-11-23");
+        assert_eq!(UtcNanos(57_600 * NANOS_A_SECOND).shanghai_date().to_string(), "1970-01-02");
+        assert_eq!(UtcNanos(-1).to_string(), "1969-12-31T23:59:59Z");
+        assert_eq!(UtcNanos(0).plus_days(366).to_string(), "1971-01-02T00:00:00Z");
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //! no two commands have the same bytes (a join without lengths made two different ones equal in another ledger), and the
 //! layout has a version of its own, so that a change of the wire encoding cannot turn retries into conflicts.
 
+use crate::domain::approval::Approvals;
+use crate::domain::authority::ProposedContent;
 use crate::domain::command::{
     Adjustment, Command, Draw, Envelope, ExecutePayment, FreezeScope, Movement, OpeningLine, Order, PaymentMethod,
 };
@@ -10,15 +12,23 @@ use crate::domain::time::Day;
 
 /// Version of the layout.
 const VERSION: u8 = 1;
+/// Stand where the number of named checkers does, and are far beyond the most there can be.
+const SIGNED_FORM: usize = 0xffff_ff01;
+const BATCH_FORM: usize = 0xffff_ff02;
 
 /// Appends the canonical bytes of a command, without its key: the key is looked up, the rest is compared.
 pub fn write(command: &Command, buffer: &mut Vec<u8>) {
     buffer.push(VERSION);
     let mut out = Canonical { buffer };
-    let Envelope { request_id: _, business_date, actor, checkers } = &command.envelope;
+    let Envelope { request_id: _, business_date, actor, approvals } = &command.envelope;
     out.day(*business_date);
     out.text(actor.as_str());
-    out.list(checkers, |out, checker| out.text(checker.as_str()));
+    // Of signed commands the form counts, not who signed so far: the same command signed again is the same command.
+    match approvals {
+        Approvals::Named(checkers) => out.list(checkers, |out, checker| out.text(checker.as_str())),
+        Approvals::Signed(_) => out.count(SIGNED_FORM),
+        Approvals::Batch(_) => out.count(BATCH_FORM),
+    }
     out.text(command.order.name());
     write_order(&command.order, &mut out);
 }
@@ -213,6 +223,36 @@ fn write_order(order: &Order, out: &mut Canonical<'_>) {
             out.text(lot_id.as_str());
             out.text(legal_basis.as_str());
         }
+        Order::GrantRole { principal, role, fund_id } | Order::RevokeRole { principal, role, fund_id } => {
+            out.text(principal.as_str());
+            out.number(role.number().into());
+            out.optional(fund_id.as_ref(), |out, fund_id| out.text(fund_id.as_str()));
+        }
+        Order::RotateKey { principal, public_key } => {
+            out.text(principal.as_str());
+            out.optional(public_key.as_ref(), |out, key| out.bytes(&key.0));
+        }
+        Order::Propose { content, expires_at } => {
+            out.number(expires_at.0);
+            match content {
+                ProposedContent::Command(command) => {
+                    out.tag(1);
+                    out.bytes(command);
+                }
+                ProposedContent::Batch(batch) => {
+                    out.tag(2);
+                    out.number(batch.command_count.into());
+                    out.number(batch.control_total_minor);
+                    out.bytes(&batch.root);
+                }
+            }
+        }
+        Order::Approve { proposal_id, key, signature } => {
+            out.text(proposal_id.as_str());
+            out.number(key.0.into());
+            out.bytes(&signature.0);
+        }
+        Order::Withdraw { proposal_id } => out.text(proposal_id.as_str()),
     }
 }
 
@@ -242,6 +282,10 @@ fn write_policy(policy: &PolicyVersion, out: &mut Canonical<'_>) {
         out.number(tier.checkers.into());
     });
     out.bytes(&policy.document_sha256);
+    // Written only where it is set: what was asked before there were signatures keeps its digest.
+    if policy.signed_approvals {
+        out.tag(1);
+    }
 }
 
 fn write_payment(payment: &ExecutePayment, out: &mut Canonical<'_>) {

@@ -6,6 +6,8 @@ use thiserror::Error;
 
 use super::wire::Wire;
 use crate::domain::account::AccountKind;
+use crate::domain::approval::{Approval, Approvals, BatchCommand, PublicKey, Role, Signature, SignedCommand};
+use crate::domain::authority::{ProposedBatch, ProposedContent};
 use crate::domain::command::{Envelope, PaymentMethod};
 use crate::domain::event::{AdjustmentKind, Decision, Event, Frozen, Leg, Payload, PaymentExecuted};
 use crate::domain::fund::{
@@ -13,8 +15,8 @@ use crate::domain::fund::{
 };
 use crate::domain::ids::{
     AccountId, AccountNumber, ActorId, BankReference, CaseId, Code, ContractId, DisplayName, DocumentNumber, FundId,
-    FundNumber, IssuerId, LegalBasis, LotId, LotNumber, PayeeRef, PaymentId, PolicyId, ReasonCode, RequestId, Sequence,
-    UnitId,
+    FundNumber, IssuerId, KeyNumber, LegalBasis, LotId, LotNumber, PayeeRef, PaymentId, PolicyId, ReasonCode,
+    RequestId, Sequence, UnitId,
 };
 use crate::domain::refusal::{Reason, Refusal};
 use crate::domain::time::{Day, Period, UtcNanos};
@@ -40,9 +42,7 @@ pub fn encode(event: &Event, buffer: &mut Vec<u8>) {
         wire.text(3, envelope.request_id.as_str());
         wire.bytes(4, &event.command_digest);
         wire.text(5, envelope.actor.as_str());
-        for checker in &envelope.checkers {
-            wire.message(6, |approval| approval.text(1, checker.as_str()));
-        }
+        encode_approvals(&envelope.approvals, &mut wire);
     }
     wire.number(7, event.decision.policy_version);
     for leg in &event.decision.legs {
@@ -52,15 +52,60 @@ pub fn encode(event: &Event, buffer: &mut Vec<u8>) {
             line.zigzag(3, leg.debit_minor);
         });
     }
+    if let Some(envelope) = &event.envelope {
+        encode_signed(&envelope.approvals, &mut wire);
+    }
     encode_payload(&event.decision.payload, &mut wire);
+}
+
+fn encode_approvals(approvals: &Approvals, wire: &mut Wire<'_>) {
+    let named: &[ActorId] = match approvals {
+        Approvals::Named(checkers) => checkers,
+        Approvals::Batch(batch) => &batch.checkers,
+        Approvals::Signed(signed) => {
+            for approval in &signed.approvals {
+                wire.message(6, |m| {
+                    m.text(1, approval.actor.as_str());
+                    m.number(2, approval.key.0);
+                    m.bytes(3, &approval.signature.0);
+                });
+            }
+            &[]
+        }
+    };
+    for checker in named {
+        wire.message(6, |m| m.text(1, checker.as_str()));
+    }
+}
+
+fn encode_signed(approvals: &Approvals, wire: &mut Wire<'_>) {
+    match approvals {
+        Approvals::Named(_) => {}
+        Approvals::Signed(signed) => wire.message(9, |m| {
+            m.bytes(1, &signed.command);
+            m.fixed(2, signed.expires_at.0);
+            m.int(3, signed.proposal.unwrap_or_default().0);
+        }),
+        Approvals::Batch(batch) => wire.message(9, |m| {
+            m.bytes(1, &batch.command);
+            m.int(3, batch.proposal.0);
+            m.chosen_number(4, batch.index);
+        }),
+    }
 }
 
 fn encode_payload(payload: &Payload, wire: &mut Wire<'_>) {
     match payload {
-        Payload::LedgerCreated { origin, format_version, development } => wire.message(20, |m| {
+        Payload::LedgerCreated { origin, format_version, development, administrators } => wire.message(20, |m| {
             m.text(1, origin);
             m.number(2, *format_version);
             m.flag(3, *development);
+            for (principal, public_key) in administrators {
+                m.message(4, |m| {
+                    m.text(1, principal.as_str());
+                    m.bytes(2, &public_key.0);
+                });
+            }
         }),
         Payload::FundDefined { fund, definition } => wire.message(21, |m| encode_fund(*fund, definition, m)),
         Payload::PolicySet { policy_id, policy } => wire.message(22, |m| encode_policy(policy_id, policy, m)),
@@ -154,7 +199,42 @@ fn encode_payload(payload: &Payload, wire: &mut Wire<'_>) {
                 });
             }
         }),
+        Payload::CommandProposed { content, expires_at } => wire.message(61, |m| {
+            m.fixed(1, expires_at.0);
+            match content {
+                ProposedContent::Command(command) => m.element(2, command),
+                ProposedContent::Batch(batch) => m.message(3, |m| {
+                    m.bytes(1, &batch.root);
+                    m.number(2, batch.command_count);
+                    m.int(3, batch.control_total_minor);
+                }),
+            }
+        }),
+        Payload::ProposalApproved { proposal, key, signature } => wire.message(62, |m| {
+            m.int(1, proposal.0);
+            m.number(2, key.0);
+            m.bytes(3, &signature.0);
+        }),
+        Payload::ProposalWithdrawn { proposal } => wire.message(63, |m| m.int(1, proposal.0)),
+        Payload::ProposalExpired { proposal } => wire.message(64, |m| m.int(1, proposal.0)),
+        Payload::RoleGranted { principal, role, fund } => {
+            wire.message(65, |m| encode_holding(principal, *role, *fund, m));
+        }
+        Payload::RoleRevoked { principal, role, fund } => {
+            wire.message(66, |m| encode_holding(principal, *role, *fund, m));
+        }
+        Payload::KeyRotated { principal, key, public_key } => wire.message(67, |m| {
+            m.text(1, principal.as_str());
+            m.number(2, key.0);
+            m.bytes(3, public_key.as_ref().map_or(&[][..], |key| &key.0));
+        }),
     }
+}
+
+fn encode_holding(principal: &ActorId, role: Role, fund: FundNumber, m: &mut Wire<'_>) {
+    m.text(1, principal.as_str());
+    m.int(2, role.number().into());
+    m.number(3, fund.0);
 }
 
 fn encode_fund(fund: FundNumber, definition: &FundDefinition, m: &mut Wire<'_>) {
@@ -182,6 +262,7 @@ fn encode_policy(policy_id: &PolicyId, policy: &PolicyVersion, m: &mut Wire<'_>)
         });
     }
     m.bytes(6, &policy.document_sha256);
+    m.flag(7, policy.signed_approvals);
 }
 
 fn encode_lot(lot: &LotOpened, m: &mut Wire<'_>) {
@@ -246,12 +327,16 @@ pub fn decode(bytes: &[u8]) -> Result<Event, DecodeError> {
     let event = pb::Event::decode(bytes)?;
     let payload = event.payload.ok_or(DecodeError::Field("payload"))?;
     let is_genesis = matches!(payload, pb::event::Payload::LedgerCreated(_));
-    let envelope = (!is_genesis).then(|| Envelope {
-        request_id: RequestId::stored(event.request_id),
-        business_date: Day::from_days(event.business_day),
-        actor: ActorId::stored(event.actor),
-        checkers: event.approvals.into_iter().map(|approval| ActorId::stored(approval.actor)).collect(),
-    });
+    let envelope = if is_genesis {
+        None
+    } else {
+        Some(Envelope {
+            request_id: RequestId::stored(event.request_id),
+            business_date: Day::from_days(event.business_day),
+            actor: ActorId::stored(event.actor),
+            approvals: decode_approvals(event.approvals, event.signed)?,
+        })
+    };
     let mut legs = Vec::with_capacity(event.legs.len());
     for leg in event.legs {
         legs.push(Leg {
@@ -280,6 +365,7 @@ fn decode_payload(payload: pb::event::Payload) -> Result<Payload, DecodeError> {
             origin: m.origin.into(),
             format_version: number(m.format_version, "format version")?,
             development: m.development,
+            administrators: m.administrators.into_iter().map(decode_administrator).collect::<Result<_, _>>()?,
         },
         Stored::FundDefined(m) => {
             Payload::FundDefined { fund: FundNumber(number(m.fund, "fund")?), definition: Box::new(decode_fund(m)?) }
@@ -295,6 +381,7 @@ fn decode_payload(payload: pb::event::Payload) -> Result<Payload, DecodeError> {
                 },
                 checker_tiers: m.checker_tiers.iter().map(decode_tier).collect::<Result<_, _>>()?,
                 document_sha256: fixed(&m.document_sha256, "document digest")?,
+                signed_approvals: m.signed_approvals,
             },
             policy_id: PolicyId::stored(m.policy_id),
         },
@@ -384,7 +471,73 @@ fn decode_payload(payload: pb::event::Payload) -> Result<Payload, DecodeError> {
             },
             command: m.command.into(),
         },
+        Stored::CommandProposed(m) => Payload::CommandProposed {
+            expires_at: UtcNanos(m.expires_at_ns),
+            content: match m.content.ok_or(DecodeError::Field("proposal"))? {
+                pb::command_proposed::Content::Command(command) => ProposedContent::Command(Vec::from(command).into()),
+                pb::command_proposed::Content::Batch(batch) => ProposedContent::Batch(ProposedBatch {
+                    root: fixed(&batch.root, "root")?,
+                    command_count: number(batch.command_count, "number of commands")?,
+                    control_total_minor: batch.control_total_minor,
+                }),
+            },
+        },
+        Stored::ProposalApproved(m) => Payload::ProposalApproved {
+            proposal: Sequence(m.proposal_sequence),
+            key: KeyNumber(number(m.key, "key")?),
+            signature: Signature(fixed(&m.signature, "signature")?),
+        },
+        Stored::ProposalWithdrawn(m) => Payload::ProposalWithdrawn { proposal: Sequence(m.proposal_sequence) },
+        Stored::ProposalExpired(m) => Payload::ProposalExpired { proposal: Sequence(m.proposal_sequence) },
+        Stored::RoleGranted(m) => Payload::RoleGranted {
+            principal: ActorId::stored(m.principal_id),
+            role: Role::from_number(m.role).ok_or(DecodeError::Field("role"))?,
+            fund: FundNumber(number(m.fund, "fund")?),
+        },
+        Stored::RoleRevoked(m) => Payload::RoleRevoked {
+            principal: ActorId::stored(m.principal_id),
+            role: Role::from_number(m.role).ok_or(DecodeError::Field("role"))?,
+            fund: FundNumber(number(m.fund, "fund")?),
+        },
+        Stored::KeyRotated(m) => Payload::KeyRotated {
+            principal: ActorId::stored(m.principal_id),
+            key: KeyNumber(number(m.key, "key")?),
+            public_key: match m.public_key.len() {
+                0 => None,
+                _ => Some(PublicKey(fixed(&m.public_key, "public key")?)),
+            },
+        },
     })
+}
+
+fn decode_administrator(m: pb::Administrator) -> Result<(ActorId, PublicKey), DecodeError> {
+    Ok((ActorId::stored(m.principal_id), PublicKey(fixed(&m.public_key, "public key")?)))
+}
+
+fn decode_approvals(approvals: Vec<pb::Approval>, signed: Option<pb::SignedCommand>) -> Result<Approvals, DecodeError> {
+    let named = |approvals: Vec<pb::Approval>| {
+        approvals.into_iter().map(|approval| ActorId::stored(approval.actor)).collect::<Vec<_>>()
+    };
+    let Some(signed) = signed else { return Ok(Approvals::Named(named(approvals))) };
+    let command = Vec::from(signed.command).into();
+    let proposal = Sequence(signed.proposal_sequence);
+    if let Some(index) = signed.batch_index {
+        let index = number(index, "place in the batch")?;
+        return Ok(Approvals::Batch(Box::new(BatchCommand { command, proposal, index, checkers: named(approvals) })));
+    }
+    let approval = |approval: pb::Approval| {
+        Ok(Approval {
+            actor: ActorId::stored(approval.actor),
+            key: KeyNumber(number(approval.key, "key")?),
+            signature: Signature(fixed(&approval.signature, "signature")?),
+        })
+    };
+    Ok(Approvals::Signed(Box::new(SignedCommand {
+        command,
+        expires_at: UtcNanos(signed.expires_at_ns),
+        proposal: (proposal != Sequence::default()).then_some(proposal),
+        approvals: approvals.into_iter().map(approval).collect::<Result<_, DecodeError>>()?,
+    })))
 }
 
 fn decode_fund(m: pb::FundDefined) -> Result<FundDefinition, DecodeError> {

@@ -1,5 +1,6 @@
 //! The frozen bytes (docs/format.md): events, entries, hashes and blocks, and the bytes of what is derived from them.
 
+pub mod approval;
 pub mod block;
 pub mod bundle;
 pub mod canonical;
@@ -7,7 +8,9 @@ pub mod codec;
 pub mod fingerprint;
 pub mod hexadecimal;
 pub mod keyed;
+pub mod note_key;
 pub mod record;
 pub mod stored;
+pub mod tree;
 pub mod trial_balance;
 mod wire;

@@ -4,12 +4,14 @@
 use thiserror::Error;
 
 use crate::domain::account::AccountKind;
+use crate::domain::approval::{Approval, PublicKey, Role, Signature};
+use crate::domain::authority::{Authority, Holding, Proposal, ProposedBatch, SigningKey};
 use crate::domain::ids::{
     AccountId, AccountNumber, ActorId, BankReference, CaseId, Code, ContractId, ContractNumber, DisplayName,
-    DocumentNumber, FundId, FundNumber, IssuerId, LegalBasis, LotId, LotNumber, PayeeRef, PaymentId, PolicyId,
-    Sequence, UnitId, UnitNumber,
+    DocumentNumber, FundId, FundNumber, IssuerId, KeyNumber, LegalBasis, LotId, LotNumber, PayeeRef, PaymentId,
+    PolicyId, RequestId, Sequence, UnitId, UnitNumber,
 };
-use crate::domain::time::{Day, Period};
+use crate::domain::time::{Day, Period, UtcNanos};
 
 /// Bytes that do not hold what was expected.
 #[derive(Debug, PartialEq, Eq, Error)]
@@ -72,11 +74,12 @@ stored_names!(
     LotId,
     PaymentId,
     PolicyId,
+    RequestId,
     UnitId
 );
 
 macro_rules! stored_newtypes {
-    ($($name:ident),*) => {$(
+    ($($name:ident),* $(,)?) => {$(
         impl Stored for $name {
             fn put(&self, to: &mut Vec<u8>) {
                 self.0.put(to);
@@ -89,7 +92,19 @@ macro_rules! stored_newtypes {
     )*};
 }
 
-stored_newtypes!(AccountNumber, ContractNumber, FundNumber, LotNumber, PayeeRef, Sequence, UnitNumber);
+stored_newtypes!(
+    AccountNumber,
+    ContractNumber,
+    FundNumber,
+    KeyNumber,
+    LotNumber,
+    PayeeRef,
+    PublicKey,
+    Sequence,
+    Signature,
+    UnitNumber,
+    UtcNanos
+);
 
 impl Stored for Day {
     fn put(&self, to: &mut Vec<u8>) {
@@ -226,4 +241,50 @@ macro_rules! stored_struct {
             }
         }
     };
+}
+
+impl Stored for Role {
+    fn put(&self, to: &mut Vec<u8>) {
+        self.number().put(to);
+    }
+
+    fn take(from: &mut &[u8]) -> Result<Self, Malformed> {
+        Self::from_number(i32::take(from)?).ok_or(Malformed)
+    }
+}
+
+stored_struct!(Holding { role, fund });
+stored_struct!(SigningKey { owner, public_key, is_live });
+stored_struct!(Approval { actor, key, signature });
+stored_struct!(ProposedBatch { root, command_count, control_total_minor });
+stored_struct!(Proposal { proposal_id, maker, proposed_at, expires_at, batch, taken, approvals });
+
+/// What is looked up by something else is found again.
+impl Stored for Authority {
+    fn put(&self, to: &mut Vec<u8>) {
+        put_count(self.holdings.len(), to);
+        for (actor, holdings) in &self.holdings {
+            actor.put(to);
+            holdings.put(to);
+        }
+        self.keys.put(to);
+        put_count(self.proposals.len(), to);
+        for (sequence, proposal) in &self.proposals {
+            sequence.put(to);
+            proposal.put(to);
+        }
+    }
+
+    fn take(from: &mut &[u8]) -> Result<Self, Malformed> {
+        let mut authority = Self::default();
+        for _ in 0..take_count(from)? {
+            authority.holdings.insert(Stored::take(from)?, Stored::take(from)?);
+        }
+        authority.keys = Stored::take(from)?;
+        authority.index_keys();
+        for _ in 0..take_count(from)? {
+            authority.insert(Stored::take(from)?, Stored::take(from)?);
+        }
+        Ok(authority)
+    }
 }

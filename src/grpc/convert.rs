@@ -1,22 +1,23 @@
 //! Wire to domain: every size, range and character is checked here, once, and all violations are reported together.
 //! Protobuf types end here.
 
+mod setup;
+
 use std::fmt::{self, Display};
 
 use prost::bytes::Bytes;
 
-use crate::domain::account::AccountKind;
+use crate::domain::approval::Approvals;
 use crate::domain::command::{
-    Adjustment, Command, Draw, Envelope, ExecutePayment, FreezeScope, Movement, OpeningLine, Order, PaymentMethod,
+    Adjustment, Command, Draw, Envelope, ExecutePayment, FreezeScope, Movement, Order, PaymentMethod,
 };
-use crate::domain::fund::{CheckerTier, Currency, FundDefinition, FundFamily, LotDefinition, PlanStep, PolicyVersion};
 use crate::domain::ids::{
-    AccountId, ActorId, BankReference, CaseId, Code, ContractId, DisplayName, DocumentDigest, DocumentNumber, FundId,
-    IssuerId, LegalBasis, LotId, NameError, PayeeRef, PaymentId, PolicyId, ReasonCode, RequestId, Sequence, UnitId,
+    AccountId, ActorId, BankReference, CaseId, Code, ContractId, DocumentDigest, DocumentNumber, FundId, IssuerId,
+    LegalBasis, LotId, NameError, PayeeRef, PaymentId, ReasonCode, RequestId, Sequence, UnitId,
 };
 use crate::domain::money::{AMOUNT_MAX_MINOR, Amount};
 use crate::domain::refusal::Reason;
-use crate::domain::time::{Day, Period};
+use crate::domain::time::{Day, Period, UtcNanos};
 use crate::format::keyed::KeyedDigest;
 use crate::pb::{self, v1};
 
@@ -24,18 +25,9 @@ use crate::pb::{self, v1};
 pub const COMMANDS_MAX: usize = 8_192;
 const CHECKERS_MAX: usize = 8;
 const DRAWS_MAX: usize = 64;
-const PURPOSES_MAX: usize = 64;
-const ECONOMIC_CODES_MAX: usize = 256;
-const OPENING_LOTS_MAX: usize = 256;
-const OPENING_LINES_MAX: usize = 2_048;
-const TIERS_MAX: usize = 8;
 const CLEARED_MAX: usize = 512;
 const DOCUMENTS_MAX: usize = 16;
 const PAYEE_BYTES_MAX: usize = 256;
-const CURRENCY_DEFAULT: &str = "CNY";
-const CURRENCY_EXPONENT_DEFAULT: i32 = 2;
-const CURRENCY_EXPONENT_MAX: i32 = 4;
-const CURRENCY_CODE_BYTES: usize = 3;
 
 /// A field that is not as it must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +52,55 @@ pub fn command(wire: v1::Command, pseudonyms: &KeyedDigest, path: &str) -> Resul
         (Some(envelope), Some(order)) if parser.violations.is_empty() => Ok(Command { envelope, order }),
         _ => Err(parser.violations),
     }
+}
+
+/// Parses what every command carries, of a request that is one command by itself.
+pub fn envelope(
+    request_id: String,
+    business_date: Option<pb::Date>,
+    actor: String,
+) -> Result<Envelope, Vec<Violation>> {
+    let request_id = name("request_id", RequestId::parse(request_id));
+    let actor = name("actor", ActorId::parse(actor));
+    let business_date = day("business_date", business_date);
+    match (request_id, business_date, actor) {
+        (Ok(request_id), Ok(business_date), Ok(actor)) => {
+            Ok(Envelope { request_id, business_date, actor, approvals: Approvals::default() })
+        }
+        (request_id, business_date, actor) => {
+            let wrong = [request_id.err(), business_date.err(), actor.err()];
+            Err(wrong.into_iter().flatten().flatten().collect())
+        }
+    }
+}
+
+/// Parses a date.
+pub fn day(field: &str, date: Option<pb::Date>) -> Result<Day, Vec<Violation>> {
+    let description = match date {
+        None => "is missing".to_owned(),
+        Some(pb::Date { year, month, day }) => match Day::new(year, month, day) {
+            Ok(day) => return Ok(day),
+            Err(_) => {
+                format!("is {year:04}-{month:02}-{day:02}, which does not exist or lies outside 1900 to 2199")
+            }
+        },
+    };
+    Err(vec![Violation { field: field.to_owned(), reason: Reason::DateInvalid, description }])
+}
+
+/// Parses a moment, to the nanosecond.
+pub fn timestamp(field: &str, timestamp: Option<&prost_types::Timestamp>) -> Result<UtcNanos, Vec<Violation>> {
+    const NANOS: i64 = 1_000_000_000;
+    let wrong = |description: &str| {
+        let (field, description) = (field.to_owned(), description.to_owned());
+        vec![Violation { field, reason: Reason::FieldInvalid, description }]
+    };
+    let timestamp = timestamp.ok_or_else(|| wrong("is missing"))?;
+    let nanos = i64::from(timestamp.nanos);
+    let at = timestamp.seconds.checked_mul(NANOS).and_then(|seconds| seconds.checked_add(nanos));
+    at.filter(|at| (0..NANOS).contains(&nanos) && *at > 0)
+        .map(UtcNanos)
+        .ok_or_else(|| wrong("is not a time after 1970"))
 }
 
 /// Parses a single name of a query.
@@ -141,16 +182,13 @@ impl Parser<'_> {
     }
 
     fn date(&mut self, field: impl Display, date: Option<pb::Date>) -> Option<Day> {
-        let Some(pb::Date { year, month, day }) = date else {
-            return self.wrong(field, Reason::DateInvalid, "is missing");
-        };
-        match Day::new(year, month, day) {
+        // The date is looked at first: its place in the path is written out only when there is something to say.
+        match day("", date) {
             Ok(day) => Some(day),
-            Err(_) => self.wrong(
-                field,
-                Reason::DateInvalid,
-                format!("is {year:04}-{month:02}-{day:02}, which does not exist or lies outside 1900 to 2199"),
-            ),
+            Err(violations) => {
+                let description = violations.into_iter().next().map(|violation| violation.description);
+                self.wrong(field, Reason::DateInvalid, description.unwrap_or_default())
+            }
         }
     }
 
@@ -208,6 +246,23 @@ impl Parser<'_> {
         self.list(field, codes, max, |parser, field, code| parser.named(field, Code::parse(code)))
     }
 
+    /// A payee by identity, or by the pseudonym in the log.
+    fn payee_or_pseudonym(&mut self, identity: &str, pseudonym: &Bytes) -> Option<PayeeRef> {
+        match (identity, pseudonym.as_ref()) {
+            (identity, []) => self.payee("payee", identity),
+            ("", pseudonym) => self.pseudonym("payee_pseudonym", pseudonym),
+            _ => self.wrong("payee_pseudonym", Reason::FieldInvalid, "is set besides payee: give one of them"),
+        }
+    }
+
+    fn pseudonym(&mut self, field: impl Display, pseudonym: &[u8]) -> Option<PayeeRef> {
+        if let Ok(pseudonym) = <[u8; 16]>::try_from(pseudonym) {
+            return Some(PayeeRef(pseudonym));
+        }
+        let description = format!("is {} bytes long; a pseudonym has 16", pseudonym.len());
+        self.wrong(field, Reason::FieldInvalid, description)
+    }
+
     fn payee(&mut self, field: impl Display, identity: &str) -> Option<PayeeRef> {
         if identity.is_empty() || identity.len() > PAYEE_BYTES_MAX {
             let description = format!("is {} bytes long; a payee has 1 to {PAYEE_BYTES_MAX}", identity.len());
@@ -236,7 +291,12 @@ impl Parser<'_> {
         let actor = self.named("actor", ActorId::parse(actor));
         let checkers =
             self.list("checkers", checkers, CHECKERS_MAX, |parser, field, id| parser.named(field, ActorId::parse(id)));
-        Some(Envelope { request_id: request_id?, business_date: business_date?, actor: actor?, checkers: checkers? })
+        Some(Envelope {
+            request_id: request_id?,
+            business_date: business_date?,
+            actor: actor?,
+            approvals: Approvals::Named(checkers?),
+        })
     }
 
     fn movement(&mut self, movement: Option<v1::AuthorityMovement>) -> Option<Movement> {
@@ -280,7 +340,7 @@ impl Parser<'_> {
                 let movement = self.movement(wire.movement);
                 let contract_id = self.named("contract_id", ContractId::parse(wire.contract_id));
                 let ocid = self.optional("ocid", wire.ocid, Code::parse);
-                let payee = self.payee("payee", &wire.payee);
+                let payee = self.payee_or_pseudonym(&wire.payee, &wire.payee_pseudonym);
                 Some(Order::CommitAuthority {
                     movement: movement?,
                     contract_id: contract_id?,
@@ -365,167 +425,14 @@ impl Parser<'_> {
                 let legal_basis = self.named("legal_basis", LegalBasis::parse(wire.legal_basis));
                 Some(Order::RecoverLapsed { lot_id: lot_id?, legal_basis: legal_basis? })
             }
+            Payload::GrantRole(wire) => self.grant_role(*wire),
+            Payload::RevokeRole(wire) => self.revoke_role(*wire),
+            Payload::RotateKey(wire) => self.rotate_key(*wire),
+            Payload::SignedCommand(_) => {
+                self.section = "";
+                self.wrong("payload", Reason::FieldInvalid, "is a signed command within another command")
+            }
         }
-    }
-
-    fn define_fund(&mut self, wire: v1::DefineFund) -> Option<FundDefinition> {
-        let fund_id = self.named("fund_id", FundId::parse(wire.fund_id));
-        let name = self.named("name", DisplayName::parse(wire.name));
-        let family = match v1::FundFamily::try_from(wire.family) {
-            Ok(v1::FundFamily::Special) => Some(FundFamily::Special),
-            Ok(v1::FundFamily::Unspecified) | Err(_) => {
-                self.wrong("family", Reason::FieldInvalid, "is not a known family")
-            }
-        };
-        let code = if wire.currency_code.is_empty() { CURRENCY_DEFAULT } else { &wire.currency_code };
-        let is_code = code.len() == CURRENCY_CODE_BYTES && code.bytes().all(|byte| byte.is_ascii_uppercase());
-        let code = match <[u8; CURRENCY_CODE_BYTES]>::try_from(code.as_bytes()) {
-            Ok(code) if is_code => Some(code),
-            Ok(_) | Err(_) => self.wrong("currency_code", Reason::FieldInvalid, "is not three capital letters"),
-        };
-        let exponent = wire.currency_exponent.unwrap_or(CURRENCY_EXPONENT_DEFAULT);
-        let exponent = match u8::try_from(exponent) {
-            Ok(small) if exponent <= CURRENCY_EXPONENT_MAX => Some(small),
-            Ok(_) | Err(_) => self.wrong("currency_exponent", Reason::FieldInvalid, "is not 0 to 4"),
-        };
-        let purposes = self.codes("purposes", wire.purposes, PURPOSES_MAX);
-        let economic_codes = self.codes("economic_codes", wire.economic_codes, ECONOMIC_CODES_MAX);
-        let policy_id = self.optional("policy_id", wire.policy_id, PolicyId::parse);
-        let legal_basis = self.named("legal_basis", LegalBasis::parse(wire.legal_basis));
-        Some(FundDefinition {
-            fund_id: fund_id?,
-            name: name?,
-            family: family?,
-            currency: Currency { code: code?, exponent: exponent? },
-            purposes: purposes?,
-            economic_codes: economic_codes?,
-            policy_id: policy_id?,
-            legal_basis: legal_basis?,
-        })
-    }
-
-    fn set_policy(&mut self, wire: v1::SetPolicy) -> Option<Order> {
-        let policy_id = self.named("policy_id", PolicyId::parse(wire.policy_id));
-        let version = match u32::try_from(wire.version) {
-            Ok(version) if version >= 1 => Some(version),
-            Ok(_) | Err(_) => self.wrong("version", Reason::FieldInvalid, "is not a version from 1 on"),
-        };
-        let effective_from = self.date("effective_from", wire.effective_from);
-        let plan_step = match v1::PlanStep::try_from(wire.plan_step) {
-            Ok(v1::PlanStep::Required) => Some(PlanStep::Required),
-            Ok(v1::PlanStep::Optional) => Some(PlanStep::Optional),
-            Ok(v1::PlanStep::Unspecified) | Err(_) => {
-                self.wrong("plan_step", Reason::FieldInvalid, "is neither REQUIRED nor OPTIONAL")
-            }
-        };
-        let mut last = -1;
-        let checker_tiers = self.list("checker_tiers", wire.checker_tiers, TIERS_MAX, |parser, field, tier| {
-            let ascends = tier.from_amount_minor > last && tier.from_amount_minor <= AMOUNT_MAX_MINOR;
-            last = tier.from_amount_minor;
-            let checkers = u32::try_from(tier.checkers).ok().filter(|checkers| *checkers <= 8);
-            match checkers {
-                Some(checkers) if ascends => Some(CheckerTier { from_minor: tier.from_amount_minor, checkers }),
-                Some(_) => parser.wrong(field, Reason::AmountInvalid, "does not ascend from 0"),
-                None => parser.wrong(field, Reason::FieldInvalid, "asks for a number of checkers outside 0 to 8"),
-            }
-        });
-        let document_sha256 = self.digest("document_sha256", &wire.document_sha256);
-        Some(Order::SetPolicy {
-            policy_id: policy_id?,
-            policy: PolicyVersion {
-                version: version?,
-                effective_from: effective_from?,
-                plan_step: plan_step?,
-                checker_tiers: checker_tiers?,
-                document_sha256: document_sha256?,
-            },
-        })
-    }
-
-    fn open_account(&mut self, wire: v1::OpenAccount) -> Option<Order> {
-        let account_id = self.named("account_id", AccountId::parse(wire.account_id));
-        let fund_id = self.named("fund_id", FundId::parse(wire.fund_id));
-        let kind = match AccountKind::from_number(wire.kind) {
-            Some(kind) => Some(kind),
-            None => self.wrong("kind", Reason::FieldInvalid, "is not a known kind of account"),
-        };
-        let unit_id = self.optional("unit_id", wire.unit_id, UnitId::parse);
-        Some(Order::OpenAccount { account_id: account_id?, fund_id: fund_id?, kind: kind?, unit_id: unit_id? })
-    }
-
-    fn opening_balance(&mut self, wire: v1::RecordOpeningBalance) -> Option<Order> {
-        let fund_id = self.named("fund_id", FundId::parse(wire.fund_id));
-        let document_number = self.named("document_number", DocumentNumber::parse(wire.document_number));
-        let document_sha256 = self.digest("document_sha256", &wire.document_sha256);
-        let lots = self.list("lots", wire.lots, OPENING_LOTS_MAX, |parser, field, lot| {
-            parser.lot(
-                &format!("{field}."),
-                LotOnWire {
-                    lot_id: lot.lot_id,
-                    issuer_id: lot.issuer_id,
-                    document_number: lot.document_number,
-                    document_sha256: lot.document_sha256,
-                    expires_on: lot.expires_on,
-                    purposes: lot.purposes,
-                    parent_lot_id: lot.parent_lot_id,
-                },
-            )
-        });
-        let lines = self.list("lines", wire.lines, OPENING_LINES_MAX, |parser, field, line| {
-            let account = parser.named(format_args!("{field}.account_id"), AccountId::parse(line.account_id));
-            let lot = parser.optional(format_args!("{field}.lot_id"), line.lot_id, LotId::parse);
-            let amount = parser.amount(format_args!("{field}.amount_minor"), line.amount_minor);
-            Some(OpeningLine { account: account?, lot: lot?, amount: amount? })
-        });
-        let lines = match lines {
-            Some(lines) if lines.is_empty() => self.wrong("lines", Reason::FieldInvalid, "is missing"),
-            lines => lines,
-        };
-        Some(Order::RecordOpeningBalance {
-            fund_id: fund_id?,
-            document_number: document_number?,
-            document_sha256: document_sha256?,
-            lots: lots?,
-            lines: lines?,
-        })
-    }
-
-    fn lot(&mut self, prefix: &str, wire: LotOnWire) -> Option<LotDefinition> {
-        let lot_id = self.named(format_args!("{prefix}lot_id"), LotId::parse(wire.lot_id));
-        let issuer_id = self.named(format_args!("{prefix}issuer_id"), IssuerId::parse(wire.issuer_id));
-        let document_number =
-            self.named(format_args!("{prefix}document_number"), DocumentNumber::parse(wire.document_number));
-        let document_sha256 = self.digest(format_args!("{prefix}document_sha256"), &wire.document_sha256);
-        let expires_on = self.optional_date(format_args!("{prefix}expires_on"), wire.expires_on);
-        let purposes = self.codes(&format!("{prefix}purposes"), wire.purposes, PURPOSES_MAX);
-        let parent_lot_id = self.optional(format_args!("{prefix}parent_lot_id"), wire.parent_lot_id, LotId::parse);
-        Some(LotDefinition {
-            lot_id: lot_id?,
-            issuer_id: issuer_id?,
-            document_number: document_number?,
-            document_sha256: document_sha256?,
-            expires_on: expires_on?,
-            purposes: purposes?,
-            parent_lot_id: parent_lot_id?,
-        })
-    }
-
-    fn issue_budget(&mut self, wire: v1::IssueBudget) -> Option<Order> {
-        let to = self.named("to_account_id", AccountId::parse(wire.to_account_id));
-        let amount = self.amount("amount_minor", wire.amount_minor);
-        let lot = self.lot(
-            "",
-            LotOnWire {
-                lot_id: wire.lot_id,
-                issuer_id: wire.issuer_id,
-                document_number: wire.document_number,
-                document_sha256: wire.document_sha256,
-                expires_on: wire.expires_on,
-                purposes: wire.purposes,
-                parent_lot_id: wire.parent_lot_id,
-            },
-        );
-        Some(Order::IssueBudget { lot: Box::new(lot?), to: to?, amount: amount? })
     }
 
     fn adjust_budget(&mut self, wire: v1::AdjustBudget) -> Option<Order> {
@@ -577,6 +484,9 @@ impl Parser<'_> {
             Some(Scope::AccountId(id)) => self.named("account_id", AccountId::parse(id)).map(FreezeScope::Account),
             Some(Scope::LotId(id)) => self.named("lot_id", LotId::parse(id)).map(FreezeScope::Lot),
             Some(Scope::Payee(identity)) => self.payee("payee", &identity).map(FreezeScope::Payee),
+            Some(Scope::PayeePseudonym(pseudonym)) => {
+                self.pseudonym("payee_pseudonym", &pseudonym).map(FreezeScope::Payee)
+            }
         };
         Some(Order::Freeze { case_id: case_id?, legal_basis: legal_basis?, scope: scope? })
     }
@@ -587,7 +497,7 @@ impl Parser<'_> {
         let unit = self.optional("unit_id", wire.unit_id, UnitId::parse);
         let amount = self.amount("amount_minor", wire.amount_minor);
         let draws = self.draws("draws", wire.draws);
-        let payee = self.payee("payee", &wire.payee);
+        let payee = self.payee_or_pseudonym(&wire.payee, &wire.payee_pseudonym);
         let purpose = self.named("purpose", Code::parse(wire.purpose));
         let function_code = self.optional("function_code", wire.function_code, Code::parse);
         let economic_code = self.optional("economic_code", wire.economic_code, Code::parse);
@@ -659,16 +569,9 @@ const fn section(payload: &v1::command::Payload) -> &'static str {
         Payload::ClosePeriod(_) => "close_period.",
         Payload::CarryForward(_) => "carry_forward.",
         Payload::RecoverLapsed(_) => "recover_lapsed.",
+        Payload::GrantRole(_) => "grant_role.",
+        Payload::RevokeRole(_) => "revoke_role.",
+        Payload::RotateKey(_) => "rotate_key.",
+        Payload::SignedCommand(_) => "signed_command.",
     }
-}
-
-/// A lot as both messages that open one carry it.
-struct LotOnWire {
-    lot_id: String,
-    issuer_id: String,
-    document_number: String,
-    document_sha256: Bytes,
-    expires_on: Option<pb::Date>,
-    purposes: Vec<String>,
-    parent_lot_id: String,
 }

@@ -6,9 +6,11 @@ use prost::bytes::{Bytes, BytesMut};
 use prost_types::Timestamp;
 use tonic::{Request, Response, Status};
 
+use super::approvals;
 use super::convert::{self, COMMANDS_MAX};
 use super::node::Node;
 use super::status::{Statuses, embedded};
+use crate::domain::command::Command;
 use crate::domain::ids::RequestId;
 use crate::domain::refusal::Reason;
 use crate::domain::time::UtcNanos;
@@ -26,7 +28,16 @@ pub(super) struct LedgerApi {
 impl LedgerService for LedgerApi {
     async fn post(&self, request: Request<v1::PostRequest>) -> Result<Response<v1::PostResponse>, Status> {
         let statuses = Statuses::for_request(&request);
-        let v1::PostRequest { commands, validate_only } = request.into_inner();
+        let v1::PostRequest { commands, validate_only, approved_batch } = request.into_inner();
+        if let Some(batch) = approved_batch {
+            if !commands.is_empty() {
+                let field = "approved_batch".to_owned();
+                let description = "is set besides commands: a request posts one or the other".to_owned();
+                let violation = convert::Violation { field, reason: Reason::FieldInvalid, description };
+                return Err(statuses.violations(&[violation]));
+            }
+            return self.post_batch(batch, validate_only, statuses).await;
+        }
         if commands.is_empty() || commands.len() > COMMANDS_MAX {
             let facts = [("commands", commands.len().to_string()), ("commands_max", COMMANDS_MAX.to_string())];
             let reason = if commands.is_empty() { Reason::FieldInvalid } else { Reason::TooManyCommands };
@@ -36,7 +47,7 @@ impl LedgerService for LedgerApi {
         let mut prepared = Vec::with_capacity(commands.len());
         let mut scratch = Vec::with_capacity(512);
         for command in commands {
-            match convert::command(command, self.node.pseudonyms(), "") {
+            match self.parse(command) {
                 Ok(command) => {
                     prepared.push(self.node.ledger().prepare(command, &mut scratch));
                     results.push(v1::PostResult { outcome: None });
@@ -68,6 +79,25 @@ impl LedgerService for LedgerApi {
         Ok(Response::new(v1::PostResponse { results }))
     }
 
+    async fn propose(&self, request: Request<v1::ProposeRequest>) -> Result<Response<v1::ProposeResponse>, Status> {
+        self.propose_request(request).await
+    }
+
+    async fn approve(&self, request: Request<v1::ApproveRequest>) -> Result<Response<v1::ApproveResponse>, Status> {
+        self.approve_request(request).await
+    }
+
+    async fn withdraw(&self, request: Request<v1::WithdrawRequest>) -> Result<Response<v1::WithdrawResponse>, Status> {
+        self.withdraw_request(request).await
+    }
+
+    async fn list_pending(
+        &self,
+        request: Request<v1::ListPendingRequest>,
+    ) -> Result<Response<v1::ListPendingResponse>, Status> {
+        self.list_pending_request(request).await
+    }
+
     async fn get_receipt(
         &self,
         request: Request<v1::GetReceiptRequest>,
@@ -86,30 +116,43 @@ impl LedgerService for LedgerApi {
 }
 
 impl LedgerApi {
+    /// A command by itself, or with the signatures of its checkers.
+    fn parse(&self, mut command: v1::Command) -> Result<Command, Vec<convert::Violation>> {
+        if !matches!(command.payload, Some(v1::command::Payload::SignedCommand(_))) {
+            return convert::command(command, self.node.pseudonyms(), "");
+        }
+        let payload = command.payload.take();
+        if command != v1::Command::default() {
+            let field = "payload".to_owned();
+            let description = "is a signed command: the other fields stand in the bytes that were signed".to_owned();
+            return Err(vec![convert::Violation { field, reason: Reason::FieldInvalid, description }]);
+        }
+        match payload {
+            Some(v1::command::Payload::SignedCommand(signed)) => approvals::signed_command(*signed, &self.node, ""),
+            _ => Ok(convert::command(command, self.node.pseudonyms(), "")?),
+        }
+    }
+
     /// The write goes on even if the caller hangs up: the future that waits for it may be dropped, the submission not.
-    async fn outcomes(&self, prepared: Vec<Prepared>, validate_only: bool) -> Result<Vec<Outcome>, Unavailable> {
+    pub(super) async fn outcomes(
+        &self,
+        prepared: Vec<Prepared>,
+        validate_only: bool,
+    ) -> Result<Vec<Outcome>, Unavailable> {
         let ledger = self.node.ledger();
         if validate_only { ledger.validate(prepared).await } else { ledger.post(prepared).await }
     }
 }
 
-fn result(outcome: Outcome, statuses: Statuses, hashes: &mut BytesMut) -> v1::PostResult {
+pub(super) fn result(outcome: Outcome, statuses: Statuses, hashes: &mut BytesMut) -> v1::PostResult {
     match outcome {
         Outcome::Accepted(receipt) => {
             v1::PostResult { outcome: Some(post_result::Outcome::Receipt(wire_receipt(receipt, hashes))) }
         }
         Outcome::Valid => v1::PostResult { outcome: Some(post_result::Outcome::Receipt(v1::Receipt::default())) },
-        Outcome::Refused { refusal, sequence, replayed } => {
-            let mut more = vec![("replayed", replayed.to_string())];
-            more.extend(sequence.map(|sequence| ("sequence", sequence.to_string())));
-            error(&statuses.refusal(&refusal, &more))
-        }
+        Outcome::Refused { refusal, sequence, replayed } => error(&statuses.refused(&refusal, sequence, replayed)),
         Outcome::KeyReused { original_sequence, first_different_field } => {
-            let facts = [
-                ("original_sequence", original_sequence.to_string()),
-                ("first_different_field", first_different_field.to_owned()),
-            ];
-            error(&statuses.reason(Reason::IdempotencyKeyReused, &facts))
+            error(&statuses.key_reused(original_sequence, first_different_field))
         }
     }
 }
@@ -119,7 +162,7 @@ fn error(status: &Status) -> v1::PostResult {
 }
 
 /// A receipt; its hash is a slice of a buffer that all receipts of the answer share.
-fn wire_receipt(receipt: Receipt, hashes: &mut BytesMut) -> v1::Receipt {
+pub(super) fn wire_receipt(receipt: Receipt, hashes: &mut BytesMut) -> v1::Receipt {
     hashes.extend_from_slice(&receipt.entry_hash.0);
     v1::Receipt {
         sequence: receipt.sequence,

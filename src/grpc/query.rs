@@ -35,7 +35,7 @@ pub(super) struct QueryApi {
 
 impl QueryApi {
     /// Waits until the views show a sequence that the caller has seen.
-    async fn read_after(&self, min_sequence: Option<i64>, statuses: Statuses) -> Result<(), Status> {
+    pub(super) async fn read_after(&self, min_sequence: Option<i64>, statuses: Statuses) -> Result<(), Status> {
         let Some(sequence) = min_sequence else { return Ok(()) };
         let committed = self.node.ledger().committed().sequence;
         if sequence > committed {
@@ -99,7 +99,7 @@ pub(super) fn read_position(head: &Head) -> v1::ReadPosition {
     v1::ReadPosition { sequence: head.sequence, entry_hash: hash_bytes(&head.hash) }
 }
 
-fn event_at(log: &dyn LogRead, sequence: i64) -> Result<Event, Fault> {
+pub(super) fn event_at(log: &dyn LogRead, sequence: i64) -> Result<Event, Fault> {
     let entry = entry_at(log, sequence)?;
     let missing = || Fault::new("reading the log", format!("no event at {sequence}"));
     let entry = entry.ok_or_else(missing)?;
@@ -337,7 +337,7 @@ fn named<T>(id: &str, find: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>,
     if id.is_empty() { Ok(None) } else { find(id).map(Some).ok_or_else(|| shown(id)) }
 }
 
-fn page_of(
+pub(super) fn page_of(
     raw_size: i32,
     token: &str,
     parameters: &[&[u8]],
@@ -481,7 +481,7 @@ fn wire_node(log: &dyn LogRead, node: &TraceNode, number: i64) -> Result<v1::Tra
         account_kind: account_kind.map_or(0, AccountKind::number),
         maker: envelope.map(|envelope| envelope.actor.to_string()).unwrap_or_default(),
         checkers: envelope
-            .map(|envelope| envelope.checkers.iter().map(ToString::to_string).collect())
+            .map(|envelope| envelope.approvals.actors().map(ToString::to_string).collect())
             .unwrap_or_default(),
     })
 }

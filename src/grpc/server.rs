@@ -14,6 +14,7 @@ use tower::util::MapResponseLayer;
 use super::audit::AuditApi;
 use super::ledger::LedgerApi;
 use super::node::Node;
+use super::proposals;
 use super::query::QueryApi;
 use super::status::Statuses;
 use crate::domain::refusal::Reason;
@@ -74,6 +75,7 @@ pub async fn serve(
         reporter.set_service_status("fundledger.v1.LedgerService", ServingStatus::NotServing).await;
         stopping.send_replace(true);
     };
+    let tending = tokio::spawn(proposals::tend(Arc::clone(&node)));
     let server = Server::builder()
         .layer(MapResponseLayer::new(explained))
         .initial_connection_window_size(WINDOW_BYTES.saturating_mul(2))
@@ -103,6 +105,7 @@ pub async fn serve(
         served = server => served.map_err(|error| Fault::new("serving", error))?,
         () = deadline => tracing::warn!("streams were still open at the deadline; they were cut"),
     }
+    tending.abort();
     Ok(())
 }
 

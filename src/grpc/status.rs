@@ -28,7 +28,9 @@ pub const fn code(reason: Reason) -> Code {
         | Reason::AmountInvalid
         | Reason::DateInvalid
         | Reason::TooManyCommands
-        | Reason::PageTokenInvalid => Code::InvalidArgument,
+        | Reason::PageTokenInvalid
+        | Reason::SignatureInvalid
+        | Reason::BatchMismatch => Code::InvalidArgument,
         Reason::IdempotencyKeyReused
         | Reason::FundExists
         | Reason::AccountExists
@@ -37,7 +39,10 @@ pub const fn code(reason: Reason) -> Code {
         | Reason::ContractExists
         | Reason::FreezeExists
         | Reason::DuplicateDocument
-        | Reason::DuplicateBankReference => Code::AlreadyExists,
+        | Reason::DuplicateBankReference
+        | Reason::KeyExists
+        | Reason::RoleExists
+        | Reason::AlreadyApproved => Code::AlreadyExists,
         Reason::RequestNotFound
         | Reason::FundNotFound
         | Reason::AccountNotFound
@@ -48,7 +53,11 @@ pub const fn code(reason: Reason) -> Code {
         | Reason::EventNotFound
         | Reason::PolicyNotFound
         | Reason::PayeeNotFound
-        | Reason::UnitNotFound => Code::NotFound,
+        | Reason::UnitNotFound
+        | Reason::ProposalNotPending
+        | Reason::KeyNotFound
+        | Reason::RoleNotFound => Code::NotFound,
+        Reason::RoleMissing | Reason::NotTheMaker | Reason::KeyRevoked => Code::PermissionDenied,
         Reason::SequenceBeyondHead | Reason::AmountOverflow | Reason::EventTooLarge | Reason::MessageTooLarge => {
             Code::OutOfRange
         }
@@ -81,7 +90,11 @@ pub const fn code(reason: Reason) -> Code {
         | Reason::ZeroBalanceNotCleared
         | Reason::PolicyVersionInvalid
         | Reason::OpeningAfterMovement
-        | Reason::DrawsMismatch => Code::FailedPrecondition,
+        | Reason::DrawsMismatch
+        | Reason::ApprovalExpired
+        | Reason::RolesConflict
+        | Reason::AdministratorsTooFew
+        | Reason::ExpiryOutOfRange => Code::FailedPrecondition,
     }
 }
 
@@ -130,6 +143,22 @@ impl Statuses {
             details.set_resource_info(name, value, "", message.as_str());
         }
         Status::with_error_details(code(reason), format!("{}: {message}", reason.as_str()), details)
+    }
+
+    /// A refusal with where it is recorded, and whether it was given before.
+    pub fn refused(self, refusal: &Refusal, sequence: Option<i64>, replayed: bool) -> Status {
+        let mut more = vec![("replayed", replayed.to_string())];
+        more.extend(sequence.map(|sequence| ("sequence", sequence.to_string())));
+        self.refusal(refusal, &more)
+    }
+
+    /// A key that was used before with other content.
+    pub fn key_reused(self, original_sequence: i64, first_different_field: &str) -> Status {
+        let facts = [
+            ("original_sequence", original_sequence.to_string()),
+            ("first_different_field", first_different_field.to_owned()),
+        ];
+        self.reason(Reason::IdempotencyKeyReused, &facts)
     }
 
     /// A reason without a refusal's record.

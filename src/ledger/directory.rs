@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::Digests;
 use super::clock::Clock;
+use super::{Digests, Genesis};
 use crate::format::hexadecimal;
 use crate::format::keyed::{Fingerprints, KEY_BYTES, KeyedDigest};
 use crate::log::files::write_durably;
@@ -102,7 +102,8 @@ pub struct DataDirectory {
 
 impl DataDirectory {
     /// Creates a ledger in a new or empty directory.
-    pub fn create(path: &Path, origin: &str, development: bool, clock: &dyn Clock) -> Result<Self, DirectoryError> {
+    pub fn create(path: &Path, genesis: Genesis<'_>, clock: &dyn Clock) -> Result<Self, DirectoryError> {
+        let origin = genesis.origin;
         let visible = origin.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'+');
         if origin.is_empty() || origin.len() > ORIGIN_BYTES_MAX || !visible {
             return Err(DirectoryError::Origin);
@@ -121,8 +122,7 @@ impl DataDirectory {
         let digest_key = new_key(&keys, DIGEST_KEY)?;
         let pseudonym_key = new_key(&keys, PSEUDONYM_KEY)?;
         let mut log = SledLog::open(&path.join(LOG))?;
-        super::create(&mut log, origin, development, clock)
-            .map_err(|error| Fault::new("writing the genesis", error))?;
+        super::create(&mut log, genesis, clock).map_err(|error| Fault::new("writing the genesis", error))?;
         log.adopt(log.head(), &[])?;
         drop(log);
         // Last: a directory without it is incomplete, however far creating it got.

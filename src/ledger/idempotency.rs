@@ -41,7 +41,7 @@ fn first_difference(command: &Command, event: &Event) -> &'static str {
         "business_date"
     } else if envelope.actor != command.envelope.actor {
         "actor"
-    } else if envelope.checkers != command.envelope.checkers {
+    } else if !envelope.approvals.actors().eq(command.envelope.approvals.actors()) {
         "checkers"
     } else {
         "payload"

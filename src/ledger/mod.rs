@@ -23,9 +23,10 @@ use self::clock::Clock;
 use self::directory::DataDirectory;
 use self::snapshot_files::SnapshotFiles;
 use self::writer::{Start, Writer};
+use crate::domain::approval::PublicKey;
 use crate::domain::command::Command;
 use crate::domain::event::{Decision, Event, Payload};
-use crate::domain::ids::CommandDigest;
+use crate::domain::ids::{ActorId, CommandDigest};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::UtcNanos;
 use crate::format::block::Block;
@@ -172,6 +173,12 @@ enum SubmissionKind {
     Validate,
     /// Asks what became of a key; the order is not looked at.
     Find,
+    /// An approval, and the command that was proposed: executed if that completes what it needs.
+    Approve,
+    /// A command that was proposed: executed if its approvals are complete.
+    Conclude,
+    /// Lets time pass: what has run out by now is recorded.
+    Tick,
     /// Tells the writer to finish what it has and end.
     Close,
 }
@@ -239,7 +246,9 @@ impl Ledger {
         });
         let (submit, submissions) = mpsc::channel(QUEUED_REQUESTS_MAX);
         let (groups, groups_received) = threads::sync_channel(GROUPS_IN_FLIGHT);
-        let writer = Writer::new(start, Arc::clone(&shared), Arc::clone(&reader), clock, snapshots.is_some());
+        let fingerprints = digests.fingerprints.clone();
+        let writer =
+            Writer::new(start, Arc::clone(&shared), Arc::clone(&reader), clock, fingerprints, snapshots.is_some());
         let spawned = |error| Fault::new("starting a thread", error);
         let committer = committer::Committer::new(log, Arc::clone(&shared), sink, snapshots.clone());
         let committer = std::thread::Builder::new()
@@ -280,6 +289,24 @@ impl Ledger {
         self.submit(commands, SubmissionKind::Validate).await
     }
 
+    /// Posts an approval; then, where a single command was proposed and its approvals are complete, that command: two
+    /// outcomes, or one where more approvals are needed.
+    pub async fn approve(&self, approval: Prepared, proposed: Option<Prepared>) -> Result<Vec<Outcome>, Unavailable> {
+        let commands = std::iter::once(approval).chain(proposed).collect();
+        self.submit(commands, SubmissionKind::Approve).await
+    }
+
+    /// Executes a proposed command if its approvals are complete: after a crash between the last approval and the
+    /// execution, this makes up for it.
+    pub async fn conclude(&self, proposed: Prepared) -> Result<Option<Outcome>, Unavailable> {
+        Ok(self.submit(vec![proposed], SubmissionKind::Conclude).await?.pop())
+    }
+
+    /// Records what has run out by now: proposals expire by an event, posted or not.
+    pub async fn tick(&self) -> Result<(), Unavailable> {
+        self.submit(Vec::new(), SubmissionKind::Tick).await.map(drop)
+    }
+
     /// What became of the command with a key; `None` if there was none.
     pub async fn find(&self, request_id: crate::domain::ids::RequestId) -> Result<Option<Outcome>, Unavailable> {
         let fingerprint = self.fingerprints.of(request_id.as_str());
@@ -289,9 +316,8 @@ impl Ledger {
     }
 
     async fn submit(&self, commands: Vec<Prepared>, kind: SubmissionKind) -> Result<Vec<Outcome>, Unavailable> {
-        if kind == SubmissionKind::Post
-            && let Some(why) = self.shared.read_only.get()
-        {
+        let writes = matches!(kind, SubmissionKind::Post | SubmissionKind::Approve | SubmissionKind::Conclude);
+        if writes && let Some(why) = self.shared.read_only.get() {
             return Err(Unavailable::ReadOnly(why.clone()));
         }
         let count = commands.len();
@@ -439,7 +465,7 @@ fn genesis(reader: &dyn LogRead) -> Result<(Arc<str>, bool), OpenError> {
         entry_at(reader, 0)?.ok_or_else(|| fault("the log is empty: it was never created completely".to_owned()))?;
     let bytes = crate::format::record::split_entry(&entry).map(|(_, event)| event).unwrap_or_default();
     match codec::decode(bytes).map_err(|error| fault(error.to_string()))?.decision.payload {
-        Payload::LedgerCreated { origin, format_version, development } => {
+        Payload::LedgerCreated { origin, format_version, development, administrators: _ } => {
             if format_version != crate::format::record::FORMAT_VERSION {
                 return Err(fault(format!("its record format is {format_version}, which this program does not know")));
             }
@@ -449,8 +475,26 @@ fn genesis(reader: &dyn LogRead) -> Result<(Arc<str>, bool), OpenError> {
     }
 }
 
+/// What a ledger is from its beginning.
+#[derive(Clone, Copy, Debug)]
+pub struct Genesis<'a> {
+    /// Its name for ever.
+    pub origin: &'a str,
+    /// Whether it can never become a real one.
+    pub development: bool,
+    /// The first administrators: none, or at least two.
+    pub administrators: &'a [(ActorId, PublicKey)],
+}
+
+impl<'a> Genesis<'a> {
+    /// Of a ledger for development, without administrators.
+    pub const fn of_development(origin: &'a str) -> Self {
+        Self { origin, development: true, administrators: &[] }
+    }
+}
+
 /// Writes the genesis into an empty log.
-pub fn create(log: &mut dyn Log, origin: &str, development: bool, clock: &dyn Clock) -> Result<Head, AppendError> {
+pub fn create(log: &mut dyn Log, genesis: Genesis<'_>, clock: &dyn Clock) -> Result<Head, AppendError> {
     let event = Event {
         booked_at: clock.now(),
         command_digest: [0; 16],
@@ -459,9 +503,10 @@ pub fn create(log: &mut dyn Log, origin: &str, development: bool, clock: &dyn Cl
             policy_version: 0,
             legs: Vec::new(),
             payload: Payload::LedgerCreated {
-                origin: origin.into(),
+                origin: genesis.origin.into(),
                 format_version: crate::format::record::FORMAT_VERSION,
-                development,
+                development: genesis.development,
+                administrators: genesis.administrators.to_vec(),
             },
         },
     };

@@ -12,7 +12,7 @@ use crate::format::stored::{Malformed, Stored, put_count, take_count};
 use crate::stored_struct;
 
 /// Version of the layout below; it stands in the file's name.
-pub(super) const LAYOUT: &str = "state-1";
+pub(super) const LAYOUT: &str = "state-2";
 
 /// The state as bytes.
 pub(super) fn encode(state: &State, keys: &FingerprintTable, booked_at: UtcNanos) -> Vec<u8> {
@@ -53,6 +53,7 @@ pub(super) fn encode(state: &State, keys: &FingerprintTable, booked_at: UtcNanos
     references.put(&mut to);
     let reversals: Vec<(Sequence, Sequence)> = state.reversals.iter().map(|(of, by)| (*of, *by)).collect();
     reversals.put(&mut to);
+    state.authority.put(&mut to);
     keys.sorted().put(&mut to);
     to
 }
@@ -82,6 +83,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(State, FingerprintTable, UtcNanos)
     state.documents = Vec::take(from)?.into_iter().collect();
     state.bank_references = Vec::take(from)?.into_iter().collect();
     state.reversals = Vec::take(from)?.into_iter().collect();
+    state.authority = Stored::take(from)?;
     let mut keys = FingerprintTable::default();
     for (fingerprint, sequence) in Vec::<(u64, i64)>::take(from)? {
         keys.insert(fingerprint, sequence);
@@ -124,7 +126,7 @@ stored_struct!(LotDefinition {
     purposes,
     parent_lot_id,
 });
-stored_struct!(PolicyVersion { version, effective_from, plan_step, checker_tiers, document_sha256 });
+stored_struct!(PolicyVersion { version, effective_from, plan_step, checker_tiers, document_sha256, signed_approvals });
 stored_struct!(CheckerTier { from_minor, checkers });
 stored_struct!(Payment { sequence, fund, amount_minor, returned_minor, contract, status });
 stored_struct!(Contract { contract_id, fund, payee, open, carried_minor });

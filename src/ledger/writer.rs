@@ -10,6 +10,7 @@ use super::clock::Clock;
 use super::idempotency;
 use super::snapshot;
 use super::{Outcome, Prepared, Receipt, Shared, Submission, SubmissionKind, Unavailable};
+use crate::domain::approval::Approvals;
 use crate::domain::command::{Command, Envelope, Order};
 use crate::domain::decide::{Context, decide, needs_trial_balance, original_of};
 use crate::domain::event::{Decision, Event, Payload};
@@ -28,6 +29,9 @@ use crate::log::{Fault, LogRead};
 const GROUP_COMMANDS_MAX: usize = 8_192;
 /// Events between snapshots. Writing one stops the writer for as long as copying the state takes.
 const SNAPSHOT_INTERVAL_EVENTS: i64 = 2_000_000;
+
+/// Maker of the ledger's own events: no client's name may have that character.
+const LEDGER_ITSELF: &str = "/ledger";
 
 /// Outcomes on their way to whoever asked.
 pub(super) struct Reply {
@@ -126,6 +130,7 @@ pub(super) struct Writer {
     builder: BlockBuilder,
     booked_at: UtcNanos,
     clock: Box<dyn Clock>,
+    fingerprints: Fingerprints,
     shared: Arc<Shared>,
     reader: Arc<dyn LogRead>,
     // Blocks handed over that may not be readable in the log yet.
@@ -142,6 +147,7 @@ impl Writer {
         shared: Arc<Shared>,
         reader: Arc<dyn LogRead>,
         clock: Box<dyn Clock>,
+        fingerprints: Fingerprints,
         takes_snapshots: bool,
     ) -> Self {
         Self {
@@ -150,6 +156,7 @@ impl Writer {
             builder: BlockBuilder::new(start.head),
             booked_at: start.booked_at,
             clock,
+            fingerprints,
             shared,
             reader,
             in_flight: VecDeque::new(),
@@ -224,8 +231,19 @@ impl Writer {
     fn decide_each(&mut self, commands: Vec<Prepared>, kind: SubmissionKind) -> Result<Vec<Outcome>, Unavailable> {
         let now = self.clock.now();
         let mut outcomes = Vec::with_capacity(commands.len());
-        if kind == SubmissionKind::Post {
-            self.events.reserve(commands.len());
+        if kind != SubmissionKind::Close && self.shared.read_only.get().is_none() {
+            self.expire(now)?;
+        }
+        match kind {
+            SubmissionKind::Post => self.events.reserve(commands.len()),
+            SubmissionKind::Approve => return self.approve(commands, now),
+            SubmissionKind::Conclude => {
+                for proposed in commands {
+                    outcomes.extend(self.conclude(proposed, now)?);
+                }
+                return Ok(outcomes);
+            }
+            SubmissionKind::Validate | SubmissionKind::Find | SubmissionKind::Tick | SubmissionKind::Close => {}
         }
         for prepared in commands {
             if kind == SubmissionKind::Find {
@@ -234,19 +252,98 @@ impl Writer {
                 }
                 continue;
             }
-            let earlier = self.find(&prepared)?;
-            let replayed =
-                earlier.and_then(|(sequence, entry, event)| idempotency::replay(&prepared, sequence, &entry, &event));
-            let outcome = match (replayed, kind) {
+            let outcome = match (self.replayed(&prepared)?, kind) {
                 (Some(outcome), _) => outcome,
                 (None, SubmissionKind::Post) => self.post(prepared, now)?,
-                (None, SubmissionKind::Validate | SubmissionKind::Find | SubmissionKind::Close) => {
-                    self.validate(prepared)?
-                }
+                (None, _) => self.validate(prepared, now)?,
             };
             outcomes.push(outcome);
         }
         Ok(outcomes)
+    }
+
+    /// The outcome a command had before, under its key.
+    fn replayed(&self, prepared: &Prepared) -> Result<Option<Outcome>, Unavailable> {
+        let earlier = self.find(prepared)?;
+        Ok(earlier.and_then(|(sequence, entry, event)| idempotency::replay(prepared, sequence, &entry, &event)))
+    }
+
+    /// Posts an approval, and then the command it was for, if nothing is missing any more.
+    fn approve(&mut self, commands: Vec<Prepared>, now: UtcNanos) -> Result<Vec<Outcome>, Unavailable> {
+        let mut outcomes = Vec::with_capacity(commands.len());
+        let mut commands = commands.into_iter();
+        let Some(approval) = commands.next() else { return Ok(outcomes) };
+        let outcome = match self.replayed(&approval)? {
+            Some(outcome) => outcome,
+            None => self.post(approval, now)?,
+        };
+        let is_approved = matches!(outcome, Outcome::Accepted(_));
+        outcomes.push(outcome);
+        if let (true, Some(proposed)) = (is_approved, commands.next()) {
+            outcomes.extend(self.conclude(proposed, now)?);
+        }
+        Ok(outcomes)
+    }
+
+    /// Executes a proposed command, if its approvals are complete; `None` where more are needed, or where it is no longer
+    /// proposed. A refusal for another reason than approvals is an outcome: waiting would not change it.
+    fn conclude(&mut self, mut proposed: Prepared, now: UtcNanos) -> Result<Option<Outcome>, Unavailable> {
+        let Some(sequence) = proposed.command.envelope.approvals.proposal() else { return Ok(None) };
+        let Some(proposal) = self.state.authority().proposal(sequence) else { return self.replayed(&proposed) };
+        if let Approvals::Signed(signed) = &mut proposed.command.envelope.approvals {
+            signed.approvals.clone_from(&proposal.approvals);
+        }
+        if let Some((original_sequence, _, _)) = self.find(&proposed)? {
+            // Somebody used the command's key while it waited: it can never be executed, and that is put on record.
+            let refusal = Refusal::new(Reason::IdempotencyKeyReused).with("original_sequence", original_sequence);
+            let name = proposed.command.order.name();
+            let mut envelope = proposed.command.envelope;
+            envelope.request_id = own_key("proposal", sequence);
+            self.record(envelope, refused(name, &refusal), now)?;
+            let first_different_field = "proposal";
+            return Ok(Some(Outcome::KeyReused { original_sequence, first_different_field }));
+        }
+        let Command { envelope, order } = &proposed.command;
+        let decided = self.decide(envelope, order.clone(), now)?;
+        let waits = |reason| matches!(reason, Reason::ApprovalMissing | Reason::RoleMissing | Reason::KeyRevoked);
+        if decided.is_err_and(|refusal| waits(refusal.reason)) {
+            return Ok(None);
+        }
+        self.post(proposed, now).map(Some)
+    }
+
+    /// Proposals whose time has run out expire by an event, in the order of their times.
+    fn expire(&mut self, now: UtcNanos) -> Result<(), Unavailable> {
+        while let Some(proposal) = self.state.authority().lapsed(now) {
+            let envelope = Envelope {
+                request_id: own_key("expired", proposal),
+                business_date: now.shanghai_date(),
+                actor: ActorId::stored(LEDGER_ITSELF),
+                approvals: Approvals::default(),
+            };
+            let payload = Payload::ProposalExpired { proposal };
+            self.record(envelope, Decision { policy_version: 0, legs: Vec::new(), payload }, now)?;
+        }
+        Ok(())
+    }
+
+    /// Books what the ledger itself has to say, under a key of its own.
+    fn record(&mut self, envelope: Envelope, decision: Decision, now: UtcNanos) -> Result<(), Unavailable> {
+        let fingerprint = self.fingerprints.of(envelope.request_id.as_str());
+        let event =
+            Event { booked_at: self.booking_time(now), command_digest: [0; 16], envelope: Some(envelope), decision };
+        let head = self
+            .builder
+            .push(|buffer| codec::encode(&event, buffer))
+            .map_err(|error| self.unreadable(&Fault::new("recording an event", error)))?;
+        self.state.apply(Sequence(head.sequence), &event);
+        self.book(event, fingerprint, head);
+        Ok(())
+    }
+
+    /// Booking times increase strictly, whatever the clock does.
+    fn booking_time(&self, now: UtcNanos) -> UtcNanos {
+        UtcNanos(now.0.max(self.booked_at.0.saturating_add(1)))
     }
 
     /// The event that has a command's key.
@@ -289,10 +386,15 @@ impl Writer {
     }
 
     fn post(&mut self, prepared: Prepared, now: UtcNanos) -> Result<Outcome, Unavailable> {
-        let Prepared { command: Command { envelope, order }, digest, fingerprint } = prepared;
+        let Prepared { command: Command { mut envelope, order }, digest, fingerprint } = prepared;
+        if let Approvals::Batch(batch) = &mut envelope.approvals
+            && let Some(proposal) = self.state.authority().proposal(batch.proposal)
+        {
+            batch.checkers = proposal.approvals.iter().map(|approval| approval.actor.clone()).collect();
+        }
         let name = order.name();
-        let decided = self.decide(&envelope, order)?;
-        let booked_at = UtcNanos(now.0.max(self.booked_at.0.saturating_add(1)));
+        let decided = self.decide(&envelope, order, now)?;
+        let booked_at = self.booking_time(now);
         let event = |decision| Event { booked_at, command_digest: digest, envelope: Some(envelope), decision };
         let (event, refusal) = match decided {
             Ok(decision) => {
@@ -316,6 +418,8 @@ impl Writer {
             .builder
             .push(|buffer| codec::encode(&event, buffer))
             .map_err(|error| self.unreadable(&Fault::new("recording a refusal", error)))?;
+        // It moves nothing, but a proposal that it refuses is closed.
+        self.state.apply(Sequence(head.sequence), &event);
         let receipt = self.book(event, fingerprint, head);
         Ok(Outcome::Refused { refusal, sequence: Some(receipt.sequence), replayed: false })
     }
@@ -329,15 +433,20 @@ impl Writer {
         receipt
     }
 
-    fn validate(&self, prepared: Prepared) -> Result<Outcome, Unavailable> {
+    fn validate(&self, prepared: Prepared, now: UtcNanos) -> Result<Outcome, Unavailable> {
         let Command { envelope, order } = prepared.command;
-        Ok(match self.decide(&envelope, order)? {
+        Ok(match self.decide(&envelope, order, now)? {
             Ok(_) => Outcome::Valid,
             Err(refusal) => Outcome::Refused { refusal, sequence: None, replayed: false },
         })
     }
 
-    fn decide(&self, envelope: &Envelope, order: Order) -> Result<Result<Decision, Refusal>, Unavailable> {
+    fn decide(
+        &self,
+        envelope: &Envelope,
+        order: Order,
+        now: UtcNanos,
+    ) -> Result<Result<Decision, Refusal>, Unavailable> {
         let mut original = None;
         if let Some(sequence) = original_of(&self.state, &order)
             && (1..=self.builder.head().sequence).contains(&sequence.0)
@@ -346,9 +455,15 @@ impl Writer {
         }
         let sealed =
             needs_trial_balance(&self.state, &order).map(|fund| trial_balance::digest(self.state.trial_balance(fund)));
-        let context = Context { original: original.as_ref(), trial_balance_sha256: sealed };
+        let now = self.booking_time(now);
+        let context = Context { original: original.as_ref(), now, trial_balance_sha256: sealed };
         Ok(decide(&self.state, envelope, order, &context))
     }
+}
+
+/// Keys of the ledger's own events start with a character that no client's key may have.
+fn own_key(about: &str, sequence: Sequence) -> RequestId {
+    RequestId::stored(format!("/{about}/{}", sequence.0))
 }
 
 fn refused(command: &'static str, refusal: &Refusal) -> Decision {
@@ -363,7 +478,7 @@ pub(super) fn probe(request_id: RequestId) -> Command {
             request_id,
             business_date: Day::default(),
             actor: ActorId::stored(""),
-            checkers: Vec::new(),
+            approvals: Approvals::default(),
         },
         order: Order::Unfreeze { case_id: CaseId::stored("") },
     }

@@ -7,13 +7,14 @@ pub mod trace;
 
 use self::books::Books;
 use self::lineage::Lineage;
+use crate::domain::authority::Authority;
 use crate::domain::event::Event;
 use crate::domain::ids::Sequence;
 use crate::format::record::Head;
 use crate::format::stored::{Malformed, Stored};
 
 /// Layout of [`Views::encode`], for the names of snapshot files.
-pub const LAYOUT: &str = "views-1";
+pub const LAYOUT: &str = "views-2";
 
 /// All views, at one position of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,11 +25,18 @@ pub struct Views {
     pub books: Books,
     /// Payments by lot and payee.
     pub lineage: Lineage,
+    /// Roles, keys and proposals.
+    pub authority: Authority,
 }
 
 impl Default for Views {
     fn default() -> Self {
-        Self { position: Head::EMPTY, books: Books::default(), lineage: Lineage::default() }
+        Self {
+            position: Head::EMPTY,
+            books: Books::default(),
+            lineage: Lineage::default(),
+            authority: Authority::default(),
+        }
     }
 }
 
@@ -39,6 +47,7 @@ impl Views {
         for event in events {
             self.books.apply(Sequence(sequence), event);
             self.lineage.apply(&self.books, Sequence(sequence), event);
+            self.authority.apply(Sequence(sequence), event);
             sequence = sequence.saturating_add(1);
         }
         self.position = head;
@@ -49,6 +58,7 @@ impl Views {
         let mut to = Vec::new();
         self.books.put(&mut to);
         self.lineage.put(&mut to);
+        self.authority.put(&mut to);
         to
     }
 
@@ -56,7 +66,12 @@ impl Views {
     pub fn decode(position: Head, bytes: &[u8]) -> Result<Self, Malformed> {
         let mut bytes = bytes;
         let from = &mut bytes;
-        let views = Self { position, books: Books::take(from)?, lineage: Lineage::take(from)? };
+        let views = Self {
+            position,
+            books: Books::take(from)?,
+            lineage: Lineage::take(from)?,
+            authority: Authority::take(from)?,
+        };
         if from.is_empty() { Ok(views) } else { Err(Malformed) }
     }
 }

@@ -4,6 +4,8 @@
 use std::borrow::Cow;
 
 use fundledger::domain::account::AccountKind;
+use fundledger::domain::approval::{Approval, Approvals, BatchCommand, PublicKey, Role, Signature, SignedCommand};
+use fundledger::domain::authority::{ProposedBatch, ProposedContent};
 use fundledger::domain::command::{
     Adjustment, Command, Draw, Envelope, ExecutePayment, FreezeScope, Movement, OpeningLine, Order, PaymentMethod,
 };
@@ -13,8 +15,8 @@ use fundledger::domain::fund::{
 };
 use fundledger::domain::ids::{
     AccountId, AccountNumber, ActorId, BankReference, CaseId, Code, ContractId, DisplayName, DocumentNumber, FundId,
-    FundNumber, IssuerId, LegalBasis, LotId, LotNumber, PayeeRef, PaymentId, PolicyId, ReasonCode, RequestId, Sequence,
-    UnitId,
+    FundNumber, IssuerId, KeyNumber, LegalBasis, LotId, LotNumber, PayeeRef, PaymentId, PolicyId, ReasonCode,
+    RequestId, Sequence, UnitId,
 };
 use fundledger::domain::money::{AMOUNT_MAX_MINOR, Amount};
 use fundledger::domain::refusal::{Reason, Refusal};
@@ -192,6 +194,7 @@ impl<'a> Genes<'a> {
             checker_tiers: self
                 .list(|g| CheckerTier { from_minor: g.pick(&[0, 1, AMOUNT_MAX_MINOR]), checkers: g.pick(&[0, 1, 8]) }),
             document_sha256: self.digest(),
+            signed_approvals: self.pick(&[false, true]),
         }
     }
 
@@ -204,7 +207,64 @@ impl<'a> Genes<'a> {
             request_id: RequestId::parse("key").unwrap(),
             business_date: self.day(),
             actor: self.actor(),
-            checkers: self.list(Self::actor),
+            approvals: Approvals::Named(self.list(Self::actor)),
+        }
+    }
+
+    fn request(&mut self) -> RequestId {
+        RequestId::parse(self.pick(&["p-1", "p-2", "p"])).unwrap()
+    }
+
+    fn key(&mut self) -> KeyNumber {
+        KeyNumber(self.number())
+    }
+
+    fn public_key(&mut self) -> PublicKey {
+        PublicKey(self.digest())
+    }
+
+    fn signature(&mut self) -> Signature {
+        let byte = self.number().to_le_bytes()[0];
+        Signature([byte; 64])
+    }
+
+    fn moment(&mut self) -> UtcNanos {
+        UtcNanos(self.pick(&[1, 1_700_000_000_000_000_000, i64::MAX]))
+    }
+
+    fn exact_bytes(&mut self) -> Box<[u8]> {
+        self.text().into_bytes().into()
+    }
+
+    fn proposed_command(&mut self) -> ProposedContent {
+        ProposedContent::Command(self.exact_bytes())
+    }
+
+    fn proposed_batch(&mut self) -> ProposedContent {
+        ProposedContent::Batch(ProposedBatch {
+            root: self.digest(),
+            command_count: self.number(),
+            control_total_minor: self.pick(&[0, 1, AMOUNT_MAX_MINOR]),
+        })
+    }
+
+    fn approvals(&mut self) -> Approvals {
+        let approval = |g: &mut Self| Approval { actor: g.actor(), key: g.key(), signature: g.signature() };
+        match self.pick(&[0, 1, 2]) {
+            0 => Approvals::Named(self.list(Self::actor)),
+            1 => Approvals::Signed(Box::new(SignedCommand {
+                command: self.exact_bytes(),
+                expires_at: self.moment(),
+                // The genesis is no proposal, and 0 stands for none.
+                proposal: self.optional(|g| Sequence(g.sequence().0.max(1))),
+                approvals: self.list(approval),
+            })),
+            _ => Approvals::Batch(Box::new(BatchCommand {
+                command: self.exact_bytes(),
+                proposal: self.sequence(),
+                index: self.number(),
+                checkers: self.list(Self::actor),
+            })),
         }
     }
 
@@ -279,7 +339,22 @@ impl<'a> Genes<'a> {
             22 => Order::CloseDay { fund_id: self.fund(), day: self.day() },
             23 => Order::ClosePeriod { fund_id: self.fund(), period: self.period() },
             24 => Order::CarryForward { lot_id: self.lot(), year: self.pick(&[2026, 2027, 0]) },
-            _ => Order::RecoverLapsed { lot_id: self.lot(), legal_basis: self.basis() },
+            25 => Order::RecoverLapsed { lot_id: self.lot(), legal_basis: self.basis() },
+            26 => Order::GrantRole {
+                principal: self.actor(),
+                role: self.pick(Role::ALL),
+                fund_id: self.optional(Self::fund),
+            },
+            27 => Order::RevokeRole {
+                principal: self.actor(),
+                role: self.pick(Role::ALL),
+                fund_id: self.optional(Self::fund),
+            },
+            28 => Order::RotateKey { principal: self.actor(), public_key: self.optional(Self::public_key) },
+            29 => Order::Propose { content: self.proposed_command(), expires_at: self.moment() },
+            30 => Order::Propose { content: self.proposed_batch(), expires_at: self.moment() },
+            31 => Order::Approve { proposal_id: self.request(), key: self.key(), signature: self.signature() },
+            _ => Order::Withdraw { proposal_id: self.request() },
         }
     }
 
@@ -310,7 +385,7 @@ impl<'a> Genes<'a> {
         Event {
             booked_at: UtcNanos(self.pick(&[1, 1_700_000_000_000_000_000, -1, 0, i64::MAX])),
             command_digest: if is_genesis { [0; 16] } else { self.digest() },
-            envelope: (!is_genesis).then(|| self.envelope()),
+            envelope: (!is_genesis).then(|| Envelope { approvals: self.approvals(), ..self.envelope() }),
             decision: Decision { policy_version: self.number(), legs: self.list(leg), payload },
         }
     }
@@ -329,6 +404,7 @@ impl<'a> Genes<'a> {
                 origin: self.text().into(),
                 format_version: self.number(),
                 development: self.pick(&[false, true]),
+                administrators: self.list(|g| (g.actor(), g.public_key())),
             },
             21 => Payload::FundDefined { fund: self.fund_number(), definition: Box::new(self.fund_definition()) },
             22 => Payload::PolicySet { policy_id: self.policy(), policy: self.policy_version() },
@@ -408,10 +484,28 @@ impl<'a> Genes<'a> {
                     facts: self.list(|g| (Cow::Owned(g.text()), g.text())),
                 },
             },
+            61 => {
+                let is_batch = self.pick(&[false, true]);
+                let content = if is_batch { self.proposed_batch() } else { self.proposed_command() };
+                Payload::CommandProposed { content, expires_at: self.moment() }
+            }
+            62 => Payload::ProposalApproved { proposal: self.sequence(), key: self.key(), signature: self.signature() },
+            63 => Payload::ProposalWithdrawn { proposal: self.sequence() },
+            64 => Payload::ProposalExpired { proposal: self.sequence() },
+            65 => {
+                Payload::RoleGranted { principal: self.actor(), role: self.pick(Role::ALL), fund: self.fund_number() }
+            }
+            66 => {
+                Payload::RoleRevoked { principal: self.actor(), role: self.pick(Role::ALL), fund: self.fund_number() }
+            }
+            67 => {
+                let public_key = self.optional(Self::public_key);
+                Payload::KeyRotated { principal: self.actor(), key: self.key(), public_key }
+            }
             _ => panic!("no payload has field number {tag}: whoever adds one adds it here"),
         }
     }
 }
 
 /// How many kinds of commands there are, each form of an adjustment and of a freeze for itself.
-pub(crate) const COMMAND_KINDS: usize = 26;
+pub(crate) const COMMAND_KINDS: usize = 33;

@@ -12,7 +12,7 @@ use fundledger::format::record::Head;
 use fundledger::format::trial_balance;
 use fundledger::ledger::clock::FixedClock;
 use fundledger::ledger::directory::DataDirectory;
-use fundledger::ledger::{Ledger, OpenError, Outcome, Unavailable};
+use fundledger::ledger::{Genesis, Ledger, OpenError, Outcome, Unavailable};
 use fundledger::log::memory::{Failure, MemoryLog};
 use fundledger::log::recover::{RecoverError, recover};
 use fundledger::log::{Log, LogRead, blocks_between};
@@ -97,7 +97,7 @@ fn state_by_the_rules(commands: &[Command]) -> State {
         let original = original_of(&state, order).and_then(|sequence| usize::try_from(sequence.0).ok());
         let original = original.and_then(|at| posted.get(at)).and_then(Option::as_ref);
         let sealed = needs_trial_balance(&state, order).map(|fund| trial_balance::digest(state.trial_balance(fund)));
-        let context = Context { original, trial_balance_sha256: sealed };
+        let context = Context { original, now: UtcNanos(1), trial_balance_sha256: sealed };
         let decided = decide(&state, envelope, order.clone(), &context);
         let event = decided.ok().map(|decision| Event {
             booked_at: UtcNanos(0),
@@ -308,7 +308,7 @@ fn a_snapshot_answers_as_a_replay_does() {
         let (early, late) = commands.split_at(commands.len() * 2 / 3);
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("data");
-        let directory = DataDirectory::create(&path, "test.invalid/funds", true, &CLOCK).unwrap();
+        let directory = DataDirectory::create(&path, Genesis::of_development("test.invalid/funds"), &CLOCK).unwrap();
         let open = |directory: &DataDirectory| Ledger::open(directory, Box::new(CLOCK), Box::new(|_| {})).unwrap();
         let ledger = open(&directory);
         let memory = TestLedger::new();

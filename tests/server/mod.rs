@@ -102,7 +102,12 @@ impl Served {
 
     /// Posts commands that must all be accepted; gives the receipts.
     pub async fn accept(&self, commands: Vec<v1::Command>) -> Vec<v1::Receipt> {
-        let answer = self.ledger().await.post(v1::PostRequest { commands, validate_only: false }).await.unwrap();
+        let answer = self
+            .ledger()
+            .await
+            .post(v1::PostRequest { commands, validate_only: false, approved_batch: None })
+            .await
+            .unwrap();
         answer.into_inner().results.into_iter().map(receipt).collect()
     }
 }
@@ -171,6 +176,7 @@ pub fn set_up() -> Vec<v1::Command> {
             plan_step: v1::PlanStep::Optional.into(),
             checker_tiers: Vec::new(),
             document_sha256: vec![1; 32].into(),
+            signed_approvals: false,
         })),
         Payload::DefineFund(Box::new(v1::DefineFund {
             fund_id: "F".to_owned(),

@@ -11,7 +11,7 @@ use fundledger::format::codec;
 use fundledger::format::keyed::{Fingerprints, KeyedDigest};
 use fundledger::format::record::{Head, split_entry};
 use fundledger::ledger::clock::FixedClock;
-use fundledger::ledger::{CommitSink, Committed, Digests, Ledger, OpenError, Outcome, Unavailable, create};
+use fundledger::ledger::{CommitSink, Committed, Digests, Genesis, Ledger, OpenError, Outcome, Unavailable, create};
 use fundledger::log::memory::MemoryLog;
 use fundledger::log::{LogRead, blocks_between};
 use fundledger::projection::Views;
@@ -32,7 +32,7 @@ pub(crate) fn digests() -> Digests {
 /// A log that holds a genesis.
 pub(crate) fn new_log() -> MemoryLog {
     let mut log = MemoryLog::default();
-    create(&mut log, "test.invalid/funds", true, &CLOCK).unwrap();
+    create(&mut log, Genesis::of_development("test.invalid/funds"), &CLOCK).unwrap();
     log
 }
 

@@ -1,6 +1,7 @@
 //! Orders in few words. Ids are what they stand for: `c.treasury` is the treasury of fund `SP`.
 
 use fundledger::domain::account::AccountKind;
+use fundledger::domain::approval::Approvals;
 use fundledger::domain::command::{
     Adjustment, Command, Draw, Envelope, ExecutePayment, FreezeScope, Movement, OpeningLine, Order, PaymentMethod,
 };
@@ -41,7 +42,9 @@ impl Who {
             request_id: RequestId::parse(key).unwrap(),
             business_date: day(self.date),
             actor: ActorId::parse(self.maker).unwrap(),
-            checkers: self.checkers.iter().map(|checker| ActorId::parse(*checker).unwrap()).collect(),
+            approvals: Approvals::Named(
+                self.checkers.iter().map(|checker| ActorId::parse(*checker).unwrap()).collect(),
+            ),
         }
     }
 
@@ -143,6 +146,7 @@ pub(crate) fn policy(name: &str, version: u32, from: &str, plan_step: PlanStep, 
         plan_step,
         checker_tiers: tiers.iter().map(tier).collect(),
         document_sha256: [9; 32],
+        signed_approvals: false,
     };
     Order::SetPolicy { policy_id: policy_id(name), policy }
 }

@@ -25,7 +25,12 @@ impl Rules {
         let original = original_of(&self.state, order).and_then(|sequence| self.event(sequence.0));
         let sealed =
             needs_trial_balance(&self.state, order).map(|fund| trial_balance::digest(self.state.trial_balance(fund)));
-        decide(&self.state, envelope, order.clone(), &Context { original, trial_balance_sha256: sealed })
+        decide(
+            &self.state,
+            envelope,
+            order.clone(),
+            &Context { original, now: UtcNanos(1), trial_balance_sha256: sealed },
+        )
     }
 
     pub(crate) fn event(&self, sequence: i64) -> Option<&Event> {

@@ -115,7 +115,14 @@ pub(super) fn moves(payload: &Payload) -> (Option<Moves>, Meaning) {
         | Payload::AccountOpened(_)
         | Payload::DayClosed(_)
         | Payload::PeriodClosed(_)
-        | Payload::CommandRefused(_) => (NOTHING, Meaning::Final),
+        | Payload::CommandRefused(_)
+        | Payload::CommandProposed(_)
+        | Payload::ProposalApproved(_)
+        | Payload::ProposalWithdrawn(_)
+        | Payload::ProposalExpired(_)
+        | Payload::RoleGranted(_)
+        | Payload::RoleRevoked(_)
+        | Payload::KeyRotated(_) => (NOTHING, Meaning::Final),
         Payload::Unfrozen(_) | Payload::Reversed(_) => return (None, Meaning::Final),
         Payload::OpeningBalance(_) => (OPENING, Meaning::Opening),
         Payload::BudgetIssued(_) => {

@@ -239,7 +239,14 @@ impl Books {
             | Payload::PlanApproved(_)
             | Payload::Committed(_)
             | Payload::CommitmentReleased(_)
-            | Payload::CommandRefused(_) => {}
+            | Payload::CommandRefused(_)
+            | Payload::CommandProposed(_)
+            | Payload::ProposalApproved(_)
+            | Payload::ProposalWithdrawn(_)
+            | Payload::ProposalExpired(_)
+            | Payload::RoleGranted(_)
+            | Payload::RoleRevoked(_)
+            | Payload::KeyRotated(_) => {}
             Payload::OpeningBalance(opening) => self.check_opening(sequence, opening.fund, postings),
             Payload::BudgetIssued(issued) => {
                 self.check_lot(sequence, issued.lot.as_ref().map(|lot| lot.lot), postings);

@@ -21,7 +21,12 @@ fn events() -> Vec<Event> {
 
 fn event(at: i64) -> Event {
     let payload = match at {
-        0 => Payload::LedgerCreated(LedgerCreated { origin: "o".into(), format_version: 1, development: false }),
+        0 => Payload::LedgerCreated(LedgerCreated {
+            origin: "o".into(),
+            format_version: 1,
+            development: false,
+            administrators: vec![],
+        }),
         _ => Payload::CommandRefused(CommandRefused { command: format!("command {at:>4}"), ..Default::default() }),
     };
     let request_id = if at == 0 { String::new() } else { format!("r-{at}") };
@@ -230,7 +235,7 @@ fn events_that_say_what_cannot_be() {
             e[0].payload = Some(Payload::LedgerCreated(LedgerCreated {
                 origin: "o".into(),
                 format_version: 2,
-                development: false,
+                ..LedgerCreated::default()
             }));
         },
         0,

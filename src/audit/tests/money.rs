@@ -195,7 +195,8 @@ fn time_that_is_closed() {
 fn duties_and_numbers() {
     let approve = |actors: &'static [&'static str]| {
         move |event: &mut Event| {
-            event.approvals = actors.iter().map(|actor| Approval { actor: (*actor).to_owned() }).collect();
+            event.approvals =
+                actors.iter().map(|actor| Approval { actor: (*actor).to_owned(), ..Approval::default() }).collect();
         }
     };
     check("plan", approve(&["checker", "maker"]), "plan", Kind::SegregationOfDuties);

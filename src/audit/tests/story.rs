@@ -46,7 +46,12 @@ impl Story {
         let mut story = Self { events: Vec::new(), labels: Vec::new(), balances: BTreeMap::new(), day: DAY };
         story.add(
             "genesis",
-            Payload::LedgerCreated(LedgerCreated { origin: "test".into(), format_version: 1, development: true }),
+            Payload::LedgerCreated(LedgerCreated {
+                origin: "test".into(),
+                format_version: 1,
+                development: true,
+                administrators: vec![],
+            }),
             &[],
         );
         let genesis = &mut story.events[0];
@@ -69,9 +74,10 @@ impl Story {
             request_id: format!("r-{at}"),
             command_digest: vec![7; 16].into(),
             actor: "maker".into(),
-            approvals: vec![Approval { actor: "checker".into() }],
+            approvals: vec![Approval { actor: "checker".into(), ..Approval::default() }],
             policy_version: 0,
             legs: legs(rows),
+            signed: None,
             payload: Some(payload),
         });
         at

@@ -27,6 +27,7 @@ use super::serve::serve_until_stopped;
 use super::{Failure, Format, Globals};
 use crate::grpc::node::Node;
 use crate::grpc::server;
+use crate::ledger::Genesis;
 use crate::ledger::clock::SystemClock;
 use crate::ledger::directory::DataDirectory;
 use crate::pb::v1;
@@ -115,7 +116,7 @@ impl Temporary {
         let directory =
             directory.map_err(|error| Failure::Unavailable(format!("creating a temporary directory: {error}")))?;
         let data = directory.path().join("ledger");
-        drop(DataDirectory::create(&data, "bench.invalid/funds", true, &SystemClock)?);
+        drop(DataDirectory::create(&data, Genesis::of_development("bench.invalid/funds"), &SystemClock)?);
         let node = Node::open(&data, Box::new(SystemClock))?;
         let (listener, bound) = server::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
         let (stop, stopped) = oneshot::channel();

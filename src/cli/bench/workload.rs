@@ -68,6 +68,7 @@ impl Workload {
                 plan_step: v1::PlanStep::Optional.into(),
                 checker_tiers: Vec::new(),
                 document_sha256: vec![0; 32].into(),
+                signed_approvals: false,
             })),
             Payload::DefineFund(Box::new(v1::DefineFund {
                 fund_id: fund.clone(),

@@ -359,7 +359,8 @@ impl Poster<'_> {
     async fn send(&self, commands: &[Command]) -> Result<Vec<PostResult>, Failure> {
         let sent = self
             .patiently(async || {
-                let request = v1::PostRequest { commands: commands.to_vec(), validate_only: false };
+                let request =
+                    v1::PostRequest { commands: commands.to_vec(), validate_only: false, approved_batch: None };
                 let answer = self.connection.ledger().post(self.connection.request(request)).await;
                 let results = answer.map_err(|status| self.connection.explain(&status))?.into_inner().results;
                 if results.len() != commands.len() {
@@ -464,6 +465,7 @@ impl Poster<'_> {
             plan_step: v1::PlanStep::Optional.into(),
             checker_tiers: Vec::new(),
             document_sha256: sha256(POLICY_TEXT.as_bytes()),
+            signed_approvals: false,
         }));
         self.command(key, fund.opened_on.0, payload)
     }
@@ -569,6 +571,7 @@ impl Poster<'_> {
             contract_id: String::new(),
             method: method.into(),
             document_sha256: Vec::new(),
+            payee_pseudonym: Vec::new().into(),
         }));
         self.command(key, payment.date, payload)
     }

@@ -1,11 +1,10 @@
 //! Control over any family: freezes, reversals, closes.
 
-use super::guard::{Case, Checkers, Freezes, Spending, add_up, credit, debit, kind_is, lots_of_fund};
+use super::guard::{Case, Checkers, Freezes, Spending, add_up, credit, debit, decided, kind_is, lots_of_fund};
 use super::special::already_reversed;
 use crate::domain::account::AccountKind as Kind;
 use crate::domain::command::FreezeScope;
 use crate::domain::event::{Decision, Event, Frozen, Leg, Payload};
-use crate::domain::fund::CHECKERS_DEFAULT;
 use crate::domain::ids::{AccountNumber, CaseId, ContractId, FundId, LegalBasis, PaymentId, ReasonCode, Sequence};
 use crate::domain::money;
 use crate::domain::refusal::{Reason, Refusal};
@@ -23,15 +22,21 @@ pub(super) fn freeze(
     if case.state.freezes.contains_key(&case_id) {
         return Err(Refusal::new(Reason::FreezeExists).with("case", &case_id));
     }
-    let mark = |scope| {
-        case.enough_checkers(CHECKERS_DEFAULT)?;
+    let mark = |scope, fund| {
+        case.checkers_for(fund)?;
         let payload = Payload::Frozen { case_id: case_id.clone(), legal_basis: legal_basis.clone(), scope };
-        Ok(Decision { policy_version: 0, legs: Vec::new(), payload })
+        Ok(decided(payload))
     };
     match scope {
-        FreezeScope::Account(account_id) => mark(Frozen::Account(case.account(&account_id)?.number)),
-        FreezeScope::Lot(lot_id) => mark(Frozen::Lot(case.lot(&lot_id)?.number)),
-        FreezeScope::Payee(payee) => mark(Frozen::Payee(payee)),
+        FreezeScope::Account(account_id) => {
+            let account = case.account(&account_id)?;
+            mark(Frozen::Account(account.number), Some(account.row.fund))
+        }
+        FreezeScope::Lot(lot_id) => {
+            let lot = case.lot(&lot_id)?;
+            mark(Frozen::Lot(lot.number), Some(lot.row.fund))
+        }
+        FreezeScope::Payee(payee) => mark(Frozen::Payee(payee), None),
         FreezeScope::Amount { account, amount, draws } => {
             let from = case.account(&account)?;
             let fund = case.fund_at(from.row.fund)?;
@@ -58,8 +63,13 @@ pub(super) fn unfreeze(case: Case<'_>, case_id: CaseId) -> Result<Decision, Refu
     let freeze = live.ok_or_else(|| Refusal::new(Reason::FreezeNotFound).with("case", &case_id))?;
     let first = freeze.legs.first().and_then(|leg| case.state.account(leg.account));
     let Some(account) = first else {
-        case.enough_checkers(CHECKERS_DEFAULT)?;
-        return Ok(Decision { policy_version: 0, legs: Vec::new(), payload: Payload::Unfrozen { case_id } });
+        let fund = match freeze.scope {
+            Frozen::Account(account) => case.state.account(account).map(|account| account.fund),
+            Frozen::Lot(lot) => case.state.lot(lot).map(|lot| lot.fund),
+            Frozen::Payee(_) => None,
+        };
+        case.checkers_for(fund)?;
+        return Ok(decided(Payload::Unfrozen { case_id }));
     };
     let fund = case.fund_at(account.fund)?;
     let amount = freeze.legs.iter().fold(0, |sum, leg| money::add(sum, leg.debit_minor.max(0)));
@@ -145,7 +155,14 @@ fn target_of(payload: &Payload) -> Option<(Option<PaymentId>, Option<ContractId>
         | Payload::PeriodClosed { .. }
         | Payload::CarriedForward { .. }
         | Payload::LapsedRecovered { .. }
-        | Payload::CommandRefused { .. } => None,
+        | Payload::CommandRefused { .. }
+        | Payload::CommandProposed { .. }
+        | Payload::ProposalApproved { .. }
+        | Payload::ProposalWithdrawn { .. }
+        | Payload::ProposalExpired { .. }
+        | Payload::RoleGranted { .. }
+        | Payload::RoleRevoked { .. }
+        | Payload::KeyRotated { .. } => None,
     }
 }
 
@@ -164,7 +181,7 @@ pub(super) fn close_day(case: Case<'_>, fund_id: &FundId, day: Day) -> Result<De
             .with("first_open_date", first_open));
     }
     clearing_is_zero(case, fund.number)?;
-    Ok(Decision { policy_version: 0, legs: Vec::new(), payload: Payload::DayClosed { fund: fund.number, day } })
+    Ok(decided(Payload::DayClosed { fund: fund.number, day }))
 }
 
 /// 月结: months close in order, without gaps, each sealing the digest of the fund's trial balance.
@@ -179,7 +196,7 @@ pub(super) fn close_period(
     if closed.is_some_and(|closed| period <= closed) {
         return Err(Refusal::new(Reason::PeriodClosed).with("fund", fund_id).with("period", period));
     }
-    case.enough_checkers(CHECKERS_DEFAULT)?;
+    case.checkers_for(Some(fund.number))?;
     if let Some(next) = closed.map(Period::next).filter(|next| period != *next) {
         return Err(Refusal::new(Reason::PeriodOutOfOrder)
             .with("fund", fund_id)
@@ -192,7 +209,7 @@ pub(super) fn close_period(
         period,
         trial_balance_sha256: trial_balance_sha256.unwrap_or_default(),
     };
-    Ok(Decision { policy_version: 0, legs: Vec::new(), payload })
+    Ok(decided(payload))
 }
 
 fn clearing_is_zero(case: Case<'_>, fund: crate::domain::ids::FundNumber) -> Result<(), Refusal> {

@@ -6,6 +6,7 @@
 //! periods; missing approvals; the order's own rules; freezes; expiry, purpose and scope; the account's balance; the lot's
 //! balance; overflow.
 
+mod authority;
 mod control;
 mod guard;
 mod setup;
@@ -16,12 +17,15 @@ use super::event::{Decision, Event};
 use super::ids::Sequence;
 use super::refusal::Refusal;
 use super::state::State;
+use super::time::UtcNanos;
 
 /// What a decision may look at besides the state.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Context<'a> {
     /// The event at [`original_of`]'s sequence, where that names one.
     pub original: Option<&'a Event>,
+    /// When the event will be booked: approvals and keys count as of then.
+    pub now: UtcNanos,
     /// Digest of the fund's trial balance, where [`needs_trial_balance`] asks for it.
     pub trial_balance_sha256: Option<[u8; 32]>,
 }
@@ -47,8 +51,9 @@ pub fn needs_trial_balance(state: &State, order: &Order) -> Option<super::ids::F
 
 /// Decides an order. The state is not changed: the caller applies the event once it is sealed.
 pub fn decide(state: &State, envelope: &Envelope, order: Order, context: &Context<'_>) -> Result<Decision, Refusal> {
-    guard::duties_are_segregated(envelope)?;
     let case = guard::Case { state, envelope };
+    case.duties_are_segregated()?;
+    case.approvals_are_in_time(context.now)?;
     match order {
         Order::DefineFund(definition) => setup::define_fund(case, definition),
         Order::SetPolicy { policy_id, policy } => setup::set_policy(case, policy_id, policy),
@@ -87,6 +92,16 @@ pub fn decide(state: &State, envelope: &Envelope, order: Order, context: &Contex
         Order::ReverseEvent { original, reason_code } => {
             control::reverse(case, context.original, original, reason_code)
         }
+        Order::GrantRole { principal, role, fund_id } => authority::grant_role(case, principal, role, fund_id.as_ref()),
+        Order::RevokeRole { principal, role, fund_id } => {
+            authority::revoke_role(case, principal, role, fund_id.as_ref())
+        }
+        Order::RotateKey { principal, public_key } => authority::rotate_key(case, principal, public_key),
+        Order::Propose { content, expires_at } => authority::propose(content, expires_at, context.now),
+        Order::Approve { proposal_id, key, signature } => {
+            authority::approve(case, &proposal_id, key, signature, context.now)
+        }
+        Order::Withdraw { proposal_id } => authority::withdraw(case, &proposal_id),
         Order::CloseDay { fund_id, day } => control::close_day(case, &fund_id, day),
         Order::ClosePeriod { fund_id, period } => {
             control::close_period(case, &fund_id, period, context.trial_balance_sha256)

@@ -1,10 +1,10 @@
 //! Set-up: funds, policies, accounts, and what is carried in from another system.
 
-use super::guard::{Case, Checkers, Freezes, credit, debit};
+use super::guard::{Case, Checkers, Freezes, credit, debit, decided};
 use crate::domain::account::{AccountKind, Book, Holder, NormalSide};
 use crate::domain::command::OpeningLine;
 use crate::domain::event::{Decision, Payload};
-use crate::domain::fund::{CHECKERS_DEFAULT, FundDefinition, LotDefinition, LotOpened, PolicyVersion};
+use crate::domain::fund::{FundDefinition, LotDefinition, LotOpened, PolicyVersion};
 use crate::domain::ids::{
     AccountId, AccountNumber, DocumentDigest, DocumentNumber, FundId, FundNumber, LotNumber, PolicyId, UnitId,
     UnitNumber,
@@ -21,13 +21,13 @@ pub(super) fn define_fund(case: Case<'_>, definition: Box<FundDefinition>) -> Re
     {
         return Err(Refusal::new(Reason::PolicyNotFound).with("policy", policy_id));
     }
-    case.enough_checkers(CHECKERS_DEFAULT)?;
+    case.set_up_is_approved()?;
     let fund = FundNumber::after(case.state.funds.len());
     Ok(decided(Payload::FundDefined { fund, definition }))
 }
 
 pub(super) fn set_policy(case: Case<'_>, policy_id: PolicyId, policy: PolicyVersion) -> Result<Decision, Refusal> {
-    case.enough_checkers(CHECKERS_DEFAULT)?;
+    case.set_up_is_approved()?;
     let present = case.state.policies.get(&policy_id).and_then(|versions| versions.last());
     let next_version = present.map_or(0, |present| present.version).saturating_add(1);
     let is_early = present.is_some_and(|present| policy.effective_from < present.effective_from);
@@ -78,7 +78,7 @@ pub(super) fn open_account(
             .with("account", &account_id)
             .with("kind", kind.as_str()));
     }
-    case.enough_checkers(CHECKERS_DEFAULT)?;
+    case.set_up_is_approved()?;
     let account = AccountNumber::after(case.state.accounts.len());
     Ok(decided(Payload::AccountOpened { account, account_id, fund: fund.number, kind, unit_id }))
 }
@@ -197,8 +197,4 @@ pub(super) fn new_document(
             .with("issuer", issuer_id)
             .with("original_sequence", first.0)),
     }
-}
-
-fn decided(payload: Payload) -> Decision {
-    Decision { policy_version: 0, legs: Vec::new(), payload }
 }

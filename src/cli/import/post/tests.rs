@@ -158,6 +158,22 @@ impl LedgerService for Fake {
         }
     }
 
+    async fn propose(&self, _: Request<ProposeRequest>) -> Result<Response<ProposeResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn approve(&self, _: Request<ApproveRequest>) -> Result<Response<ApproveResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn withdraw(&self, _: Request<WithdrawRequest>) -> Result<Response<WithdrawResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn list_pending(&self, _: Request<ListPendingRequest>) -> Result<Response<ListPendingResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
     async fn get_receipt(&self, _: Request<GetReceiptRequest>) -> Result<Response<GetReceiptResponse>, Status> {
         Err(Status::unimplemented(""))
     }

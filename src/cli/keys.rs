@@ -1,0 +1,74 @@
+//! `keys`: key pairs of persons, who keep the private half to themselves.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+
+use super::{Failure, Globals};
+use crate::domain::ids::ActorId;
+use crate::format::note_key::{SignerKey, VerifierKey};
+
+/// Arguments of `keys`.
+#[derive(Args, Debug)]
+pub struct KeysArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: KeysCommand,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum KeysCommand {
+    /// Make a key pair: the private key goes to a file, the public one to standard output.
+    Generate {
+        /// The person, as in the ledger.
+        name: String,
+        /// New file for the private key, readable by its owner only.
+        #[arg(long, value_name = "FILE")]
+        output: PathBuf,
+    },
+    /// Print the public key of a private one.
+    Public {
+        /// File of the private key.
+        file: PathBuf,
+    },
+}
+
+/// Runs `keys`.
+pub fn run(_globals: &Globals, args: &KeysArgs, out: &mut dyn Write) -> Result<(), Failure> {
+    let public = match &args.command {
+        KeysCommand::Generate { name, output } => generate(name, output)?,
+        KeysCommand::Public { file } => read(file)?.verifier(),
+    };
+    writeln!(out, "{public}")?;
+    Ok(())
+}
+
+fn generate(name: &str, output: &Path) -> Result<VerifierKey, Failure> {
+    ActorId::parse(name).map_err(|error| Failure::Usage(format!("{name:?} {error}")))?;
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|error| Failure::Unavailable(format!("no random bytes: {error}")))?;
+    let key = SignerKey::from_seed(name, &seed);
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    let written = options.open(output).and_then(|mut file| {
+        writeln!(file, "{}", key.secret_text())?;
+        file.sync_all()
+    });
+    written.map_err(|error| Failure::Unavailable(format!("{}: {error}", output.display())))?;
+    Ok(key.verifier())
+}
+
+/// Reads a private key.
+pub fn read(file: &Path) -> Result<SignerKey, Failure> {
+    let text = std::fs::read_to_string(file);
+    let text = text.map_err(|error| Failure::Unavailable(format!("{}: {error}", file.display())))?;
+    SignerKey::parse(&text).map_err(|error| Failure::Usage(format!("{}: {error}", file.display())))
+}

@@ -1,0 +1,155 @@
+//! Roles, keys and proposals: who may approve, and what waits for them.
+
+use super::guard::{Case, decided, key_is_live};
+use crate::domain::approval::{PublicKey, Role, Signature};
+use crate::domain::authority::{Holding, ProposedContent};
+use crate::domain::event::{Decision, Payload};
+use crate::domain::ids::{ActorId, FundId, FundNumber, KeyNumber, RequestId};
+use crate::domain::refusal::{Reason, Refusal};
+use crate::domain::time::UtcNanos;
+
+/// Longest time a proposal may wait.
+const PROPOSAL_DAYS_MAX: i64 = 366;
+/// 审监分离 holds for administrators too: one alone changes nothing.
+const ADMINISTRATORS_MIN: usize = 2;
+
+pub(super) fn grant_role(
+    case: Case<'_>,
+    principal: ActorId,
+    role: Role,
+    fund_id: Option<&FundId>,
+) -> Result<Decision, Refusal> {
+    let fund = scope(case, fund_id)?;
+    let holding = Holding { role, fund };
+    let held = case.state.authority.holdings.get(&principal).map_or(&[][..], Vec::as_slice);
+    if held.contains(&holding) {
+        return Err(Refusal::new(Reason::RoleExists).with("principal", &principal).with("role", role.as_str()));
+    }
+    administered(case)?;
+    if let Some(other) = held.iter().find(|held| !role.goes_with(held.role)) {
+        return Err(Refusal::new(Reason::RolesConflict)
+            .with("principal", &principal)
+            .with("role", role.as_str())
+            .with("other_role", other.role.as_str()));
+    }
+    Ok(decided(Payload::RoleGranted { principal, role, fund }))
+}
+
+pub(super) fn revoke_role(
+    case: Case<'_>,
+    principal: ActorId,
+    role: Role,
+    fund_id: Option<&FundId>,
+) -> Result<Decision, Refusal> {
+    let fund = scope(case, fund_id)?;
+    let holding = Holding { role, fund };
+    let held = case.state.authority.holdings.get(&principal).map_or(&[][..], Vec::as_slice);
+    if !held.contains(&holding) {
+        return Err(Refusal::new(Reason::RoleNotFound).with("principal", &principal).with("role", role.as_str()));
+    }
+    administered(case)?;
+    let stays = held.iter().any(|other| other.role == Role::Admin && *other != holding);
+    if role == Role::Admin && !stays {
+        enough_remain_without(case, &principal)?;
+    }
+    Ok(decided(Payload::RoleRevoked { principal, role, fund }))
+}
+
+pub(super) fn rotate_key(
+    case: Case<'_>,
+    principal: ActorId,
+    public_key: Option<PublicKey>,
+) -> Result<Decision, Refusal> {
+    let authority = &case.state.authority;
+    match public_key {
+        Some(public_key) => {
+            if let Some(known) = authority.known_keys.get(&public_key) {
+                return Err(Refusal::new(Reason::KeyExists).with("principal", &principal).with("key", known.0));
+            }
+        }
+        None if !authority.live_keys.contains_key(&principal) => {
+            return Err(Refusal::new(Reason::KeyNotFound).with("principal", &principal));
+        }
+        None => {}
+    }
+    administered(case)?;
+    if public_key.is_none() && authority.holds(&principal, Role::Admin, FundNumber::default()) {
+        enough_remain_without(case, &principal)?;
+    }
+    let key = public_key.map_or(KeyNumber::default(), |_| KeyNumber::after(authority.keys.len()));
+    Ok(decided(Payload::KeyRotated { principal, key, public_key }))
+}
+
+pub(super) fn propose(content: ProposedContent, expires_at: UtcNanos, now: UtcNanos) -> Result<Decision, Refusal> {
+    let latest = now.plus_days(PROPOSAL_DAYS_MAX);
+    if expires_at <= now || expires_at > latest {
+        return Err(Refusal::new(Reason::ExpiryOutOfRange)
+            .with("expires_at", expires_at)
+            .with("now", now)
+            .with("latest", latest));
+    }
+    Ok(decided(Payload::CommandProposed { content, expires_at }))
+}
+
+pub(super) fn approve(
+    case: Case<'_>,
+    proposal_id: &RequestId,
+    key: KeyNumber,
+    signature: Signature,
+    now: UtcNanos,
+) -> Result<Decision, Refusal> {
+    let authority = &case.state.authority;
+    let approver = &case.envelope.actor;
+    let (sequence, proposal) = authority.proposal_named(proposal_id).ok_or_else(|| not_pending(proposal_id))?;
+    if proposal.maker == *approver {
+        return Err(Refusal::new(Reason::SegregationOfDuties).with("actor", approver).with("maker", &proposal.maker));
+    }
+    if proposal.expires_at <= now {
+        return Err(Refusal::new(Reason::ApprovalExpired).with("expires_at", proposal.expires_at));
+    }
+    if proposal.approvals.iter().any(|earlier| earlier.actor == *approver) {
+        return Err(Refusal::new(Reason::AlreadyApproved).with("actor", approver).with("proposal", proposal_id));
+    }
+    key_is_live(authority, approver, key)?;
+    let approving = [Role::Checker, Role::Leader, Role::Admin];
+    if !approving.iter().any(|role| authority.holds(approver, *role, FundNumber::default())) {
+        let names = approving.map(Role::as_str).join(",");
+        return Err(Refusal::new(Reason::RoleMissing).with("principal", approver).with("role", names));
+    }
+    Ok(decided(Payload::ProposalApproved { proposal: sequence, key, signature }))
+}
+
+pub(super) fn withdraw(case: Case<'_>, proposal_id: &RequestId) -> Result<Decision, Refusal> {
+    let found = case.state.authority.proposal_named(proposal_id);
+    let (sequence, proposal) = found.ok_or_else(|| not_pending(proposal_id))?;
+    if proposal.maker != case.envelope.actor {
+        return Err(Refusal::new(Reason::NotTheMaker)
+            .with("actor", &case.envelope.actor)
+            .with("maker", &proposal.maker));
+    }
+    Ok(decided(Payload::ProposalWithdrawn { proposal: sequence }))
+}
+
+fn not_pending(proposal_id: &RequestId) -> Refusal {
+    Refusal::new(Reason::ProposalNotPending).with("proposal", proposal_id)
+}
+
+fn scope(case: Case<'_>, fund_id: Option<&FundId>) -> Result<FundNumber, Refusal> {
+    fund_id.map_or(Ok(FundNumber::default()), |fund_id| case.fund(fund_id).map(|fund| fund.number))
+}
+
+/// Roles and keys are for administrators only: a ledger without any has neither.
+fn administered(case: Case<'_>) -> Result<(), Refusal> {
+    case.is_administrator()?;
+    case.set_up_is_approved()
+}
+
+fn enough_remain_without(case: Case<'_>, principal: &ActorId) -> Result<(), Refusal> {
+    let remaining = case.state.authority.administrators().filter(|other| *other != principal).count();
+    if remaining < ADMINISTRATORS_MIN {
+        return Err(Refusal::new(Reason::AdministratorsTooFew)
+            .with("principal", principal)
+            .with("remaining", remaining));
+    }
+    Ok(())
+}

@@ -1,0 +1,314 @@
+//! Where maker and checker meet: proposing, approving, withdrawing, and what waits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prost::bytes::{Bytes, BytesMut};
+use tonic::{Request, Response, Status};
+
+use super::approvals::{self, Exact, NotProposed};
+use super::convert::{self, COMMANDS_MAX, Violation};
+use super::ledger::{LedgerApi, result, timestamp, wire_receipt};
+use super::node::Node;
+use super::page;
+use super::query::{QueryApi, page_of, read_position};
+use super::status::Statuses;
+use crate::domain::authority::{Proposal, ProposedBatch, ProposedContent};
+use crate::domain::command::{Command, Envelope, Order};
+use crate::domain::ids::{ActorId, RequestId, Sequence};
+use crate::domain::refusal::Reason;
+use crate::ledger::{Outcome, Prepared, Receipt, Unavailable};
+use crate::log::Fault;
+use crate::pb::{self, v1};
+
+/// How often proposals are looked at for their expiry.
+const TENDING_INTERVAL: Duration = Duration::from_secs(1);
+
+fn field_invalid(field: &str, description: impl Into<String>) -> Violation {
+    Violation { field: field.to_owned(), reason: Reason::FieldInvalid, description: description.into() }
+}
+
+fn envelope(
+    request_id: String,
+    business_date: Option<pb::Date>,
+    actor: String,
+    statuses: Statuses,
+) -> Result<Envelope, Status> {
+    convert::envelope(request_id, business_date, actor).map_err(|violations| statuses.violations(&violations))
+}
+
+impl LedgerApi {
+    fn prepared(&self, envelope: Envelope, order: Order) -> Prepared {
+        self.node.ledger().prepare(Command { envelope, order }, &mut Vec::new())
+    }
+
+    /// The one outcome of a command that makes or breaks the whole request.
+    fn receipt(outcome: Option<Outcome>, statuses: Statuses) -> Result<Option<Receipt>, Status> {
+        match outcome {
+            Some(Outcome::Accepted(receipt)) => Ok(Some(receipt)),
+            Some(Outcome::Valid) | None => Ok(None),
+            Some(Outcome::Refused { refusal, sequence, replayed }) => {
+                Err(statuses.refused(&refusal, sequence, replayed))
+            }
+            Some(Outcome::KeyReused { original_sequence, first_different_field }) => {
+                Err(statuses.key_reused(original_sequence, first_different_field))
+            }
+        }
+    }
+
+    fn not_proposed(why: NotProposed, proposal_id: &str, statuses: Statuses) -> Status {
+        match why {
+            NotProposed::Unavailable(why) => statuses.unavailable(&why),
+            NotProposed::Fault(fault) => statuses.fault(&fault),
+            NotProposed::Unknown => {
+                statuses.reason(Reason::ProposalNotPending, &[("proposal", proposal_id.to_owned())])
+            }
+        }
+    }
+
+    fn exact_commands(&self, commands: Vec<v1::Command>, maker: &ActorId) -> Result<Vec<Exact>, Vec<Violation>> {
+        let mut exact = Vec::with_capacity(commands.len());
+        let mut violations = Vec::new();
+        let mut keys = std::collections::BTreeSet::new();
+        for (at, wire) in commands.into_iter().enumerate() {
+            let path = format!("commands[{at}].");
+            match approvals::exact(wire, self.node.pseudonyms(), &path) {
+                Ok(command) => {
+                    let envelope = &command.command.envelope;
+                    if envelope.actor != *maker {
+                        violations.push(field_invalid(&format!("{path}actor"), "is not who proposes it"));
+                    }
+                    if !keys.insert(envelope.request_id.clone()) {
+                        violations.push(field_invalid(&format!("{path}request_id"), "stands in the batch twice"));
+                    }
+                    exact.push(command);
+                }
+                Err(more) => violations.extend(more),
+            }
+        }
+        if violations.is_empty() { Ok(exact) } else { Err(violations) }
+    }
+
+    pub(super) async fn propose_request(
+        &self,
+        request: Request<v1::ProposeRequest>,
+    ) -> Result<Response<v1::ProposeResponse>, Status> {
+        let statuses = Statuses::for_request(&request);
+        let request = request.into_inner();
+        let count = request.commands.len();
+        if count == 0 || count > COMMANDS_MAX {
+            let facts = [("commands", count.to_string()), ("commands_max", COMMANDS_MAX.to_string())];
+            let reason = if count == 0 { Reason::FieldInvalid } else { Reason::TooManyCommands };
+            return Err(statuses.reason(reason, &facts));
+        }
+        let invalid = |violations: Vec<Violation>| statuses.violations(&violations);
+        let envelope = envelope(request.request_id, request.business_date, request.actor, statuses)?;
+        let expires_at = convert::timestamp("expires_at", request.expires_at.as_ref()).map_err(invalid)?;
+        let exact = self.exact_commands(request.commands, &envelope.actor).map_err(invalid)?;
+        let with_amounts = exact.iter().map(|exact| (&exact.bytes, exact.command.order.amount_minor()));
+        let batch = approvals::batch_of(with_amounts);
+        let content = match exact.as_slice() {
+            [one] => ProposedContent::Command(one.bytes.as_ref().into()),
+            _ => ProposedContent::Batch(batch),
+        };
+        let origin = self.node.ledger().origin();
+        let message = approvals::message_of(origin, envelope.request_id.as_str(), expires_at, &content);
+        let message = message.map_err(|fault| statuses.fault(&fault))?;
+        let prepared = vec![self.prepared(envelope, Order::Propose { content, expires_at })];
+        let outcomes = self.outcomes(prepared, request.validate_only).await;
+        let outcome = outcomes.map_err(|why| statuses.unavailable(&why))?.pop();
+        let receipt = Self::receipt(outcome, statuses)?;
+        Ok(Response::new(v1::ProposeResponse {
+            receipt: receipt.map(|receipt| wire_receipt(receipt, &mut BytesMut::new())),
+            commands: exact.into_iter().map(|exact| exact.bytes).collect(),
+            root: Bytes::copy_from_slice(&batch.root),
+            control_total_minor: batch.control_total_minor,
+            message_to_sign: message.into(),
+        }))
+    }
+
+    pub(super) async fn approve_request(
+        &self,
+        request: Request<v1::ApproveRequest>,
+    ) -> Result<Response<v1::ApproveResponse>, Status> {
+        let statuses = Statuses::for_request(&request);
+        let request = request.into_inner();
+        let invalid = |violations: Vec<Violation>| statuses.violations(&violations);
+        let envelope = envelope(request.request_id, request.business_date, request.actor, statuses)?;
+        let proposal_id = convert::name("proposal_id", RequestId::parse(request.proposal_id)).map_err(invalid)?;
+        let signature =
+            approvals::signature("signature", &request.signature).map_err(|violation| invalid(vec![violation]))?;
+        let found = approvals::proposed(&self.node, proposal_id.clone()).await;
+        let proposed = found.map_err(|why| Self::not_proposed(why, proposal_id.as_str(), statuses))?;
+        let origin = self.node.ledger().origin();
+        let message = approvals::message_of(origin, proposal_id.as_str(), proposed.expires_at, &proposed.content);
+        let message = message.map_err(|fault| statuses.fault(&fault))?;
+        // Keys are looked up in the views: a key that was registered a moment ago must be there.
+        self.node.reached(self.node.ledger().committed().sequence).await;
+        let key = approvals::signing_key(&self.node.views().authority, &envelope.actor, &message, &signature);
+        let key = key.map_err(|reason| {
+            tracing::warn!(actor = %envelope.actor, %reason, "an approval was not accepted");
+            statuses.reason(reason, &[("principal", envelope.actor.to_string())])
+        })?;
+        let command = approvals::command_of(&proposed, &self.node).map_err(|fault| statuses.fault(&fault))?;
+        let ledger = self.node.ledger();
+        let command = command.map(|command| ledger.prepare(command, &mut Vec::new()));
+        let approval = self.prepared(envelope, Order::Approve { proposal_id, key, signature });
+        let outcomes = ledger.approve(approval, command).await.map_err(|why| statuses.unavailable(&why))?;
+        let mut outcomes = outcomes.into_iter();
+        let receipt = Self::receipt(outcomes.next(), statuses)?;
+        let mut hashes = BytesMut::new();
+        Ok(Response::new(v1::ApproveResponse {
+            receipt: receipt.map(|receipt| wire_receipt(receipt, &mut hashes)),
+            executed: outcomes.next().map(|outcome| result(outcome, statuses, &mut hashes)),
+        }))
+    }
+
+    pub(super) async fn withdraw_request(
+        &self,
+        request: Request<v1::WithdrawRequest>,
+    ) -> Result<Response<v1::WithdrawResponse>, Status> {
+        let statuses = Statuses::for_request(&request);
+        let request = request.into_inner();
+        let envelope = envelope(request.request_id, request.business_date, request.actor, statuses)?;
+        let proposal_id = convert::name("proposal_id", RequestId::parse(request.proposal_id))
+            .map_err(|violations| statuses.violations(&violations))?;
+        let prepared = vec![self.prepared(envelope, Order::Withdraw { proposal_id })];
+        let outcome = self.outcomes(prepared, false).await.map_err(|why| statuses.unavailable(&why))?.pop();
+        let receipt = Self::receipt(outcome, statuses)?;
+        let receipt = receipt.map(|receipt| wire_receipt(receipt, &mut BytesMut::new()));
+        Ok(Response::new(v1::WithdrawResponse { receipt }))
+    }
+
+    pub(super) async fn list_pending_request(
+        &self,
+        request: Request<v1::ListPendingRequest>,
+    ) -> Result<Response<v1::ListPendingResponse>, Status> {
+        let statuses = Statuses::for_request(&request);
+        let request = request.into_inner();
+        let reader = QueryApi { node: Arc::clone(&self.node) };
+        reader.read_after(request.min_sequence, statuses).await?;
+        let parameters: [&[u8]; 3] = [b"pending", request.proposal_id.as_bytes(), request.maker.as_bytes()];
+        let (size, start) = page_of(request.page_size, &request.page_token, &parameters, statuses)?;
+        let after = Sequence(start.map_or(-1, |start| start.after.0));
+        let views = self.node.views();
+        let is_wanted = |proposal: &Proposal| {
+            (request.proposal_id.is_empty() || proposal.proposal_id.as_str() == request.proposal_id)
+                && (request.maker.is_empty() || proposal.maker.as_str() == request.maker)
+        };
+        let mut waiting = views.authority.proposals_after(after).filter(|(_, proposal)| is_wanted(proposal));
+        let found: Vec<(Sequence, Proposal)> =
+            waiting.by_ref().take(size).map(|(sequence, proposal)| (sequence, proposal.clone())).collect();
+        let has_more = waiting.next().is_some();
+        drop(waiting);
+        let position = views.position;
+        drop(views);
+        let last = found.last().map(|(sequence, _)| sequence.0).filter(|_| has_more);
+        let as_of = position.sequence;
+        let next_page_token =
+            last.map(|last| page::token(page::Position { as_of, after: (last, 0) }, &parameters)).unwrap_or_default();
+        let proposals = found.into_iter().map(|(sequence, proposal)| self.wire_proposal(sequence, &proposal));
+        let proposals = proposals.collect::<Result<_, Fault>>().map_err(|fault| statuses.fault(&fault))?;
+        Ok(Response::new(v1::ListPendingResponse {
+            proposals,
+            next_page_token,
+            position: Some(read_position(&position)),
+        }))
+    }
+
+    fn wire_proposal(&self, sequence: Sequence, proposal: &Proposal) -> Result<v1::Proposal, Fault> {
+        use v1::proposal::Content;
+        let missing = || Fault::new("reading a proposal", format!("there is none at sequence {}", sequence.0));
+        let proposed = approvals::proposed_at(&self.node, sequence).map_err(|why| match why {
+            NotProposed::Fault(fault) => fault,
+            NotProposed::Unavailable(_) | NotProposed::Unknown => missing(),
+        })?;
+        let proposal_id = proposal.proposal_id.as_str();
+        let origin = self.node.ledger().origin();
+        let message = approvals::message_of(origin, proposal_id, proposal.expires_at, &proposed.content)?;
+        Ok(v1::Proposal {
+            proposal_id: proposal_id.to_owned(),
+            sequence: sequence.0,
+            maker: proposal.maker.to_string(),
+            proposed_at: Some(timestamp(proposal.proposed_at)),
+            expires_at: Some(timestamp(proposal.expires_at)),
+            message_to_sign: message.into(),
+            approvers: proposal.approvals.iter().map(|approval| approval.actor.to_string()).collect(),
+            content: Some(match proposed.content {
+                ProposedContent::Command(bytes) => Content::Command(Bytes::from(bytes.into_vec())),
+                ProposedContent::Batch(batch) => Content::Batch(wire_batch(&batch)),
+            }),
+        })
+    }
+
+    /// Posts a batch whose root was approved.
+    pub(super) async fn post_batch(
+        &self,
+        batch: v1::ApprovedBatch,
+        validate_only: bool,
+        statuses: Statuses,
+    ) -> Result<Response<v1::PostResponse>, Status> {
+        let invalid = |violations: Vec<Violation>| statuses.violations(&violations);
+        let proposal_id = convert::name("approved_batch.proposal_id", RequestId::parse(batch.proposal_id));
+        let proposal_id = proposal_id.map_err(invalid)?;
+        let found = approvals::proposed(&self.node, proposal_id.clone()).await;
+        let proposed = found.map_err(|why| Self::not_proposed(why, proposal_id.as_str(), statuses))?;
+        let ProposedContent::Batch(approved) = &proposed.content else {
+            let description = "names the proposal of one command, which its last approval executes";
+            return Err(invalid(vec![field_invalid("approved_batch.proposal_id", description)]));
+        };
+        let commands = approvals::batch_commands(&proposed, approved, &batch.commands, &self.node);
+        let mut scratch = Vec::new();
+        let ledger = self.node.ledger();
+        let commands = commands.map_err(invalid)?;
+        let prepared = commands.into_iter().map(|command| ledger.prepare(command, &mut scratch)).collect();
+        let outcomes = self.outcomes(prepared, validate_only).await.map_err(|why| statuses.unavailable(&why))?;
+        let mut hashes = BytesMut::new();
+        let results = outcomes.into_iter().map(|outcome| result(outcome, statuses, &mut hashes)).collect();
+        Ok(Response::new(v1::PostResponse { results }))
+    }
+}
+
+fn wire_batch(batch: &ProposedBatch) -> v1::ProposedBatch {
+    v1::ProposedBatch {
+        root: Bytes::copy_from_slice(&batch.root),
+        command_count: i32::try_from(batch.command_count).unwrap_or(i32::MAX),
+        control_total_minor: batch.control_total_minor,
+    }
+}
+
+/// Looks after proposals for as long as the ledger runs: makes up for executions that a crash cut off, then lets time pass.
+pub(super) async fn tend(node: Arc<Node>) {
+    if let Err(why) = conclude_all(&node).await {
+        tracing::warn!(why, "proposals could not be looked after at the start");
+    }
+    let mut interval = tokio::time::interval(TENDING_INTERVAL);
+    loop {
+        interval.tick().await;
+        let waits = node.views().authority.has_proposals();
+        if waits && let Err(Unavailable::ShuttingDown | Unavailable::ReadOnly(_)) = node.ledger().tick().await {
+            return;
+        }
+    }
+}
+
+async fn conclude_all(node: &Node) -> Result<(), String> {
+    let approved: Vec<Sequence> = {
+        let views = node.views();
+        let waiting = views.authority.proposals_after(Sequence(-1));
+        let approved = waiting.filter(|(_, proposal)| proposal.batch.is_none() && !proposal.approvals.is_empty());
+        approved.map(|(sequence, _)| sequence).collect()
+    };
+    for sequence in approved {
+        let Ok(proposed) = approvals::proposed_at(node, sequence) else { continue };
+        let Some(command) = approvals::command_of(&proposed, node).map_err(|fault| fault.to_string())? else {
+            continue;
+        };
+        let prepared = node.ledger().prepare(command, &mut Vec::new());
+        let outcome = node.ledger().conclude(prepared).await.map_err(|why| why.to_string())?;
+        if let Some(outcome) = outcome {
+            tracing::info!(proposal = sequence.0, ?outcome, "a proposal whose approvals were complete was concluded");
+        }
+    }
+    Ok(())
+}
