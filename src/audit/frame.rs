@@ -9,7 +9,7 @@ use prost::Message;
 use prost::bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use super::books::Record;
+use super::books::{Record, is_own_key};
 use super::report::FaultKind;
 use crate::pb::v1::event::Payload;
 use crate::pb::v1::{Event, LedgerCreated};
@@ -255,7 +255,7 @@ impl Reader {
             }),
             Some(_) => None,
         };
-        let request = if is_request_id(&event.request_id) {
+        let request = if is_request_id(&event.request_id) || is_own_key(&event) {
             Ok(self.fingerprints.of(&event.request_id))
         } else {
             Err(event.request_id.clone())

@@ -81,6 +81,8 @@ kinds! {
     TrialBalance = "trial_balance", "试算平衡摘要不符";
     /// A maker approved their own command, or a checker stands twice.
     SegregationOfDuties = "segregation_of_duties", "制单与审批未分离";
+    /// A signature, a key, a role or a proposal is not as it must be (I13).
+    Approval = "approval", "审批签名、密钥、角色或提请不符";
     /// Numbers were not given consecutively from 1.
     Numbering = "numbering", "编号不连续";
 }
@@ -202,8 +204,10 @@ checks! {
         "本日志是否即公布的日志：未核对签名、检查点与见证";
     KeyedDigests = "keyed_digests", "digests of commands and pseudonyms of payees: opaque without the ledger's keys",
         "指令摘要与收款人假名：无密钥不可核对";
-    ApprovalSignatures = "approval_signatures", "that the persons named as makers and checkers acted: approvals carry no signatures here",
-        "制单人与审批人是否本人：此处审批不带签名";
+    Approvals = "approvals", "signed approvals over the stored bytes, by keys that counted; batches by their root; roles and proposals",
+        "对存储字节的签名审批（密钥当时有效）、批次根、角色与提请";
+    NamedPersons = "named_persons", "that persons who were only named as makers and checkers acted",
+        "仅列名而未签名的制单人与审批人是否本人";
     DecisionRules = "decision_rules", "rules of decision: checkers needed, plans, purposes, expiry, contracts, freezes in force",
         "决策规则：审批人数、用款计划、用途、有效期、合同与冻结";
 }
@@ -211,9 +215,8 @@ checks! {
 /// Checks of the bytes, then of the books, then what this program cannot check.
 const CHAIN_CHECKS: &[Check] = &[Check::Sequences, Check::Chain, Check::Events];
 const BOOK_CHECKS: &[Check] =
-    &[Check::Numbering, Check::Legs, Check::Balances, Check::Returns, Check::Closings, Check::Duties];
-const NEVER_CHECKED: &[Check] =
-    &[Check::Anchoring, Check::KeyedDigests, Check::ApprovalSignatures, Check::DecisionRules];
+    &[Check::Numbering, Check::Legs, Check::Balances, Check::Returns, Check::Closings, Check::Duties, Check::Approvals];
+const NEVER_CHECKED: &[Check] = &[Check::Anchoring, Check::KeyedDigests, Check::NamedPersons, Check::DecisionRules];
 
 /// Which checks were on, for the report's two lists.
 #[derive(Clone, Copy, Debug, Default)]

@@ -161,6 +161,15 @@ def compile_schema(text):
 EVENT = compile_schema(SCHEMA)["Event"]
 
 
+def own_key(event):
+    """The key that the ledger gives an event of its own: no client's key may start with a slash."""
+    if event["type"] == "ProposalExpired":
+        return f"/expired/{event['payload'].get('proposal_sequence', 0)}"
+    if event["type"] == "CommandRefused" and "signed" in event:
+        return f"/proposal/{event['signed'].get('proposal_sequence', 0)}"
+    return None
+
+
 def varint(buf, pos):
     """Reads a base-128 varint of up to 64 bits: (value, position after it)."""
     value = shift = 0
@@ -466,7 +475,7 @@ class Log:
         request_id = event.get("request_id", "")
         if is_genesis:
             self.genesis(sequence, event["payload"], request_id)
-        elif not IDENTIFIER.fullmatch(request_id):
+        elif not IDENTIFIER.fullmatch(request_id) and request_id != own_key(event):
             self.fault(sequence, "request_id", f"request_id {request_id!r}")
         elif request_id in self.request_ids:
             self.fault(sequence, "request_id", f"request_id {request_id!r} was used before")

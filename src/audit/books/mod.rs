@@ -4,6 +4,7 @@
 //! read from the event's type and the other side of the entry. The letters I1 to I10 are those of the invariants that
 //! the ledger promises.
 
+mod authority;
 mod closings;
 mod kinds;
 mod legs;
@@ -12,6 +13,8 @@ mod tables;
 
 use std::hash::RandomState;
 
+pub(super) use self::authority::is_own_key;
+use self::authority::{Authority, Authorization};
 use self::kinds::{Meaning, moves};
 use self::tables::{Account, ById, Freeze, Fund, Lot, Numbered, Payment, Stage};
 use super::frame::Fingerprints;
@@ -24,11 +27,13 @@ use crate::pb::v1::{AccountKind as Kind, AccountOpened, Event, Leg, LotOpened, P
 pub(super) struct Record {
     event: Event,
     duties: Vec<String>,
+    authorization: Option<Box<Authorization>>,
 }
 
 impl Record {
     pub(super) fn new(mut event: Event) -> Box<Self> {
         let duties = broken_duties(&event);
+        let authorization = Authorization::of(&event);
         event.request_id = String::new();
         event.actor = String::new();
         event.approvals = Vec::new();
@@ -37,7 +42,7 @@ impl Record {
             let payment_id = std::mem::take(&mut payment.payment_id);
             *payment = PaymentExecuted { payment_id, ..PaymentExecuted::default() };
         }
-        Box::new(Self { event, duties })
+        Box::new(Self { event, duties, authorization })
     }
 }
 
@@ -110,6 +115,7 @@ pub(super) struct Books {
     payments: ById<Payment>,
     freezes: ById<Freeze>,
     policies: ById<i32>,
+    authority: Authority,
     /// By sequence; the books stop at the first gap.
     originals: Vec<Original>,
     fingerprints: Fingerprints,
@@ -126,6 +132,9 @@ impl Books {
             return;
         }
         self.last_sequence = sequence;
+        if let Some(authorization) = &record.authorization {
+            self.authority.event(sequence, event, authorization, &mut self.findings);
+        }
         let Some(payload) = &event.payload else { return };
         let (moves, meaning) = moves(payload);
         let legs = if meaning.is_reversible() { self.legs_hash(&event.legs, Side::AsIs) } else { 0 };

@@ -1,0 +1,414 @@
+//! Roles, keys and proposals, derived again from their events; and every signature checked over the bytes that the log
+//! holds, by the key that counted when it was booked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ed25519_dalek::{Signature, VerifyingKey};
+use prost::Message;
+use prost::bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+use crate::audit::report::{FaultKind, Findings};
+use crate::pb::v1::command_proposed::Content;
+use crate::pb::v1::event::Payload;
+use crate::pb::v1::{Approval, Command, Event, ProposedBatch, Role, SignedCommand};
+
+const COMMAND_TAG: &[u8] = b"fundledger/approval/command/v1";
+const BATCH_TAG: &[u8] = b"fundledger/approval/batch/v1";
+const ADMINISTRATORS_MIN: usize = 2;
+
+/// What of an event is about authority; `None` for the many that are not.
+pub(super) struct Authorization {
+    request_id: String,
+    actor: String,
+    approvals: Vec<Approval>,
+}
+
+impl Authorization {
+    pub(super) fn of(event: &Event) -> Option<Box<Self>> {
+        let concerns = event.signed.is_some() || event.payload.as_ref().is_some_and(is_about_authority);
+        concerns.then(|| {
+            Box::new(Self {
+                request_id: event.request_id.clone(),
+                actor: event.actor.clone(),
+                approvals: event.approvals.clone(),
+            })
+        })
+    }
+}
+
+fn is_about_authority(payload: &Payload) -> bool {
+    matches!(
+        payload,
+        Payload::LedgerCreated(_)
+            | Payload::CommandProposed(_)
+            | Payload::ProposalApproved(_)
+            | Payload::ProposalWithdrawn(_)
+            | Payload::ProposalExpired(_)
+            | Payload::RoleGranted(_)
+            | Payload::RoleRevoked(_)
+            | Payload::KeyRotated(_)
+    )
+}
+
+struct Key {
+    owner: String,
+    public: Bytes,
+    is_live: bool,
+}
+
+/// A batch as its commands come in.
+struct Batch {
+    proposed: ProposedBatch,
+    leaves: BTreeMap<i32, [u8; 32]>,
+}
+
+struct Proposal {
+    id: String,
+    maker: String,
+    expires_at_ns: i64,
+    command: Option<Bytes>,
+    batch: Option<Batch>,
+    approvers: Vec<String>,
+}
+
+/// What is known of roles, keys and proposals.
+#[derive(Default)]
+pub(super) struct Authority {
+    origin: String,
+    keys: Vec<Key>,
+    holdings: BTreeSet<(String, i32, i32)>,
+    proposals: BTreeMap<i64, Proposal>,
+}
+
+impl Authority {
+    /// Takes in an event that is about authority, or was signed.
+    pub(super) fn event(
+        &mut self,
+        sequence: i64,
+        event: &Event,
+        authorization: &Authorization,
+        findings: &mut Findings,
+    ) {
+        let mut wrong = Vec::new();
+        if let Some(signed) = &event.signed {
+            self.check_signed(event, signed, authorization, &mut wrong);
+        }
+        if let Some(payload) = &event.payload {
+            self.take(sequence, event, payload, authorization, &mut wrong);
+        }
+        for message in wrong {
+            findings.add(sequence, FaultKind::Approval, message);
+        }
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "only these types are about authority")]
+    fn take(
+        &mut self,
+        sequence: i64,
+        event: &Event,
+        payload: &Payload,
+        authorization: &Authorization,
+        wrong: &mut Vec<String>,
+    ) {
+        match payload {
+            Payload::LedgerCreated(created) => {
+                self.origin.clone_from(&created.origin);
+                for (number, administrator) in (1..).zip(&created.administrators) {
+                    self.register(&administrator.principal_id, number, &administrator.public_key, wrong);
+                    self.holdings.insert((administrator.principal_id.clone(), Role::Admin.into(), 0));
+                }
+                if self.administrators() == 1 {
+                    wrong.push("one administrator alone".to_owned());
+                }
+            }
+            Payload::KeyRotated(rotated) => {
+                self.register(&rotated.principal_id, rotated.key, &rotated.public_key, wrong);
+            }
+            Payload::RoleGranted(granted) => {
+                let auditor = i32::from(Role::Auditor);
+                let holding = (granted.principal_id.clone(), granted.role, granted.fund);
+                let conflicts = |(who, role, _): &(String, i32, i32)| {
+                    *who == granted.principal_id && (*role == auditor) != (granted.role == auditor)
+                };
+                if self.holdings.iter().any(conflicts) {
+                    wrong.push(format!("{} is an auditor and something else", granted.principal_id));
+                }
+                if !self.holdings.insert(holding) {
+                    wrong.push(format!("{} is granted a role they hold", granted.principal_id));
+                }
+            }
+            Payload::RoleRevoked(revoked) => {
+                if !self.holdings.remove(&(revoked.principal_id.clone(), revoked.role, revoked.fund)) {
+                    wrong.push(format!("{} loses a role they do not hold", revoked.principal_id));
+                }
+                if revoked.role == i32::from(Role::Admin) && self.administrators() < ADMINISTRATORS_MIN {
+                    wrong.push("fewer than two administrators remain".to_owned());
+                }
+            }
+            Payload::CommandProposed(proposed) => {
+                let (command, batch) = match &proposed.content {
+                    Some(Content::Command(command)) => (Some(command.clone()), None),
+                    Some(Content::Batch(batch)) => {
+                        (None, Some(Batch { proposed: batch.clone(), leaves: BTreeMap::new() }))
+                    }
+                    None => {
+                        wrong.push("a proposal of nothing".to_owned());
+                        return;
+                    }
+                };
+                let proposal = Proposal {
+                    id: authorization.request_id.clone(),
+                    maker: authorization.actor.clone(),
+                    expires_at_ns: proposed.expires_at_ns,
+                    command,
+                    batch,
+                    approvers: Vec::new(),
+                };
+                self.proposals.insert(sequence, proposal);
+            }
+            Payload::ProposalApproved(approved) => {
+                let approval = Approval {
+                    actor: authorization.actor.clone(),
+                    key: approved.key,
+                    signature: approved.signature.clone(),
+                };
+                self.approve(event.booked_at_ns, approved.proposal_sequence, &approval, wrong);
+            }
+            Payload::ProposalWithdrawn(withdrawn) => match self.proposals.remove(&withdrawn.proposal_sequence) {
+                Some(proposal) if proposal.maker == authorization.actor => {}
+                Some(_) => wrong.push("a proposal is withdrawn by somebody else".to_owned()),
+                None => wrong.push("a proposal is withdrawn that does not wait".to_owned()),
+            },
+            Payload::ProposalExpired(expired) => match self.proposals.remove(&expired.proposal_sequence) {
+                Some(proposal) if proposal.expires_at_ns <= event.booked_at_ns => {}
+                Some(_) => wrong.push("a proposal expires before its time".to_owned()),
+                None => wrong.push("a proposal expires that does not wait".to_owned()),
+            },
+            _ => {}
+        }
+    }
+
+    fn administrators(&self) -> usize {
+        let is_admin = |(_, role, _): &&(String, i32, i32)| *role == i32::from(Role::Admin);
+        let mut names: Vec<&str> = self.holdings.iter().filter(is_admin).map(|(who, _, _)| who.as_str()).collect();
+        names.dedup();
+        names.len()
+    }
+
+    fn register(&mut self, owner: &str, number: i32, public_key: &Bytes, wrong: &mut Vec<String>) {
+        for key in self.keys.iter_mut().filter(|key| key.owner == owner) {
+            key.is_live = false;
+        }
+        if public_key.is_empty() {
+            return;
+        }
+        if self.keys.iter().any(|key| key.public == *public_key) {
+            wrong.push(format!("the key of {owner} was registered before"));
+        }
+        self.keys.push(Key { owner: owner.to_owned(), public: public_key.clone(), is_live: true });
+        if usize::try_from(number) != Ok(self.keys.len()) {
+            wrong.push(format!("key {number} is registered, {} is next", self.keys.len()));
+        }
+    }
+
+    fn approve(&mut self, booked_at_ns: i64, sequence: i64, approval: &Approval, wrong: &mut Vec<String>) {
+        let Some(proposal) = self.proposals.get(&sequence) else {
+            wrong.push(format!("an approval of proposal {sequence}, which does not wait"));
+            return;
+        };
+        let message = match (&proposal.command, &proposal.batch) {
+            (Some(command), _) => match key_of(command) {
+                Some(key) => command_message(&self.origin, &key, proposal.expires_at_ns, command),
+                None => return wrong.push(format!("proposal {sequence} holds no command")),
+            },
+            (None, Some(batch)) => batch_message(&self.origin, &proposal.id, proposal.expires_at_ns, &batch.proposed),
+            (None, None) => return,
+        };
+        if proposal.expires_at_ns <= booked_at_ns {
+            wrong.push(format!("proposal {sequence} is approved after its time"));
+        }
+        if proposal.maker == approval.actor || proposal.approvers.contains(&approval.actor) {
+            wrong.push(format!("{} approves their own proposal, or twice", approval.actor));
+        }
+        self.check_signature(approval, &message, wrong);
+        if let Some(proposal) = self.proposals.get_mut(&sequence) {
+            proposal.approvers.push(approval.actor.clone());
+        }
+    }
+
+    /// A signature of the key over the message, and a key that counts: the approver's own.
+    fn check_signature(&self, approval: &Approval, message: &[u8], wrong: &mut Vec<String>) {
+        let actor = &approval.actor;
+        let number = usize::try_from(approval.key).ok().and_then(|number| number.checked_sub(1));
+        let Some(key) = number.and_then(|at| self.keys.get(at)).filter(|key| key.owner == *actor) else {
+            wrong.push(format!("the approval of {actor} is by key {}, which is not theirs", approval.key));
+            return;
+        };
+        if !key.is_live {
+            wrong.push(format!("the approval of {actor} is by key {}, which counted no more", approval.key));
+        }
+        if !verifies(&key.public, message, &approval.signature) {
+            wrong.push(format!("the signature of {actor} is not one over these bytes"));
+        }
+    }
+
+    fn check_signed(
+        &mut self,
+        event: &Event,
+        signed: &SignedCommand,
+        authorization: &Authorization,
+        wrong: &mut Vec<String>,
+    ) {
+        let key_is_taken = matches!(event.payload, Some(Payload::CommandRefused(_)))
+            && authorization.request_id == format!("/proposal/{}", signed.proposal_sequence);
+        match Command::decode(signed.command.clone()) {
+            Ok(command) => {
+                let is_same = command.actor == authorization.actor
+                    && (command.request_id == authorization.request_id || key_is_taken);
+                if !is_same {
+                    wrong.push("the signed bytes are of another command".to_owned());
+                }
+            }
+            Err(error) => wrong.push(format!("the signed bytes are no command: {error}")),
+        }
+        match signed.batch_index {
+            Some(index) => self.check_member(signed, index, authorization, wrong),
+            None => self.check_alone(event, signed, authorization, wrong),
+        }
+    }
+
+    fn check_alone(
+        &mut self,
+        event: &Event,
+        signed: &SignedCommand,
+        authorization: &Authorization,
+        wrong: &mut Vec<String>,
+    ) {
+        if let Some(request_id) = key_of(&signed.command) {
+            let message = command_message(&self.origin, &request_id, signed.expires_at_ns, &signed.command);
+            // Of a refused command the signatures are what was refused: a key that counts no more may be why.
+            let mut found = Vec::new();
+            for approval in &authorization.approvals {
+                self.check_signature(approval, &message, &mut found);
+            }
+            if !matches!(event.payload, Some(Payload::CommandRefused(_))) {
+                wrong.append(&mut found);
+                if signed.expires_at_ns <= event.booked_at_ns {
+                    wrong.push("the approvals had lapsed".to_owned());
+                }
+            }
+        }
+        if signed.proposal_sequence != 0 {
+            match self.proposals.remove(&signed.proposal_sequence) {
+                Some(proposal) if proposal.command.as_ref() == Some(&signed.command) => {}
+                Some(_) => wrong.push("what was executed is not what was proposed".to_owned()),
+                None => wrong.push(format!("proposal {} does not wait", signed.proposal_sequence)),
+            }
+        }
+    }
+
+    fn check_member(
+        &mut self,
+        signed: &SignedCommand,
+        index: i32,
+        authorization: &Authorization,
+        wrong: &mut Vec<String>,
+    ) {
+        let sequence = signed.proposal_sequence;
+        let Some(proposal) = self.proposals.get_mut(&sequence) else {
+            wrong.push(format!("batch {sequence} does not wait"));
+            return;
+        };
+        if proposal.maker != authorization.actor {
+            wrong.push("a command of a batch is by another maker".to_owned());
+        }
+        let named = authorization.approvals.iter().map(|approval| &approval.actor);
+        if !named.eq(&proposal.approvers) {
+            wrong.push(format!("the approvers of batch {sequence} are others"));
+        }
+        let Some(batch) = &mut proposal.batch else {
+            wrong.push(format!("proposal {sequence} is no batch"));
+            return;
+        };
+        let count = batch.proposed.command_count;
+        if !(0..count).contains(&index) || batch.leaves.insert(index, leaf_hash(&signed.command)).is_some() {
+            wrong.push(format!("place {index} of batch {sequence} does not exist, or is taken twice"));
+        }
+        if usize::try_from(count) == Ok(batch.leaves.len()) {
+            let leaves: Vec<[u8; 32]> = batch.leaves.values().copied().collect();
+            if batch.proposed.root != root(&leaves).as_slice() {
+                wrong.push(format!("the commands of batch {sequence} are not those whose root was approved"));
+            }
+            self.proposals.remove(&sequence);
+        }
+    }
+}
+
+/// Whether a key is one that the ledger gives its own events, which no client's can be.
+pub(in crate::audit) fn is_own_key(event: &Event) -> bool {
+    match (&event.payload, &event.signed) {
+        (Some(Payload::ProposalExpired(expired)), _) => {
+            event.actor == "/ledger" && event.request_id == format!("/expired/{}", expired.proposal_sequence)
+        }
+        (Some(Payload::CommandRefused(_)), Some(signed)) => {
+            event.request_id == format!("/proposal/{}", signed.proposal_sequence)
+        }
+        _ => false,
+    }
+}
+
+fn key_of(command: &Bytes) -> Option<String> {
+    Command::decode(command.clone()).ok().map(|command| command.request_id)
+}
+
+fn verifies(public_key: &[u8], message: &[u8], signature: &[u8]) -> bool {
+    let key = <[u8; 32]>::try_from(public_key).ok().and_then(|key| VerifyingKey::from_bytes(&key).ok());
+    let signature = <[u8; 64]>::try_from(signature).ok().map(|signature| Signature::from_bytes(&signature));
+    key.zip(signature).is_some_and(|(key, signature)| key.verify_strict(message, &signature).is_ok())
+}
+
+fn command_message(origin: &str, request_id: &str, expires_at_ns: i64, command: &[u8]) -> Vec<u8> {
+    let mut message = head(COMMAND_TAG, origin, request_id, expires_at_ns);
+    part(&mut message, command);
+    message
+}
+
+fn batch_message(origin: &str, proposal_id: &str, expires_at_ns: i64, batch: &ProposedBatch) -> Vec<u8> {
+    let mut message = head(BATCH_TAG, origin, proposal_id, expires_at_ns);
+    message.extend_from_slice(&batch.command_count.to_be_bytes());
+    message.extend_from_slice(&batch.control_total_minor.to_be_bytes());
+    message.extend_from_slice(&batch.root);
+    message
+}
+
+fn head(tag: &[u8], origin: &str, key: &str, expires_at_ns: i64) -> Vec<u8> {
+    let mut message = Vec::new();
+    for bytes in [tag, origin.as_bytes(), key.as_bytes()] {
+        part(&mut message, bytes);
+    }
+    message.extend_from_slice(&expires_at_ns.to_be_bytes());
+    message
+}
+
+fn part(message: &mut Vec<u8>, bytes: &[u8]) {
+    message.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
+    message.extend_from_slice(bytes);
+}
+
+fn leaf_hash(leaf: &[u8]) -> [u8; 32] {
+    Sha256::new().chain_update([0]).chain_update(leaf).finalize().into()
+}
+
+/// Tree hash of RFC 6962, level by level: of a level with an odd number of nodes the last goes up as it is.
+fn root(leaves: &[[u8; 32]]) -> [u8; 32] {
+    let mut level = leaves.to_vec();
+    while level.len() > 1 {
+        let join = |pair: &[[u8; 32]]| match pair {
+            [left, right] => Sha256::new().chain_update([1]).chain_update(left).chain_update(right).finalize().into(),
+            _ => pair.first().copied().unwrap_or_default(),
+        };
+        level = level.chunks(2).map(join).collect();
+    }
+    level.first().copied().unwrap_or_default()
+}
