@@ -70,6 +70,10 @@ reasons! {
     DataCorrupted = 13, "DATA_CORRUPTED";
     /// The request is larger than the server takes. Split it and send it again under the same keys.
     MessageTooLarge = 14, "MESSAGE_TOO_LARGE";
+    /// A subscriber took no message for too long and was cut off. Resume after `resume_after_sequence`.
+    SubscriberTooSlow = 15, "SUBSCRIBER_TOO_SLOW";
+    /// As many subscriptions are open as the server allows. Come back after the time in `RetryInfo`.
+    TooManySubscribers = 16, "TOO_MANY_SUBSCRIBERS";
     /// A signature is not that of the approver's key over the proposed bytes. Sign what Propose or `ListPending` gives.
     SignatureInvalid = 40, "SIGNATURE_INVALID";
     /// The commands are not the batch that was approved: their number or root differs. Send exactly the bytes proposed.

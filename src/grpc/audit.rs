@@ -11,6 +11,7 @@ use super::convert;
 use super::node::Node;
 use super::query::read_position;
 use super::status::Statuses;
+use super::stopping::{Stopping, UntilStopped};
 use crate::domain::refusal::Reason;
 use crate::format::block::Block;
 use crate::log::{LogRead, blocks_between};
@@ -22,11 +23,12 @@ const BYTES_A_MESSAGE: usize = 512 * 1024;
 
 pub(super) struct AuditApi {
     pub(super) node: Arc<Node>,
+    pub(super) stopping: Stopping,
 }
 
 #[tonic::async_trait]
 impl AuditService for AuditApi {
-    type ReadEntriesStream = ReceiverStream<Result<v1::ReadEntriesResponse, Status>>;
+    type ReadEntriesStream = UntilStopped<ReceiverStream<Result<v1::ReadEntriesResponse, Status>>>;
 
     async fn read_entries(
         &self,
@@ -53,7 +55,7 @@ impl AuditService for AuditApi {
         tokio::task::spawn_blocking(move || {
             send_entries(log.as_ref(), start_sequence, end, &head, statuses, &sender);
         });
-        Ok(Response::new(ReceiverStream::new(receiver)))
+        Ok(Response::new(UntilStopped::new(ReceiverStream::new(receiver), self.stopping.clone(), statuses)))
     }
 }
 

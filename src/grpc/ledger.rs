@@ -4,24 +4,27 @@ use std::sync::Arc;
 
 use prost::bytes::{Bytes, BytesMut};
 use prost_types::Timestamp;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
 use super::approvals;
-use super::convert::{self, COMMANDS_MAX};
+use super::convert;
 use super::node::Node;
+use super::post_stream;
 use super::status::{Statuses, embedded};
+use super::stopping::Stopping;
 use crate::domain::command::Command;
 use crate::domain::ids::RequestId;
 use crate::domain::refusal::Reason;
 use crate::domain::time::UtcNanos;
-use crate::format::record::HASH_BYTES;
 use crate::ledger::{Outcome, Prepared, Receipt, Unavailable};
 use crate::pb::v1;
 use crate::pb::v1::ledger_service_server::LedgerService;
 use crate::pb::v1::post_result;
 
+#[derive(Clone)]
 pub(super) struct LedgerApi {
     pub(super) node: Arc<Node>,
+    pub(super) stopping: Stopping,
 }
 
 #[tonic::async_trait]
@@ -38,45 +41,19 @@ impl LedgerService for LedgerApi {
             }
             return self.post_batch(batch, validate_only, statuses).await;
         }
-        if commands.is_empty() || commands.len() > COMMANDS_MAX {
-            let facts = [("commands", commands.len().to_string()), ("commands_max", COMMANDS_MAX.to_string())];
-            let reason = if commands.is_empty() { Reason::FieldInvalid } else { Reason::TooManyCommands };
-            return Err(statuses.reason(reason, &facts));
-        }
-        let mut results: Vec<v1::PostResult> = Vec::with_capacity(commands.len());
-        let mut prepared = Vec::with_capacity(commands.len());
-        let mut scratch = Vec::with_capacity(512);
-        for command in commands {
-            match self.parse(command) {
-                Ok(command) => {
-                    prepared.push(self.node.ledger().prepare(command, &mut scratch));
-                    results.push(v1::PostResult { outcome: None });
-                }
-                Err(violations) => {
-                    // Paths name the command's place only when there is something to say about it.
-                    let prefix = format!("commands[{}].", results.len());
-                    let placed: Vec<_> = violations
-                        .into_iter()
-                        .map(|violation| convert::Violation {
-                            field: format!("{prefix}{}", violation.field),
-                            ..violation
-                        })
-                        .collect();
-                    results.push(error(&statuses.violations(&placed)));
-                }
-            }
-        }
-        if !prepared.is_empty() {
-            let outcomes = self.outcomes(prepared, validate_only).await.map_err(|why| statuses.unavailable(&why))?;
-            let mut outcomes = outcomes.into_iter();
-            let mut hashes = BytesMut::with_capacity(results.len().saturating_mul(HASH_BYTES));
-            for result in results.iter_mut().filter(|result| result.outcome.is_none()) {
-                if let Some(outcome) = outcomes.next() {
-                    *result = self::result(outcome, statuses, &mut hashes);
-                }
-            }
-        }
+        let (batch, prepared) = self.batch(commands, statuses)?;
+        let outcomes = if prepared.is_empty() { Ok(Vec::new()) } else { self.outcomes(prepared, validate_only).await };
+        let results = batch.complete(outcomes.map_err(|why| statuses.unavailable(&why))?);
         Ok(Response::new(v1::PostResponse { results }))
+    }
+
+    type PostStreamStream = post_stream::Answers;
+
+    async fn post_stream(
+        &self,
+        request: Request<Streaming<v1::PostStreamRequest>>,
+    ) -> Result<Response<Self::PostStreamStream>, Status> {
+        Ok(self.post_stream_request(request))
     }
 
     async fn propose(&self, request: Request<v1::ProposeRequest>) -> Result<Response<v1::ProposeResponse>, Status> {
@@ -117,7 +94,7 @@ impl LedgerService for LedgerApi {
 
 impl LedgerApi {
     /// A command by itself, or with the signatures of its checkers.
-    fn parse(&self, mut command: v1::Command) -> Result<Command, Vec<convert::Violation>> {
+    pub(super) fn parse(&self, mut command: v1::Command) -> Result<Command, Vec<convert::Violation>> {
         if !matches!(command.payload, Some(v1::command::Payload::SignedCommand(_))) {
             return convert::command(command, self.node.pseudonyms(), "");
         }
@@ -157,7 +134,7 @@ pub(super) fn result(outcome: Outcome, statuses: Statuses, hashes: &mut BytesMut
     }
 }
 
-fn error(status: &Status) -> v1::PostResult {
+pub(super) fn error(status: &Status) -> v1::PostResult {
     v1::PostResult { outcome: Some(post_result::Outcome::Error(embedded(status))) }
 }
 

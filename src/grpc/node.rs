@@ -112,6 +112,11 @@ impl Node {
         *self.views.position.borrow()
     }
 
+    /// Follows the sequence the views are as of.
+    pub(super) fn subscribe_position(&self) -> watch::Receiver<i64> {
+        self.views.position.subscribe()
+    }
+
     /// Waits until the views have reached a sequence; false if they have not within the longest wait.
     pub async fn reached(&self, sequence: i64) -> bool {
         let mut position = self.views.position.subscribe();

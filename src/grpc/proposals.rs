@@ -11,7 +11,7 @@ use super::convert::{self, COMMANDS_MAX, Violation};
 use super::ledger::{LedgerApi, result, timestamp, wire_receipt};
 use super::node::Node;
 use super::page;
-use super::query::{QueryApi, page_of, read_position};
+use super::query::{page_of, read_after, read_position};
 use super::status::Statuses;
 use crate::domain::authority::{Proposal, ProposedBatch, ProposedContent};
 use crate::domain::command::{Command, Envelope, Order};
@@ -186,8 +186,7 @@ impl LedgerApi {
     ) -> Result<Response<v1::ListPendingResponse>, Status> {
         let statuses = Statuses::for_request(&request);
         let request = request.into_inner();
-        let reader = QueryApi { node: Arc::clone(&self.node) };
-        reader.read_after(request.min_sequence, statuses).await?;
+        read_after(&self.node, request.min_sequence, statuses).await?;
         let parameters: [&[u8]; 3] = [b"pending", request.proposal_id.as_bytes(), request.maker.as_bytes()];
         let (size, start) = page_of(request.page_size, &request.page_token, &parameters, statuses)?;
         let after = Sequence(start.map_or(-1, |start| start.after.0));

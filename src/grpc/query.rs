@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use prost::bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
@@ -11,7 +11,10 @@ use super::convert;
 use super::ledger::{hash_bytes, timestamp};
 use super::node::Node;
 use super::page;
+use super::server::Limits;
 use super::status::Statuses;
+use super::stopping::{Stopping, UntilStopped};
+use super::subscribe::Subscription;
 use crate::domain::account::{AccountKind, NormalSide};
 use crate::domain::event::{Event, Payload};
 use crate::domain::ids::{AccountNumber, FundNumber, LotNumber, PayeeRef, PaymentId, Sequence};
@@ -31,23 +34,44 @@ const NODES_A_MESSAGE: usize = 1_000;
 
 pub(super) struct QueryApi {
     pub(super) node: Arc<Node>,
+    pub(super) limits: Limits,
+    pub(super) stopping: Stopping,
+    pub(super) subscribers: Arc<Semaphore>,
+}
+
+/// Waits until the views show a sequence that the caller has seen.
+pub(super) async fn read_after(node: &Node, min_sequence: Option<i64>, statuses: Statuses) -> Result<(), Status> {
+    let Some(sequence) = min_sequence else { return Ok(()) };
+    let committed = node.ledger().committed().sequence;
+    if sequence > committed {
+        return Err(statuses.reason(Reason::SequenceBeyondHead, &beyond(sequence, committed)));
+    }
+    if node.reached(sequence).await {
+        return Ok(());
+    }
+    let facts = [("min_sequence", sequence.to_string()), ("position", node.position().to_string())];
+    Err(statuses.reason(Reason::QueueFull, &facts))
+}
+
+/// An event as it stands in the log, with the names of what its legs move.
+pub(super) fn event_record(sequence: i64, entry: Bytes, views: &Views) -> Result<v1::EventRecord, Fault> {
+    let missing = || Fault::new("reading the log", format!("no entry at {sequence}"));
+    let (_, bytes) = split_entry(&entry).ok_or_else(missing)?;
+    let event = <v1::Event as prost::Message>::decode(bytes);
+    let event = event.map_err(|error| Fault::new("decoding an event", error))?;
+    let is_genesis = sequence == 0;
+    Ok(v1::EventRecord {
+        sequence,
+        entry_hash: hash_bytes(&EntryHash::of(&entry)),
+        legs: event.legs.iter().map(|leg| named_leg(views, leg)).collect(),
+        booked_at: Some(timestamp(crate::domain::time::UtcNanos(event.booked_at_ns))),
+        business_date: (!is_genesis).then(|| convert::date(crate::domain::time::Day::from_days(event.business_day))),
+        entry,
+        event: Some(event),
+    })
 }
 
 impl QueryApi {
-    /// Waits until the views show a sequence that the caller has seen.
-    pub(super) async fn read_after(&self, min_sequence: Option<i64>, statuses: Statuses) -> Result<(), Status> {
-        let Some(sequence) = min_sequence else { return Ok(()) };
-        let committed = self.node.ledger().committed().sequence;
-        if sequence > committed {
-            return Err(statuses.reason(Reason::SequenceBeyondHead, &beyond(sequence, committed)));
-        }
-        if self.node.reached(sequence).await {
-            return Ok(());
-        }
-        let facts = [("min_sequence", sequence.to_string()), ("position", self.node.position().to_string())];
-        Err(statuses.reason(Reason::QueueFull, &facts))
-    }
-
     fn position(views: &Views) -> v1::ReadPosition {
         read_position(&views.position)
     }
@@ -55,24 +79,8 @@ impl QueryApi {
     fn record(&self, sequence: i64, statuses: Statuses) -> Result<v1::EventRecord, Status> {
         let entry = entry_at(self.node.ledger().log().as_ref(), sequence).map_err(|fault| statuses.fault(&fault))?;
         let missing = || statuses.fault(&Fault::new("reading the log", format!("no entry at {sequence}")));
-        let entry = entry.ok_or_else(missing)?;
-        let (_, bytes) = split_entry(&entry).ok_or_else(missing)?;
-        let undecodable = |error: prost::DecodeError| statuses.fault(&Fault::new("decoding an event", error));
-        let event = <v1::Event as prost::Message>::decode(bytes).map_err(undecodable)?;
-        let views = self.node.views();
-        let legs = event.legs.iter().map(|leg| named_leg(&views, leg)).collect();
-        drop(views);
-        let is_genesis = sequence == 0;
-        Ok(v1::EventRecord {
-            sequence,
-            entry_hash: hash_bytes(&EntryHash::of(&entry)),
-            legs,
-            booked_at: Some(timestamp(crate::domain::time::UtcNanos(event.booked_at_ns))),
-            business_date: (!is_genesis)
-                .then(|| convert::date(crate::domain::time::Day::from_days(event.business_day))),
-            entry: Bytes::from(entry),
-            event: Some(event),
-        })
+        let entry = Bytes::from(entry.ok_or_else(missing)?);
+        event_record(sequence, entry, &self.node.views()).map_err(|fault| statuses.fault(&fault))
     }
 
     /// The payment with an id: its event and payee.
@@ -91,7 +99,7 @@ impl QueryApi {
     }
 }
 
-fn beyond(sequence: i64, head: i64) -> [(&'static str, String); 2] {
+pub(super) fn beyond(sequence: i64, head: i64) -> [(&'static str, String); 2] {
     [("sequence", sequence.to_string()), ("head_sequence", head.to_string())]
 }
 
@@ -134,7 +142,15 @@ fn balance(views: &Views, account: &AccountView, lot: Option<LotNumber>) -> v1::
 
 #[tonic::async_trait]
 impl QueryService for QueryApi {
-    type TraceStream = ReceiverStream<Result<v1::TraceResponse, Status>>;
+    type TraceStream = UntilStopped<ReceiverStream<Result<v1::TraceResponse, Status>>>;
+    type SubscribeStream = Subscription;
+
+    async fn subscribe(
+        &self,
+        request: Request<v1::SubscribeRequest>,
+    ) -> Result<Response<Self::SubscribeStream>, Status> {
+        self.subscribe_request(request)
+    }
 
     async fn get_balance(
         &self,
@@ -142,7 +158,7 @@ impl QueryService for QueryApi {
     ) -> Result<Response<v1::GetBalanceResponse>, Status> {
         let statuses = Statuses::for_request(&request);
         let request = request.into_inner();
-        self.read_after(request.min_sequence, statuses).await?;
+        read_after(&self.node, request.min_sequence, statuses).await?;
         let views = self.node.views();
         let not_found = || statuses.reason(Reason::AccountNotFound, &[("account", shown(&request.account_id))]);
         let account = views.books.account_named(&request.account_id).and_then(|number| views.books.account(number));
@@ -168,7 +184,7 @@ impl QueryService for QueryApi {
     ) -> Result<Response<v1::ListBalancesResponse>, Status> {
         let statuses = Statuses::for_request(&request);
         let request = request.into_inner();
-        self.read_after(request.min_sequence, statuses).await?;
+        read_after(&self.node, request.min_sequence, statuses).await?;
         let by_lot = request.by_lot || !request.lot_id.is_empty();
         let parameters: [&[u8]; 4] =
             [b"balances", request.fund_id.as_bytes(), request.lot_id.as_bytes(), &[u8::from(by_lot)]];
@@ -198,7 +214,7 @@ impl QueryService for QueryApi {
         use v1::trace_request::Start;
         let statuses = Statuses::for_request(&request);
         let request = request.into_inner();
-        self.read_after(request.min_sequence, statuses).await?;
+        read_after(&self.node, request.min_sequence, statuses).await?;
         let missing = || {
             let field = "start".to_owned();
             let description = "is missing: a trace starts from a lot, a payment or a payee".to_owned();
@@ -248,7 +264,7 @@ impl QueryService for QueryApi {
         let (sender, receiver) = mpsc::channel(4);
         let log = self.node.ledger().log();
         tokio::task::spawn_blocking(move || send_trace(log.as_ref(), &tree, head, statuses, &sender));
-        Ok(Response::new(ReceiverStream::new(receiver)))
+        Ok(Response::new(UntilStopped::new(ReceiverStream::new(receiver), self.stopping.clone(), statuses)))
     }
 
     async fn get_event(&self, request: Request<v1::GetEventRequest>) -> Result<Response<v1::GetEventResponse>, Status> {
@@ -277,7 +293,7 @@ impl QueryService for QueryApi {
     ) -> Result<Response<v1::ListEventsResponse>, Status> {
         let statuses = Statuses::for_request(&request);
         let request = request.into_inner();
-        self.read_after(request.min_sequence, statuses).await?;
+        read_after(&self.node, request.min_sequence, statuses).await?;
         let after_bytes = request.after_sequence.unwrap_or(-1).to_be_bytes();
         let parameters: [&[u8]; 4] = [b"events", &after_bytes, request.lot_id.as_bytes(), request.payee.as_bytes()];
         let (size, start) = page_of(request.page_size, &request.page_token, &parameters, statuses)?;
@@ -333,7 +349,7 @@ fn shown(text: &str) -> String {
 }
 
 /// An optional name: nothing, a number, or the name that nobody knows.
-fn named<T>(id: &str, find: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>, String> {
+pub(super) fn named<T>(id: &str, find: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>, String> {
     if id.is_empty() { Ok(None) } else { find(id).map(Some).ok_or_else(|| shown(id)) }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
@@ -17,6 +18,7 @@ use super::node::Node;
 use super::proposals;
 use super::query::QueryApi;
 use super::status::Statuses;
+use super::stopping::Stopping;
 use crate::domain::refusal::Reason;
 use crate::log::Fault;
 use crate::pb::DESCRIPTORS;
@@ -33,11 +35,21 @@ pub struct Limits {
     pub streams_max: u32,
     /// How long streams may go on after the server was told to stop.
     pub shutdown_deadline: Duration,
+    /// Most subscriptions at a time.
+    pub subscribers_max: usize,
+    /// How long a subscriber may take no message before it is cut off.
+    pub subscriber_patience: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { request_bytes_max: 16 * 1024 * 1024, streams_max: 1_024, shutdown_deadline: Duration::from_secs(10) }
+        Self {
+            request_bytes_max: 16 * 1024 * 1024,
+            streams_max: 1_024,
+            shutdown_deadline: Duration::from_secs(10),
+            subscribers_max: 1_024,
+            subscriber_patience: Duration::from_secs(10),
+        }
     }
 }
 
@@ -45,6 +57,10 @@ impl Default for Limits {
 const WINDOW_BYTES: u32 = 8 * 1024 * 1024;
 const FRAME_BYTES: u32 = 1024 * 1024;
 const KEEPALIVE: Duration = Duration::from_mins(1);
+
+/// What health answers for; the first stands for the server as a whole.
+const SERVICES: &[&str] =
+    &["", "fundledger.v1.LedgerService", "fundledger.v1.QueryService", "fundledger.v1.AuditService"];
 
 /// Serves a node on a listener until `stop` resolves; then lets open requests finish, within the deadline. Closing the node
 /// is for the caller: connections that were cut may hold on to it.
@@ -56,10 +72,10 @@ pub async fn serve(
 ) -> Result<(), Fault> {
     let (reporter, health) = tonic_health::server::health_reporter();
     let posting = if node.ledger().read_only().is_none() { ServingStatus::Serving } else { ServingStatus::NotServing };
-    reporter.set_service_status("", posting).await;
-    reporter.set_service_status("fundledger.v1.LedgerService", posting).await;
-    reporter.set_service_status("fundledger.v1.QueryService", ServingStatus::Serving).await;
-    reporter.set_service_status("fundledger.v1.AuditService", ServingStatus::Serving).await;
+    for service in SERVICES {
+        let posts = matches!(*service, "" | "fundledger.v1.LedgerService");
+        reporter.set_service_status(*service, if posts { posting } else { ServingStatus::Serving }).await;
+    }
     let failed = |error: &dyn std::fmt::Display| Fault::new("starting the server", error);
     let reflection = || {
         tonic_reflection::server::Builder::configure()
@@ -68,12 +84,18 @@ pub async fn serve(
     };
     let reflection_v1 = reflection().build_v1().map_err(|error| failed(&error))?;
     let reflection_v1alpha = reflection().build_v1alpha().map_err(|error| failed(&error))?;
-    let (stopping, mut stopped) = tokio::sync::watch::channel(false);
+    let (stops, mut stopping) = Stopping::new();
     let signal = async move {
         stop.await;
-        reporter.set_service_status("", ServingStatus::NotServing).await;
-        reporter.set_service_status("fundledger.v1.LedgerService", ServingStatus::NotServing).await;
-        stopping.send_replace(true);
+        for service in SERVICES {
+            reporter.set_service_status(*service, ServingStatus::NotServing).await;
+        }
+        // Watchers have seen it, or see it last: without a service to watch, their streams end.
+        for service in SERVICES {
+            let mut reporter = reporter.clone();
+            reporter.clear_service_status(service).await;
+        }
+        stops.send_replace(true);
     };
     let tending = tokio::spawn(proposals::tend(Arc::clone(&node)));
     let server = Server::builder()
@@ -87,18 +109,20 @@ pub async fn serve(
         .add_service(reflection_v1)
         .add_service(reflection_v1alpha)
         .add_service(
-            LedgerServiceServer::new(LedgerApi { node: Arc::clone(&node) })
+            LedgerServiceServer::new(LedgerApi { node: Arc::clone(&node), stopping: stopping.clone() })
                 .max_decoding_message_size(limits.request_bytes_max),
         )
-        .add_service(QueryServiceServer::new(QueryApi { node: Arc::clone(&node) }))
-        .add_service(AuditServiceServer::new(AuditApi { node: Arc::clone(&node) }))
+        .add_service(QueryServiceServer::new(QueryApi {
+            node: Arc::clone(&node),
+            limits,
+            stopping: stopping.clone(),
+            subscribers: Arc::new(Semaphore::new(limits.subscribers_max)),
+        }))
+        .add_service(AuditServiceServer::new(AuditApi { node: Arc::clone(&node), stopping: stopping.clone() }))
         // `serve_with_incoming` ignores `tcp_nodelay` of the builder; without it a lone answer waits 40 ms.
         .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), signal);
-    let deadline = async {
-        // An error means the server ended by itself, which the other branch reports.
-        if stopped.wait_for(|stopped| *stopped).await.is_err() {
-            std::future::pending::<()>().await;
-        }
+    let deadline = async move {
+        stopping.wait().await;
         tokio::time::sleep(limits.shutdown_deadline).await;
     };
     tokio::select! {

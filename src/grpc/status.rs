@@ -61,7 +61,7 @@ pub const fn code(reason: Reason) -> Code {
         Reason::SequenceBeyondHead | Reason::AmountOverflow | Reason::EventTooLarge | Reason::MessageTooLarge => {
             Code::OutOfRange
         }
-        Reason::QueueFull => Code::ResourceExhausted,
+        Reason::QueueFull | Reason::SubscriberTooSlow | Reason::TooManySubscribers => Code::ResourceExhausted,
         Reason::ShuttingDown | Reason::ReadOnly | Reason::OutcomeUnknown => Code::Unavailable,
         Reason::DataCorrupted => Code::DataLoss,
         Reason::SegregationOfDuties

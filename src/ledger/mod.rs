@@ -12,12 +12,11 @@ mod snapshot;
 pub mod snapshot_files;
 mod writer;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc as threads};
 use std::thread::JoinHandle;
 
 use thiserror::Error;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc, oneshot, watch};
 
 use self::clock::Clock;
 use self::directory::DataDirectory;
@@ -136,7 +135,6 @@ pub type CommitSink = Box<dyn FnMut(Committed) + Send>;
 #[derive(Debug)]
 struct Shared {
     committed: Mutex<Head>,
-    queued_commands: AtomicUsize,
     read_only: OnceLock<String>,
     // Set when a running ledger fails; not by what recovery finds.
     failed: watch::Sender<bool>,
@@ -163,6 +161,8 @@ impl Shared {
 /// One request on its way to the writer.
 struct Submission {
     commands: Vec<Prepared>,
+    /// Its share of what may wait, given back when the writer takes it.
+    room: OwnedSemaphorePermit,
     kind: SubmissionKind,
     reply: oneshot::Sender<Result<Vec<Outcome>, Unavailable>>,
 }
@@ -183,9 +183,35 @@ enum SubmissionKind {
     Close,
 }
 
+/// How much of the room a request takes.
+fn share(commands: &[Prepared]) -> u32 {
+    u32::try_from(commands.len()).unwrap_or(u32::MAX)
+}
+
+/// The outcomes of commands that the writer has taken, or will.
+#[derive(Debug)]
+pub struct Answer {
+    outcomes: oneshot::Receiver<Result<Vec<Outcome>, Unavailable>>,
+    shared: Arc<Shared>,
+}
+
+impl Answer {
+    /// Returns when every event is on disk.
+    pub async fn outcomes(self) -> Result<Vec<Outcome>, Unavailable> {
+        match self.outcomes.await {
+            Ok(outcomes) => outcomes,
+            Err(_) => Err(Unavailable::OutcomeUnknown(match self.shared.read_only.get() {
+                Some(why) => why.clone(),
+                None => "the ledger stopped before it answered".to_owned(),
+            })),
+        }
+    }
+}
+
 /// A running ledger. Dropping it without [`Ledger::close`] loses nothing but the snapshot.
 pub struct Ledger {
     submit: mpsc::Sender<Submission>,
+    room: Arc<Semaphore>,
     shared: Arc<Shared>,
     reader: Arc<dyn LogRead>,
     digests: KeyedDigest,
@@ -240,7 +266,6 @@ impl Ledger {
         let (origin, development) = genesis(reader.as_ref())?;
         let shared = Arc::new(Shared {
             committed: Mutex::new(start.head),
-            queued_commands: AtomicUsize::new(0),
             read_only: read_only.map(OnceLock::from).unwrap_or_default(),
             failed: watch::Sender::new(false),
         });
@@ -261,6 +286,7 @@ impl Ledger {
             .map_err(spawned)?;
         Ok(Self {
             submit,
+            room: Arc::new(Semaphore::new(QUEUED_COMMANDS_MAX)),
             shared,
             reader,
             digests: digests.commands.clone(),
@@ -315,32 +341,38 @@ impl Ledger {
         Ok(self.submit(vec![prepared], SubmissionKind::Find).await?.pop())
     }
 
+    /// Posts commands as soon as there is room for them, which bounds what waits; gives the answer to wait for. Whoever
+    /// drops the answer loses nothing but the answer.
+    pub async fn post_in_turn(&self, commands: Vec<Prepared>) -> Result<Answer, Unavailable> {
+        self.accepts_postings()?;
+        let room = Arc::clone(&self.room).acquire_many_owned(share(&commands)).await.map_err(|_| self.stopped())?;
+        let (reply, outcomes) = oneshot::channel();
+        let submission = Submission { commands, room, kind: SubmissionKind::Post, reply };
+        self.submit.send(submission).await.map_err(|_| self.stopped())?;
+        Ok(Answer { outcomes, shared: Arc::clone(&self.shared) })
+    }
+
     async fn submit(&self, commands: Vec<Prepared>, kind: SubmissionKind) -> Result<Vec<Outcome>, Unavailable> {
-        let writes = matches!(kind, SubmissionKind::Post | SubmissionKind::Approve | SubmissionKind::Conclude);
-        if writes && let Some(why) = self.shared.read_only.get() {
-            return Err(Unavailable::ReadOnly(why.clone()));
+        if matches!(kind, SubmissionKind::Post | SubmissionKind::Approve | SubmissionKind::Conclude) {
+            self.accepts_postings()?;
         }
-        let count = commands.len();
-        let queued = self.shared.queued_commands.fetch_add(count, Ordering::Relaxed);
-        if queued.saturating_add(count) > QUEUED_COMMANDS_MAX && queued > 0 {
-            self.shared.queued_commands.fetch_sub(count, Ordering::Relaxed);
-            return Err(Unavailable::QueueFull);
-        }
-        let (reply, answer) = oneshot::channel();
-        let sent = self.submit.try_send(Submission { commands, kind, reply });
-        if let Err(error) = sent {
-            self.shared.queued_commands.fetch_sub(count, Ordering::Relaxed);
-            return Err(match error {
-                mpsc::error::TrySendError::Full(_) => Unavailable::QueueFull,
-                mpsc::error::TrySendError::Closed(_) => self.stopped(),
-            });
-        }
-        match answer.await {
-            Ok(outcomes) => outcomes,
-            Err(_) => Err(match self.shared.read_only.get() {
-                Some(why) => Unavailable::OutcomeUnknown(why.clone()),
-                None => Unavailable::OutcomeUnknown("the ledger stopped before it answered".to_owned()),
-            }),
+        let room = Arc::clone(&self.room).try_acquire_many_owned(share(&commands));
+        let room = room.map_err(|error| match error {
+            TryAcquireError::NoPermits => Unavailable::QueueFull,
+            TryAcquireError::Closed => self.stopped(),
+        })?;
+        let (reply, outcomes) = oneshot::channel();
+        self.submit.try_send(Submission { commands, room, kind, reply }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => Unavailable::QueueFull,
+            mpsc::error::TrySendError::Closed(_) => self.stopped(),
+        })?;
+        Answer { outcomes, shared: Arc::clone(&self.shared) }.outcomes().await
+    }
+
+    fn accepts_postings(&self) -> Result<(), Unavailable> {
+        match self.shared.read_only.get() {
+            Some(why) => Err(Unavailable::ReadOnly(why.clone())),
+            None => Ok(()),
         }
     }
 
@@ -397,7 +429,11 @@ impl Ledger {
         let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(Threads { writer, committer, snapshots }) = threads else { return Ok(()) };
         let (reply, _) = oneshot::channel();
-        let close = Submission { commands: Vec::new(), kind: SubmissionKind::Close, reply };
+        // No room is needed for nothing, and nobody gets any from here on.
+        let room = Arc::clone(&self.room).try_acquire_many_owned(0);
+        self.room.close();
+        let Ok(room) = room else { return Ok(()) };
+        let close = Submission { commands: Vec::new(), room, kind: SubmissionKind::Close, reply };
         // A full queue empties soon: the writer is at it. A closed one means that the writer has ended already.
         let mut waiting = Some(close);
         while let Some(close) = waiting.take() {

@@ -1,7 +1,6 @@
 //! The writer: owns the state and the log's head; decides, encodes, hashes.
 
 use std::collections::VecDeque;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc::SyncSender};
 
 use tokio::sync::{mpsc, oneshot};
@@ -175,9 +174,8 @@ impl Writer {
             let mut is_closing = false;
             while let Some(submission) = next {
                 is_closing |= submission.kind == SubmissionKind::Close;
-                let count = submission.commands.len();
-                self.shared.queued_commands.fetch_sub(count, Ordering::Relaxed);
-                decided = decided.saturating_add(count);
+                drop(submission.room);
+                decided = decided.saturating_add(submission.commands.len());
                 let outcomes = self.decide_all(submission.commands, submission.kind);
                 match outcomes {
                     Ok(outcomes) => replies.push(Reply { to: submission.reply, outcomes }),

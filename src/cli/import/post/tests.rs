@@ -158,6 +158,15 @@ impl LedgerService for Fake {
         }
     }
 
+    type PostStreamStream = Empty<Result<PostStreamResponse, Status>>;
+
+    async fn post_stream(
+        &self,
+        _: Request<tonic::Streaming<PostStreamRequest>>,
+    ) -> Result<Response<Self::PostStreamStream>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
     async fn propose(&self, _: Request<ProposeRequest>) -> Result<Response<ProposeResponse>, Status> {
         Err(Status::unimplemented(""))
     }
@@ -182,6 +191,11 @@ impl LedgerService for Fake {
 #[tonic::async_trait]
 impl QueryService for Fake {
     type TraceStream = Pin<Box<Empty<Result<TraceResponse, Status>>>>;
+    type SubscribeStream = Empty<Result<SubscribeResponse, Status>>;
+
+    async fn subscribe(&self, _: Request<SubscribeRequest>) -> Result<Response<Self::SubscribeStream>, Status> {
+        Err(Status::unimplemented(""))
+    }
 
     async fn get_balance(&self, request: Request<GetBalanceRequest>) -> Result<Response<GetBalanceResponse>, Status> {
         let request = request.into_inner();

@@ -1,0 +1,68 @@
+//! A batch of commands between the wire and the ledger: what is malformed gets its result at once, the rest when the ledger
+//! has decided.
+
+use prost::bytes::BytesMut;
+
+use super::convert::{COMMANDS_MAX, Violation};
+use super::ledger::{LedgerApi, error, result};
+use super::status::Statuses;
+use crate::domain::refusal::Reason;
+use crate::format::record::HASH_BYTES;
+use crate::ledger::{Outcome, Prepared};
+use crate::pb::v1;
+
+/// A batch on its way.
+pub(super) struct Batch {
+    /// One a command, in order; those without an outcome wait for the ledger's.
+    results: Vec<v1::PostResult>,
+    statuses: Statuses,
+}
+
+impl LedgerApi {
+    /// Parses the commands of a batch; gives those that go to the ledger. A batch of none, or of too many, is refused whole.
+    pub(super) fn batch(
+        &self,
+        commands: Vec<v1::Command>,
+        statuses: Statuses,
+    ) -> Result<(Batch, Vec<Prepared>), tonic::Status> {
+        if commands.is_empty() || commands.len() > COMMANDS_MAX {
+            let facts = [("commands", commands.len().to_string()), ("commands_max", COMMANDS_MAX.to_string())];
+            let reason = if commands.is_empty() { Reason::FieldInvalid } else { Reason::TooManyCommands };
+            return Err(statuses.reason(reason, &facts));
+        }
+        let mut results: Vec<v1::PostResult> = Vec::with_capacity(commands.len());
+        let mut prepared = Vec::with_capacity(commands.len());
+        let mut scratch = Vec::with_capacity(512);
+        for command in commands {
+            match self.parse(command) {
+                Ok(command) => {
+                    prepared.push(self.node.ledger().prepare(command, &mut scratch));
+                    results.push(v1::PostResult { outcome: None });
+                }
+                Err(violations) => {
+                    // Paths name the command's place only when there is something to say about it.
+                    let prefix = format!("commands[{}].", results.len());
+                    let place =
+                        |violation: Violation| Violation { field: format!("{prefix}{}", violation.field), ..violation };
+                    let placed: Vec<_> = violations.into_iter().map(place).collect();
+                    results.push(error(&statuses.violations(&placed)));
+                }
+            }
+        }
+        Ok((Batch { results, statuses }, prepared))
+    }
+}
+
+impl Batch {
+    /// Puts the ledger's outcomes in their places.
+    pub(super) fn complete(mut self, outcomes: Vec<Outcome>) -> Vec<v1::PostResult> {
+        let mut outcomes = outcomes.into_iter();
+        let mut hashes = BytesMut::with_capacity(self.results.len().saturating_mul(HASH_BYTES));
+        for waiting in self.results.iter_mut().filter(|result| result.outcome.is_none()) {
+            if let Some(outcome) = outcomes.next() {
+                *waiting = result(outcome, self.statuses, &mut hashes);
+            }
+        }
+        self.results
+    }
+}

@@ -1,0 +1,282 @@
+//! `Subscribe`: the events that are there, then those that come. One loop reads the log after its own position, whether it
+//! catches up or follows: at the switch nothing can be missed or come twice, because there is no switch.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use prost::bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_stream::Stream;
+use tonic::{Request, Response, Status};
+
+use super::convert::Violation;
+use super::node::Node;
+use super::query::{QueryApi, beyond, event_record, named, read_position};
+use super::status::Statuses;
+use super::stopping::Stopping;
+use crate::domain::ids::{AccountNumber, LotNumber};
+use crate::domain::refusal::Reason;
+use crate::format::record::{EntryHash, Head};
+use crate::log::{Fault, blocks_between};
+use crate::pb::v1;
+use crate::pb::v1::subscribe_response::Part;
+
+/// Messages that wait for a subscriber at a time. With [`EVENTS_A_MESSAGE`] and [`BYTES_A_MESSAGE`] this bounds what a
+/// subscriber that never reads holds: three messages of about four times their entries' bytes, some 400 KB.
+const MESSAGES_WAITING: usize = 2;
+const EVENTS_A_MESSAGE: usize = 128;
+const BYTES_A_MESSAGE: usize = 32 * 1024;
+/// Entries looked at in one go, where a filter passes over most.
+const ENTRIES_A_READ: i64 = 4_096;
+const HEARTBEAT_SECONDS_DEFAULT: i32 = 10;
+const HEARTBEAT_SECONDS_MAX: i32 = 60;
+
+/// Messages on their way to a subscriber, and how it ends.
+pub(super) struct Subscription {
+    messages: mpsc::Receiver<v1::SubscribeResponse>,
+    end: Arc<Mutex<Option<Status>>>,
+}
+
+impl Stream for Subscription {
+    type Item = Result<v1::SubscribeResponse, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.messages.poll_recv(context).map(|message| match message {
+            Some(message) => Some(Ok(message)),
+            // The sender is gone; what it left is why the stream ends.
+            None => self.end.lock().unwrap_or_else(PoisonError::into_inner).take().map(Err),
+        })
+    }
+}
+
+/// What a subscriber wants to see.
+#[derive(Clone, Copy)]
+struct Filter {
+    account: Option<AccountNumber>,
+    lot: Option<LotNumber>,
+}
+
+impl Filter {
+    fn passes(self, event: &v1::Event) -> bool {
+        let on_account =
+            |account: AccountNumber| event.legs.iter().any(|leg| u32::try_from(leg.account) == Ok(account.0));
+        let on_lot = |lot: LotNumber| event.legs.iter().any(|leg| u32::try_from(leg.lot) == Ok(lot.0));
+        self.account.is_none_or(on_account) && self.lot.is_none_or(on_lot)
+    }
+}
+
+impl QueryApi {
+    pub(super) fn subscribe_request(
+        &self,
+        request: Request<v1::SubscribeRequest>,
+    ) -> Result<Response<Subscription>, Status> {
+        let statuses = Statuses::for_request(&request);
+        let request = request.into_inner();
+        let after = request.after_sequence.unwrap_or(-1);
+        let heartbeat_seconds = match request.heartbeat_seconds {
+            0 => HEARTBEAT_SECONDS_DEFAULT,
+            seconds => seconds,
+        };
+        let mut violations = Vec::new();
+        let mut wrong = |field: &str, description: String| {
+            violations.push(Violation { field: field.to_owned(), reason: Reason::FieldInvalid, description });
+        };
+        if after < -1 {
+            wrong("after_sequence", format!("is {after}; sequences start at 0"));
+        }
+        if !(1..=HEARTBEAT_SECONDS_MAX).contains(&heartbeat_seconds) {
+            wrong("heartbeat_seconds", format!("is {heartbeat_seconds}; it must be 1 to {HEARTBEAT_SECONDS_MAX}"));
+        }
+        if !violations.is_empty() {
+            return Err(statuses.violations(&violations));
+        }
+        let committed = self.node.ledger().committed().sequence;
+        if after > committed {
+            return Err(statuses.reason(Reason::SequenceBeyondHead, &beyond(after, committed)));
+        }
+        let views = self.node.views();
+        let account = named(&request.account_id, |id| views.books.account_named(id));
+        let lot = named(&request.lot_id, |id| views.books.lot_named(id));
+        drop(views);
+        let account = account.map_err(|id| statuses.reason(Reason::AccountNotFound, &[("account", id)]))?;
+        let lot = lot.map_err(|id| statuses.reason(Reason::LotNotFound, &[("lot", id)]))?;
+        let place = Arc::clone(&self.subscribers).try_acquire_owned().map_err(|_| {
+            let most = self.limits.subscribers_max.to_string();
+            statuses.reason(Reason::TooManySubscribers, &[("subscribers_max", most)])
+        })?;
+        let (messages, received) = mpsc::channel(MESSAGES_WAITING);
+        let end = Arc::new(Mutex::new(None));
+        let mut subscriber = Subscriber {
+            node: Arc::clone(&self.node),
+            filter: Filter { account, lot },
+            heartbeat: Duration::from_secs(u64::from(heartbeat_seconds.unsigned_abs())),
+            patience: self.limits.subscriber_patience,
+            statuses,
+            messages,
+            sent_up_to: after,
+            looked_up_to: after,
+        };
+        let stopping = self.stopping.clone();
+        let left = Arc::clone(&end);
+        tokio::spawn(async move {
+            let why = subscriber.run(stopping).await;
+            // In this order: the reason is there before the messages end, and the place is free only after both.
+            *left.lock().unwrap_or_else(PoisonError::into_inner) = why;
+            drop(subscriber);
+            drop(place);
+        });
+        Ok(Response::new(Subscription { messages: received, end }))
+    }
+}
+
+struct Subscriber {
+    node: Arc<Node>,
+    filter: Filter,
+    heartbeat: Duration,
+    patience: Duration,
+    statuses: Statuses,
+    messages: mpsc::Sender<v1::SubscribeResponse>,
+    /// Last event given to the subscriber.
+    sent_up_to: i64,
+    /// Last event that was looked at: what the filter passed over counts.
+    looked_up_to: i64,
+}
+
+/// Why a subscription ends before the server does.
+enum Cut {
+    /// The subscriber hung up.
+    Gone,
+    /// It takes nothing.
+    TooSlow,
+    /// The log cannot be read.
+    Fault(Fault),
+}
+
+struct Read {
+    records: Vec<v1::EventRecord>,
+    last: Head,
+}
+
+impl Subscriber {
+    /// Runs until the end; says why, where there is somebody to tell.
+    async fn run(&mut self, mut stopping: Stopping) -> Option<Status> {
+        let cut = tokio::select! {
+            cut = self.follow() => cut,
+            () = stopping.wait() => return Some(self.ended(Reason::ShuttingDown)),
+        };
+        match cut {
+            Cut::Gone => None,
+            Cut::TooSlow => Some(self.ended(Reason::SubscriberTooSlow)),
+            Cut::Fault(fault) => Some(self.statuses.fault(&fault)),
+        }
+    }
+
+    fn ended(&self, reason: Reason) -> Status {
+        self.statuses.reason(reason, &[("resume_after_sequence", self.sent_up_to.to_string())])
+    }
+
+    async fn follow(&mut self) -> Cut {
+        match self.follow_until_cut().await {
+            Ok(never) => match never {},
+            Err(cut) => cut,
+        }
+    }
+
+    async fn follow_until_cut(&mut self) -> Result<std::convert::Infallible, Cut> {
+        let mut position = self.node.subscribe_position();
+        let mut is_caught_up = false;
+        let mut spoke_at = Instant::now();
+        loop {
+            let reached = *position.borrow_and_update();
+            if self.looked_up_to < reached {
+                let read = self.read(reached).await.map_err(Cut::Fault)?;
+                self.looked_up_to = read.last.sequence;
+                if !read.records.is_empty() {
+                    self.send(Part::Events(v1::SubscribedEvents { records: read.records })).await?;
+                    spoke_at = Instant::now();
+                } else if spoke_at.elapsed() >= self.heartbeat {
+                    self.send(Part::Heartbeat(read_position(&read.last))).await?;
+                    spoke_at = Instant::now();
+                }
+                self.sent_up_to = self.looked_up_to;
+                continue;
+            }
+            if !is_caught_up {
+                is_caught_up = true;
+                let here = self.here().await.map_err(Cut::Fault)?;
+                self.send(Part::CaughtUp(here)).await?;
+                spoke_at = Instant::now();
+            }
+            let silence = tokio::time::sleep(self.heartbeat.saturating_sub(spoke_at.elapsed()));
+            tokio::select! {
+                changed = position.changed() => changed.map_err(|_| Cut::Gone)?,
+                () = self.messages.closed() => return Err(Cut::Gone),
+                () = silence => {
+                    let here = self.here().await.map_err(Cut::Fault)?;
+                    self.send(Part::Heartbeat(here)).await?;
+                    spoke_at = Instant::now();
+                }
+            }
+        }
+    }
+
+    /// Hands a message over; a subscriber that does not take it in time is cut off.
+    async fn send(&self, part: Part) -> Result<(), Cut> {
+        let message = v1::SubscribeResponse { part: Some(part) };
+        match tokio::time::timeout(self.patience, self.messages.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(Cut::Gone),
+            Err(_) => Err(Cut::TooSlow),
+        }
+    }
+
+    /// Where the subscription stands, with the hash of that entry.
+    async fn here(&self) -> Result<v1::ReadPosition, Fault> {
+        let (node, sequence) = (Arc::clone(&self.node), self.looked_up_to);
+        blocking(move || {
+            let entry = crate::log::entry_at(node.ledger().log().as_ref(), sequence)?;
+            let hash = entry.map_or(EntryHash::ZERO, |entry| EntryHash::of(&entry));
+            Ok(read_position(&Head { sequence, hash }))
+        })
+        .await
+    }
+
+    /// The next events, up to what fits in a message. Off the threads that serve.
+    async fn read(&self, up_to: i64) -> Result<Read, Fault> {
+        let (node, filter, first) = (Arc::clone(&self.node), self.filter, self.looked_up_to.saturating_add(1));
+        blocking(move || read(&node, filter, first, up_to)).await
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Fault> + Send + 'static) -> Result<T, Fault> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(Fault::new("reading the log for a subscriber", error)))
+}
+
+fn read(node: &Node, filter: Filter, first: i64, up_to: i64) -> Result<Read, Fault> {
+    let log = node.ledger().log();
+    let up_to = up_to.min(first.saturating_add(ENTRIES_A_READ).saturating_sub(1));
+    let mut read = Read { records: Vec::new(), last: Head { sequence: first, hash: EntryHash::ZERO } };
+    let mut bytes = 0_usize;
+    for block in blocks_between(log.as_ref(), first, up_to) {
+        let block = block?;
+        for (sequence, entry) in (block.first_sequence..).zip(block.entries()) {
+            if !(first..=up_to).contains(&sequence) {
+                continue;
+            }
+            let record = event_record(sequence, Bytes::copy_from_slice(entry), &node.views())?;
+            read.last = Head { sequence, hash: EntryHash::of(entry) };
+            if record.event.as_ref().is_some_and(|event| filter.passes(event)) {
+                bytes = bytes.saturating_add(entry.len());
+                read.records.push(record);
+            }
+            if read.records.len() >= EVENTS_A_MESSAGE || bytes >= BYTES_A_MESSAGE {
+                return Ok(read);
+            }
+        }
+    }
+    Ok(read)
+}
