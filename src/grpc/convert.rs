@@ -75,6 +75,16 @@ pub fn payee(field: &str, identity: &str, pseudonyms: &KeyedDigest) -> Result<Pa
     parser.payee(field, identity).ok_or(parser.violations)
 }
 
+/// Parses a date of a query.
+pub fn day(field: &str, date: pb::Date) -> Result<Day, Vec<Violation>> {
+    let pb::Date { year, month, day } = date;
+    Day::new(year, month, day).map_err(|_| {
+        let description =
+            format!("is {year:04}-{month:02}-{day:02}, which does not exist or lies outside 1900 to 2199");
+        vec![Violation { field: field.to_owned(), reason: Reason::DateInvalid, description }]
+    })
+}
+
 /// A date on the wire.
 pub fn date(day: Day) -> pb::Date {
     let (year, month, day) = day.civil();
