@@ -326,6 +326,22 @@ fn a_merge_that_was_cut_short_leaves_the_longest_run() {
 }
 
 #[test]
+fn what_was_written_before_a_kill_is_not_built_again() {
+    let mut bench = Bench::new();
+    for at in 0..650 {
+        bench.append(&[(0, at, 1, 0), (1, at, 1, 0)]);
+    }
+    bench.history.settle();
+    let stored = bench.history.stored_sequence();
+    assert!((500..649).contains(&stored), "{stored}");
+    bench.history.end();
+    bench.history = History::open(bench.directory.path(), &bench.log, 649, SIZES).unwrap();
+    assert_eq!(bench.history.position().sequence, stored);
+    bench.reopen();
+    check(&bench.history.snapshot().unwrap(), &bench.rows, subject(1), &Bounds::as_of(649), usize::MAX);
+}
+
+#[test]
 fn runs_stay_few() {
     let mut bench = Bench::new();
     for at in 0..4_000 {
