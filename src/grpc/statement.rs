@@ -20,7 +20,7 @@ use crate::pb::v1::event::Payload;
 use crate::pb::{DESCRIPTORS, v1};
 use crate::projection::Views;
 use crate::projection::events::Events;
-use crate::projection::history::{Bounds, DateKey, Row, Snapshot, Subject};
+use crate::projection::history::{Bounds, DateKey, Row};
 
 /// Accounts of the other side that an entry names.
 const COUNTERPARTS_MAX: usize = 4;
@@ -79,15 +79,12 @@ fn answer(
     let subject = subject(number, lot);
     let fault = |fault| reading.fault(&fault);
     let history = reading.history()?;
-    let opening = sum_before(&history, subject, range.from, as_of).map_err(fault)?;
-    let closing = sum_before(&history, subject, range.until, as_of).map_err(fault)?;
-    let page_opening =
-        if start.is_some() { sum_before(&history, subject, from, as_of).map_err(fault)? } else { opening };
-    let rows = history.rows_by_date(subject, &Bounds { from, ..range }, size.saturating_add(1)).map_err(fault)?;
+    let found = history.page(subject, &range, from, size.saturating_add(1)).map_err(fault)?;
+    let rows = found.rows;
     let page = rows.get(..size.min(rows.len())).unwrap_or_default();
     let log = reading.node.ledger().log();
     let mut events = Events::new(log.as_ref());
-    let entries = entries(reading, &mut events, number, page, page_opening).map_err(fault)?;
+    let entries = entries(reading, &mut events, number, page, found.page_opening_minor).map_err(fault)?;
     let next = page.last().filter(|_| rows.len() > size);
     let token = next.map(|row| {
         let after = [row.business_day.into(), row.sequence, row.second.into()];
@@ -101,18 +98,14 @@ fn answer(
         currency_code: head.currency_code,
         currency_exponent: head.currency_exponent,
         debit_normal: head.debit_normal,
-        opening_balance_minor: opening,
-        closing_balance_minor: closing,
-        page_opening_balance_minor: page_opening,
-        page_closing_balance_minor: entries.last().map_or(page_opening, |entry| entry.balance_minor),
+        opening_balance_minor: found.opening_minor,
+        closing_balance_minor: found.closing_minor,
+        page_opening_balance_minor: found.page_opening_minor,
+        page_closing_balance_minor: entries.last().map_or(found.page_opening_minor, |entry| entry.balance_minor),
         entries,
         next_page_token: token.unwrap_or_default(),
         position: Some(reading.position(&mut events, as_of)?),
     })
-}
-
-fn sum_before(history: &Snapshot, subject: Subject, until: DateKey, as_of: i64) -> Result<i64, Fault> {
-    history.sum(subject, &Bounds { until, ..Bounds::as_of(as_of) })
 }
 
 /// The place right behind the last row of the page before. A forged token gives some place, which is as good as any.

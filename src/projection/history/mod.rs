@@ -19,5 +19,5 @@ mod tests;
 
 pub use self::collect::{collect, documents_of, part_of};
 pub use self::row::{DateKey, Part, Row, Subject};
-pub use self::snapshot::{Bounds, Snapshot};
+pub use self::snapshot::{Bounds, Page, Snapshot};
 pub use self::store::{History, Sizes};

@@ -178,17 +178,34 @@ impl Snapshot {
         Ok(super::row::sorted(all))
     }
 
-    /// The first rows of a subject by business date, then in the order of the log, at most `limit`. Reads only the chunks
-    /// that can hold one of them, in memory of `limit` rows and the chunks' descriptions.
-    pub fn rows_by_date(&self, subject: Subject, bounds: &Bounds, limit: usize) -> Result<Vec<Row>, Fault> {
+    /// A page of a subject's rows by business date, then in the order of the log: those from `range.from` on and before
+    /// `range.until` that stand at or behind `from`, at most `limit`, with the sums on the way. What was known as of
+    /// `range.as_of` counts; `range.after_sequence` does not.
+    ///
+    /// Each chunk is read at most once, and only if one of the places lies within it, or if it can hold a row of the page.
+    /// Memory: `limit` rows and the descriptions of the chunks.
+    pub fn page(&self, subject: Subject, range: &Bounds, from: DateKey, limit: usize) -> Result<Page, Fault> {
+        let as_of = Bounds::as_of(range.as_of);
+        let within = Bounds { from, until: range.until, ..as_of };
         let mut first = FirstRows { rows: BinaryHeap::new(), limit };
+        let mut sums = Sums { cuts: [range.from, from, range.until], sums_minor: [0; 3] };
         let mut candidates: Vec<(Arc<Run>, Chunk)> = Vec::new();
-        self.visit(subject, bounds, |found| {
+        self.visit(subject, &as_of, |found| {
             match found {
-                Found::Rows(rows) => first.take(rows, bounds),
+                Found::Rows(rows) => {
+                    sums.add_rows(rows, range.as_of);
+                    first.take(rows, &within);
+                }
                 Found::Chunks(run, chunks) => {
-                    let fitting = chunks.iter().filter(|chunk| !bounds.excludes(chunk));
-                    candidates.extend(fitting.map(|chunk| (Arc::clone(run), *chunk)));
+                    for chunk in chunks.iter().filter(|chunk| !as_of.excludes(chunk)) {
+                        if chunk.last_sequence > range.as_of || !sums.add_chunk(chunk) {
+                            let rows = run.rows_of(chunk)?;
+                            sums.add_rows(&rows, range.as_of);
+                            first.take(&rows, &within);
+                        } else if within.includes(chunk) {
+                            candidates.push((Arc::clone(run), *chunk));
+                        }
+                    }
                 }
             }
             Ok(ControlFlow::Continue(()))
@@ -198,9 +215,55 @@ impl Snapshot {
             if first.is_before(chunk.lowest()) {
                 break;
             }
-            first.take(&run.rows_of(&chunk)?, bounds);
+            first.take(&run.rows_of(&chunk)?, &within);
         }
-        Ok(first.rows.into_sorted_vec().into_iter().map(|Keyed(row)| row).collect())
+        let rows = first.rows.into_sorted_vec().into_iter().map(|Keyed(row)| row).collect();
+        let [opening_minor, page_opening_minor, closing_minor] = sums.sums_minor;
+        Ok(Page { opening_minor, page_opening_minor, closing_minor, rows })
+    }
+}
+
+/// A page of rows by business date.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Sum of the rows before the range.
+    pub opening_minor: i64,
+    /// Sum of the rows before the page.
+    pub page_opening_minor: i64,
+    /// Sum of the rows up to the end of the range.
+    pub closing_minor: i64,
+    /// The rows.
+    pub rows: Vec<Row>,
+}
+
+/// Sums of what stands before each of three places by business date.
+struct Sums {
+    cuts: [DateKey; 3],
+    sums_minor: [i64; 3],
+}
+
+impl Sums {
+    fn add_rows(&mut self, rows: &[Row], as_of: i64) {
+        for row in rows.iter().filter(|row| row.sequence <= as_of) {
+            self.add(row.change_minor, |cut| row.date_key() < cut);
+        }
+    }
+
+    /// Adds a chunk as a whole; false where one of the places lies within it.
+    fn add_chunk(&mut self, chunk: &Chunk) -> bool {
+        let is_whole = self.cuts.iter().all(|cut| chunk.highest() < *cut || chunk.lowest() >= *cut);
+        if is_whole {
+            self.add(chunk.sum_minor, |cut| chunk.highest() < cut);
+        }
+        is_whole
+    }
+
+    fn add(&mut self, change_minor: i64, is_before: impl Fn(DateKey) -> bool) {
+        for (cut, sum) in self.cuts.iter().zip(&mut self.sums_minor) {
+            if is_before(*cut) {
+                *sum = sum.saturating_add(change_minor);
+            }
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::Path;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::{Bounds, DateKey, History, Row, Sizes, Snapshot, Subject};
+use super::{Bounds, DateKey, History, Page, Row, Sizes, Snapshot, Subject};
 use crate::domain::command::Envelope;
 use crate::domain::event::{Decision, Event, Payload};
 use crate::domain::ids::{AccountNumber, ActorId, RequestId};
@@ -174,15 +174,29 @@ fn naive(rows: &[Row], of: Subject, bounds: &Bounds) -> Vec<Row> {
 }
 
 fn check(snapshot: &Snapshot, rows: &[Row], of: Subject, bounds: &Bounds, limit: usize) {
-    let mut expected = naive(rows, of, bounds);
+    let expected = naive(rows, of, bounds);
     assert_eq!(
         snapshot.sum(of, bounds).unwrap(),
         expected.iter().map(|row| row.change_minor).sum::<i64>(),
         "{bounds:?}"
     );
     assert_eq!(snapshot.rows(of, bounds, limit).unwrap(), expected[..limit.min(expected.len())], "{bounds:?}");
+    // A page from the middle of a range that begins a few days earlier.
+    let range = Bounds { from: DateKey::start_of(bounds.from.business_day.saturating_sub(3)), ..*bounds };
+    let sum_before = |until| {
+        let before = Bounds { after_sequence: i64::MIN, from: DateKey::start_of(i32::MIN), until, ..*bounds };
+        naive(rows, of, &before).iter().map(|row| row.change_minor).sum::<i64>()
+    };
+    let mut expected = naive(rows, of, &Bounds { after_sequence: i64::MIN, ..*bounds });
     expected.sort_by_key(Row::date_key);
-    assert_eq!(snapshot.rows_by_date(of, bounds, limit).unwrap(), expected[..limit.min(expected.len())], "{bounds:?}");
+    expected.truncate(limit);
+    let page = Page {
+        opening_minor: sum_before(range.from),
+        page_opening_minor: sum_before(bounds.from),
+        closing_minor: sum_before(bounds.until),
+        rows: expected,
+    };
+    assert_eq!(snapshot.page(of, &range, bounds.from, limit).unwrap(), page, "{bounds:?}");
 }
 
 type Question = (u32, (i64, i64), (i32, i32), (i64, u32), usize);
@@ -277,7 +291,8 @@ fn damage_while_it_runs_is_an_error_and_no_answer() {
     file.write_all_at(&vec![0x55; bytes.len()], 0).unwrap();
     let fault = snapshot.rows(subject(0), &Bounds::as_of(699), usize::MAX).unwrap_err();
     assert!(fault.to_string().contains("a restart builds it again"), "{fault}");
-    assert!(snapshot.rows_by_date(subject(0), &Bounds::as_of(699), 5).is_err());
+    let (range, start) = (Bounds::as_of(699), DateKey::start_of(i32::MIN));
+    assert!(snapshot.page(subject(0), &range, start, 5).is_err());
     assert!(snapshot.sum(subject(0), &Bounds::as_of(650)).is_err());
 }
 
