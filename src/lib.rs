@@ -7,7 +7,7 @@
 //! - [`format`]: the frozen bytes: events, entries, hashes, blocks.
 //! - [`log`]: where blocks are kept: the trait, sled, memory.
 //! - [`ledger`]: the writer and the committer: commands in, durable receipts out.
-//! - [`projection`]: views folded from committed events: balances and lineage.
+//! - [`projection`]: what is derived from committed events: names and balances, and the history index.
 //! - [`audit`]: the verifier, with its own framing, hashing and sums.
 //! - [`grpc`]: the services, and the only conversions between wire and domain.
 //! - [`cli`]: one file per command.

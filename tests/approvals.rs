@@ -790,6 +790,7 @@ async fn proposals_survive_restarts_and_a_crash_before_the_execution_is_made_up_
     receipt(again.unwrap().executed.expect("it is executed"));
     assert!(world.pending().await.is_empty());
     let trace = v1::TraceRequest {
+        as_of_sequence: None,
         start: Some(v1::trace_request::Start::PaymentId("V1".to_owned())),
         min_sequence: Some(world.node.as_ref().unwrap().ledger().committed().sequence),
     };

@@ -28,6 +28,7 @@ use fundledger::log::memory::{Failure, MemoryLog};
 use fundledger::log::recover::recover;
 use fundledger::pb::v1;
 use fundledger::projection::Views;
+use fundledger::projection::history::History;
 use server::{BINARY, Served, payment, set_up};
 
 const KEY: [u8; 32] = [7; 32];
@@ -144,6 +145,8 @@ async fn views_that_resume_equal_views_built_again() {
             for file in fs::read_dir(served.data().join("projections")).unwrap() {
                 fs::remove_file(file.unwrap().path()).unwrap();
             }
+            // As in a directory of an earlier version, which had none.
+            fs::remove_dir_all(served.data().join("index")).unwrap();
         }
         if round == "snapshot and tail" {
             // Events after the snapshot: a killed server leaves no newer one.
@@ -152,10 +155,14 @@ async fn views_that_resume_equal_views_built_again() {
             served.kill();
         }
         let node = Arc::new(Node::open(&served.data(), Box::new(SystemClock)).unwrap());
-        let mut rebuilt = Views::default();
+        let (mut rebuilt, history) = (Views::default(), History::in_memory());
         let ledger = node.ledger();
-        fold_from_log(ledger.log().as_ref(), &mut rebuilt, ledger.committed().sequence).unwrap();
+        fold_from_log(ledger.log().as_ref(), &mut rebuilt, &history, ledger.committed().sequence).unwrap();
         assert_eq!(*node.views(), rebuilt, "{round}");
+        assert_eq!(node.lag().index_sequence, rebuilt.position.sequence, "{round}");
+        let rows = history.snapshot().unwrap().all_rows().unwrap();
+        assert!(rows.len() > 3_000, "{round}");
+        assert_eq!(node.history().unwrap().all_rows().unwrap(), rows, "{round}");
         assert!(rebuilt.position.sequence > 300);
         // Equal to the writer's state too, which is another fold of the same events: the next payment is answered alike.
         tokio::task::spawn_blocking(move || node.close()).await.unwrap().unwrap();

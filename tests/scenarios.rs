@@ -17,6 +17,7 @@ use fundledger::domain::event::{Event, Payload};
 use fundledger::domain::refusal::{Reason, Refusal};
 use fundledger::ledger::Outcome;
 use fundledger::projection::Views;
+use fundledger::projection::trace::NodeKind;
 use support::ledger::TestLedger;
 use support::orders::{
     Who, accounts, allocate, carry, cash, clear, close_period, commit, define, freeze_amount, fund, give_back, issue,
@@ -147,9 +148,9 @@ fn all_of_lot(views: &Views, lot: &str) -> Vec<(String, String)> {
 }
 
 /// The branches of a forward trace add up to what was issued, at every level that has branches.
-fn check_forward_traces(views: &Views) {
+fn check_forward_traces(at: &TestLedger) {
     for (lot, issued) in ISSUED {
-        let tree = views.trace_lot(views.books.lot_named(lot).unwrap());
+        let tree = at.trace_lot(lot);
         assert_eq!(yuan(tree.nodes[0].amount_minor), *issued, "{lot}");
         for (at, node) in tree.nodes.iter().enumerate() {
             let branches: Vec<i64> =
@@ -161,11 +162,20 @@ fn check_forward_traces(views: &Views) {
     }
 }
 
-fn trace(views: &Views, lot: &str) -> Vec<(String, String)> {
+/// Payments from a lot and what came back, in the order of the log.
+fn trace(at: &TestLedger, lot: &str) -> Vec<(String, String)> {
     let payees = ["V1", "V2", "V3", "V9"];
     let name = |found| payees.iter().find(|name| payee(name) == found).unwrap().to_string();
-    let movements = views.lineage.of_lot(views.books.lot_named(lot).unwrap());
-    movements.map(|(payee, movement)| (name(payee), yuan(movement.amount_minor))).collect()
+    let tree = at.trace_lot(lot);
+    let mut movements = Vec::new();
+    for node in &tree.nodes {
+        if let NodeKind::Movement(_) = node.kind {
+            let NodeKind::Payee(found) = tree.nodes[node.parent.unwrap()].kind else { panic!("{node:?}") };
+            movements.push((node.event.as_ref().unwrap().0, name(found), yuan(node.amount_minor)));
+        }
+    }
+    movements.sort();
+    movements.into_iter().map(|(_, name, amount)| (name, amount)).collect()
 }
 
 fn owned(rows: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -216,7 +226,7 @@ async fn s1_earmarked_grant_two_lots_two_years() {
         assert_eq!(all_of_lot(&views, lot), golden, "{lot}");
     }
     assert_eq!(balance(&views, "c.treasury"), TREASURY_BEFORE_YEAR_END);
-    check_forward_traces(&views);
+    check_forward_traces(&s.at);
 
     s.post(on("2026-12-31"), carry(C, 2026)).await;
     s.post(on("2026-12-31"), carry(P, 2026)).await;
@@ -241,9 +251,9 @@ async fn s1_earmarked_grant_two_lots_two_years() {
     assert_eq!(balance(&views, "c.treasury"), TREASURY_END);
     assert_eq!(balance(&views, "c.fund"), FUND_END);
     assert_eq!(balance(&views, "c.clear"), "0.00");
-    assert_eq!(trace(&views, C), owned(TRACE_C));
-    assert_eq!(trace(&views, P), owned(TRACE_P));
-    check_forward_traces(&views);
+    assert_eq!(trace(&s.at, C), owned(TRACE_C));
+    assert_eq!(trace(&s.at, P), owned(TRACE_P));
+    check_forward_traces(&s.at);
 
     let events = s.at.events();
     assert_eq!(events.iter().filter(|event| is_movement(event)).count(), EVENTS);

@@ -11,7 +11,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("format", &["domain", "pb"]),
     ("log", &["format"]),
     ("ledger", &["domain", "format", "log"]),
-    ("projection", &["domain", "format"]),
+    ("projection", &["domain", "format", "log"]),
     ("audit", &["pb"]),
     ("messages", &["domain"]),
     ("grpc", &["domain", "format", "ledger", "log", "messages", "pb", "projection"]),

@@ -340,6 +340,7 @@ async fn reads_say_what_is_wrong_and_pages_go_to_the_end() {
         account_id: account_id.to_owned(),
         lot_id: lot_id.to_owned(),
         min_sequence: Some(last),
+        ..Default::default()
     };
     let found = query.get_balance(balance("U.used", "LOT-1")).await.unwrap().into_inner();
     assert_eq!((found.balance.unwrap().amount_minor, found.position.unwrap().sequence), (150, last));
@@ -384,7 +385,7 @@ async fn reads_say_what_is_wrong_and_pages_go_to_the_end() {
         (Some(Start::Payee("nobody".to_owned())), "PAYEE_NOT_FOUND"),
         (Some(Start::PayeePseudonym(vec![0; 15].into())), "FIELD_INVALID"),
     ] {
-        let error = query.trace(v1::TraceRequest { start, min_sequence: None }).await.unwrap_err();
+        let error = query.trace(v1::TraceRequest { start, ..Default::default() }).await.unwrap_err();
         assert_eq!(of_status(&error).reason, reason);
     }
     let mut audit = AuditServiceClient::new(served.channel().await);

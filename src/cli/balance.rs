@@ -7,8 +7,9 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::connect::{self, Connection};
-use super::render::{self, account_kind, account_kind_label, decimal, exponent, grouped, hex};
+use super::render::{self, account_kind, account_kind_label, decimal, exponent, grouped, hex, parse_date};
 use super::{Failure, Format, Globals, Lang};
+use crate::pb::Date;
 use crate::pb::v1::{Balance, GetBalanceRequest, ListBalancesRequest, ReadPosition};
 
 const PAGE_ROWS: i32 = 1_000;
@@ -29,13 +30,19 @@ pub struct BalanceArgs {
     /// One row per account and lot.
     #[arg(long, conflicts_with = "account")]
     pub by_lot: bool,
+    /// As it was at this sequence.
+    #[arg(long, value_name = "SEQUENCE")]
+    pub as_of: Option<i64>,
+    /// Only entries up to this business date, e.g. 2026-06-30.
+    #[arg(long, value_name = "DATE", value_parser = parse_date)]
+    pub on: Option<Date>,
 }
 
 /// Runs `balance`.
 pub fn run(globals: &Globals, args: &BalanceArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let format = globals.format(&[Format::Table, Format::Json, Format::Csv])?;
     let (balances, position) = connect::with(globals, async |connection| match &args.account {
-        Some(account) => one(connection, account, args.lot.as_deref().unwrap_or_default()).await,
+        Some(account) => one(connection, account, args).await,
         None => all(connection, args).await,
     })?;
     match format {
@@ -70,8 +77,18 @@ pub fn run(globals: &Globals, args: &BalanceArgs, out: &mut dyn Write) -> Result
     }
 }
 
-async fn one(connection: &Connection, account: &str, lot: &str) -> Result<(Vec<Balance>, ReadPosition), Failure> {
-    let request = GetBalanceRequest { account_id: account.to_owned(), lot_id: lot.to_owned(), min_sequence: None };
+async fn one(
+    connection: &Connection,
+    account: &str,
+    args: &BalanceArgs,
+) -> Result<(Vec<Balance>, ReadPosition), Failure> {
+    let request = GetBalanceRequest {
+        account_id: account.to_owned(),
+        lot_id: args.lot.clone().unwrap_or_default(),
+        min_sequence: None,
+        as_of_sequence: args.as_of,
+        effective_on: args.on,
+    };
     let answer = connection.query().get_balance(connection.request(request)).await;
     let answer = answer.map_err(|status| connection.failure(&status))?.into_inner();
     Ok((answer.balance.into_iter().collect(), answer.position.unwrap_or_default()))
@@ -89,6 +106,8 @@ async fn all(connection: &Connection, args: &BalanceArgs) -> Result<(Vec<Balance
             page_size: PAGE_ROWS,
             page_token,
             min_sequence: None,
+            as_of_sequence: args.as_of,
+            effective_on: args.on,
         };
         let answer = client.list_balances(connection.request(request)).await;
         let answer = answer.map_err(|status| connection.failure(&status))?.into_inner();

@@ -129,20 +129,27 @@ impl<'a> Tour<'a> {
 
     fn read(&mut self, lot: &str) -> Result<(), Failure> {
         self.say("a balance (fundledger balance)", "查询余额（fundledger balance）")?;
-        let args = BalanceArgs { account: Some("GSTT.TREASURY".to_owned()), lot: None, fund: None, by_lot: false };
+        let args = BalanceArgs {
+            account: Some("GSTT.TREASURY".to_owned()),
+            lot: None,
+            fund: None,
+            by_lot: false,
+            as_of: None,
+            on: None,
+        };
         balance::run(&self.globals, &args, self.out)?;
         self.say(
             "controllable forwards: where did this lot's money go? (fundledger trace --lot)",
             "顺向可控：这批资金去了哪里？（fundledger trace --lot）",
         )?;
-        let lot = TraceArgs { lot: Some(lot.to_owned()), payment: None, payee: None, depth: None };
+        let lot = TraceArgs { lot: Some(lot.to_owned()), payment: None, payee: None, as_of: None, depth: None };
         trace::run(&self.globals, &lot, self.out)?;
         self.say(
             "traceable backwards: where did this payee's money come from? (fundledger trace --payee)",
             "逆向可溯：这位收款人的钱从哪里来？（fundledger trace --payee）",
         )?;
         let payee = "KING'S COLLEGE HOSPITAL NHS FOUNDATION TRUST".to_owned();
-        let payee = TraceArgs { lot: None, payment: None, payee: Some(payee), depth: None };
+        let payee = TraceArgs { lot: None, payment: None, payee: Some(payee), as_of: None, depth: None };
         trace::run(&self.globals, &payee, self.out)
     }
 

@@ -20,6 +20,7 @@ pub mod init;
 pub mod keys;
 pub mod render;
 pub mod serve;
+pub mod statement;
 pub mod trace;
 pub mod verify;
 
@@ -46,6 +47,8 @@ pub enum Command {
     Import(import::ImportArgs),
     /// Show the balance of an account, or the trial balance.
     Balance(balance::BalanceArgs),
+    /// Show an account's entries with opening, running and closing balance.
+    Statement(statement::StatementArgs),
     /// Verify a ledger independently: a stopped ledger's directory, a bundle, or a running server.
     Verify(verify::VerifyArgs),
     /// Write a stopped ledger's log to a file that can be verified anywhere.
@@ -67,6 +70,7 @@ impl Command {
             Self::Serve(args) => serve::run(globals, args, out),
             Self::Import(args) => import::run(globals, args, out),
             Self::Balance(args) => balance::run(globals, args, out),
+            Self::Statement(args) => statement::run(globals, args, out),
             Self::Verify(args) => verify::run(globals, args, out),
             Self::Export(args) => export::run(globals, args, out),
             Self::Demo(args) => demo::run(globals, args, out),

@@ -54,6 +54,21 @@ pub fn date(date: Option<&Date>) -> String {
     date.map(|date| format!("{:04}-{:02}-{:02}", date.year, date.month, date.day)).unwrap_or_default()
 }
 
+/// A date of the command line, as `2020-04-30`; the server says whether it exists.
+pub fn parse_date(text: &str) -> Result<Date, String> {
+    let parts: Vec<&str> = text.split('-').collect();
+    let number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+    let invalid = || format!("{text:?} is no date such as 2020-04-30");
+    match parts.as_slice() {
+        [year, month, day] if year.len() == 4 => {
+            let numbers = (number(year), number(month), number(day));
+            let (Some(year), Some(month), Some(day)) = numbers else { return Err(invalid()) };
+            Ok(Date { year, month, day })
+        }
+        _ => Err(invalid()),
+    }
+}
+
 /// An account kind without its prefix, e.g. `AUTHORITY_UNIT`.
 pub fn account_kind(kind: i32) -> String {
     AccountKind::try_from(kind)
@@ -146,6 +161,15 @@ mod tests {
             assert_eq!(decimal(*amount, *exponent), *plain);
             assert_eq!(grouped(*amount, *exponent), *separated);
         }
+    }
+
+    #[test]
+    fn dates_of_the_command_line() {
+        assert_eq!(parse_date("2020-04-30"), Ok(Date { year: 2020, month: 4, day: 30 }));
+        for wrong in ["", "2020-04", "20-04-30", "2020-04-30-1", "2020-+4-30", "2020-xx-30", "2020--30"] {
+            assert!(parse_date(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(date(parse_date("2020-04-30").ok().as_ref()), "2020-04-30");
     }
 
     #[test]

@@ -27,6 +27,9 @@ pub struct TraceArgs {
     /// Backwards: where the money of this payee came from; the name as used in posting.
     #[arg(long, value_name = "NAME", group = "start")]
     pub payee: Option<String>,
+    /// As it was at this sequence.
+    #[arg(long, value_name = "SEQUENCE")]
+    pub as_of: Option<i64>,
     /// Show this many levels only (tree).
     #[arg(long, value_name = "LEVELS")]
     pub depth: Option<usize>,
@@ -41,7 +44,7 @@ pub fn run(globals: &Globals, args: &TraceArgs, out: &mut dyn Write) -> Result<(
         (_, _, Some(payee)) => Start::Payee(payee.clone()),
         (None, None, None) => return Err(Failure::Usage("--lot, --payment or --payee is needed".to_owned())),
     };
-    let trace = connect::with(globals, async |connection| fetch(connection, start).await)?;
+    let trace = connect::with(globals, async |connection| fetch(connection, start, args.as_of).await)?;
     match format {
         Format::Json => render::json(out, &trace.to_json()),
         Format::Csv => trace.write_csv(out),
@@ -53,8 +56,8 @@ pub fn run(globals: &Globals, args: &TraceArgs, out: &mut dyn Write) -> Result<(
     }
 }
 
-async fn fetch(connection: &Connection, start: Start) -> Result<Trace, Failure> {
-    let request = TraceRequest { min_sequence: None, start: Some(start) };
+async fn fetch(connection: &Connection, start: Start, as_of_sequence: Option<i64>) -> Result<Trace, Failure> {
+    let request = TraceRequest { start: Some(start), as_of_sequence, min_sequence: None };
     let answer = connection.query().trace(connection.request(request)).await;
     let mut stream = answer.map_err(|status| connection.failure(&status))?.into_inner();
     let mut head = None;

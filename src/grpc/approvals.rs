@@ -11,7 +11,7 @@ use super::node::Node;
 use crate::domain::approval::{Approval, Approvals, BatchCommand, Signature, SignedCommand};
 use crate::domain::authority::{Authority, ProposedBatch, ProposedContent};
 use crate::domain::command::Command;
-use crate::domain::event::{Event, Payload};
+use crate::domain::event::Payload;
 use crate::domain::ids::{ActorId, KeyNumber, RequestId, Sequence};
 use crate::domain::refusal::Reason;
 use crate::domain::time::UtcNanos;
@@ -21,6 +21,7 @@ use crate::ledger::{Outcome, Unavailable};
 use crate::log::Fault;
 use crate::pb::v1;
 use crate::pb::v1::command::Payload as Wire;
+use crate::projection::events::Events;
 
 const APPROVALS_MAX: usize = 8;
 
@@ -194,7 +195,7 @@ pub(super) async fn proposed(node: &Node, proposal_id: RequestId) -> Result<Prop
 
 /// The proposal of an event.
 pub(super) fn proposed_at(node: &Node, sequence: Sequence) -> Result<Proposed, NotProposed> {
-    let event: Event = super::query::event_at(node.ledger().log().as_ref(), sequence.0).map_err(NotProposed::Fault)?;
+    let event = Events::new(node.ledger().log().as_ref()).event(sequence).map_err(NotProposed::Fault)?;
     let Payload::CommandProposed { content, expires_at } = event.decision.payload else {
         return Err(NotProposed::Unknown);
     };

@@ -9,7 +9,7 @@ use tonic::{Request, Response, Status};
 
 use super::convert;
 use super::node::Node;
-use super::query::read_position;
+use super::reading::read_position;
 use super::status::Statuses;
 use super::stopping::{Stopping, UntilStopped};
 use crate::domain::refusal::Reason;

@@ -62,7 +62,7 @@ pub fn envelope(
 ) -> Result<Envelope, Vec<Violation>> {
     let request_id = name("request_id", RequestId::parse(request_id));
     let actor = name("actor", ActorId::parse(actor));
-    let business_date = day("business_date", business_date);
+    let business_date = required_day("business_date", business_date);
     match (request_id, business_date, actor) {
         (Ok(request_id), Ok(business_date), Ok(actor)) => {
             Ok(Envelope { request_id, business_date, actor, approvals: Approvals::default() })
@@ -74,18 +74,13 @@ pub fn envelope(
     }
 }
 
-/// Parses a date.
-pub fn day(field: &str, date: Option<pb::Date>) -> Result<Day, Vec<Violation>> {
-    let description = match date {
-        None => "is missing".to_owned(),
-        Some(pb::Date { year, month, day }) => match Day::new(year, month, day) {
-            Ok(day) => return Ok(day),
-            Err(_) => {
-                format!("is {year:04}-{month:02}-{day:02}, which does not exist or lies outside 1900 to 2199")
-            }
-        },
+/// Parses a date that must be there.
+pub fn required_day(field: &str, date: Option<pb::Date>) -> Result<Day, Vec<Violation>> {
+    let missing = || {
+        let (field, description) = (field.to_owned(), "is missing".to_owned());
+        vec![Violation { field, reason: Reason::DateInvalid, description }]
     };
-    Err(vec![Violation { field: field.to_owned(), reason: Reason::DateInvalid, description }])
+    day(field, date.ok_or_else(missing)?)
 }
 
 /// Parses a moment, to the nanosecond.
@@ -114,6 +109,16 @@ pub fn name<T>(field: &str, parsed: Result<T, NameError>) -> Result<T, Vec<Viola
 pub fn payee(field: &str, identity: &str, pseudonyms: &KeyedDigest) -> Result<PayeeRef, Vec<Violation>> {
     let mut parser = Parser { violations: Vec::new(), pseudonyms, path: "", section: "" };
     parser.payee(field, identity).ok_or(parser.violations)
+}
+
+/// Parses a date of a query.
+pub fn day(field: &str, date: pb::Date) -> Result<Day, Vec<Violation>> {
+    let pb::Date { year, month, day } = date;
+    Day::new(year, month, day).map_err(|_| {
+        let description =
+            format!("is {year:04}-{month:02}-{day:02}, which does not exist or lies outside 1900 to 2199");
+        vec![Violation { field: field.to_owned(), reason: Reason::DateInvalid, description }]
+    })
 }
 
 /// A date on the wire.
@@ -183,7 +188,7 @@ impl Parser<'_> {
 
     fn date(&mut self, field: impl Display, date: Option<pb::Date>) -> Option<Day> {
         // The date is looked at first: its place in the path is written out only when there is something to say.
-        match day("", date) {
+        match required_day("", date) {
             Ok(day) => Some(day),
             Err(violations) => {
                 let description = violations.into_iter().next().map(|violation| violation.description);

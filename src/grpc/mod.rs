@@ -2,15 +2,20 @@
 
 mod approvals;
 mod audit;
+mod balances;
 mod batch;
 pub mod convert;
 mod ledger;
+mod listing;
 pub mod node;
 mod page;
 mod post_stream;
 mod proposals;
 mod query;
+mod reading;
 pub mod server;
+mod statement;
 pub mod status;
 mod stopping;
 mod subscribe;
+mod trace;

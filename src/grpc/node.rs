@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::domain::event::Event;
+use crate::domain::ids::Sequence;
 use crate::format::codec;
 use crate::format::keyed::KeyedDigest;
 use crate::format::record::split_entry;
@@ -17,12 +18,18 @@ use crate::ledger::directory::DataDirectory;
 use crate::ledger::snapshot_files::SnapshotFiles;
 use crate::ledger::{Committed, Ledger, OpenError};
 use crate::log::{Fault, LogRead, blocks_between};
+use crate::projection::events::Events;
+use crate::projection::history::{self, History, Row, Sizes, Snapshot};
 use crate::projection::{self, Views};
 
 /// Groups committed and not yet folded; a full channel slows the committer down, so that the views never fall far behind.
 const GROUPS_BEHIND_MAX: usize = 16;
 /// Blocks folded while readers wait: about 250 payments, some hundred microseconds.
 const BLOCKS_A_FOLD: usize = 8;
+/// Events between snapshots of the views, so that a start after kill -9 folds few again.
+const SNAPSHOT_EVENTS: i64 = 1_000_000;
+/// Rows of the index gathered before they are added, where nobody waits for them.
+const ROWS_A_STEP: usize = 64 * 1024;
 /// Longest a query waits for its `min_sequence`.
 const WAIT_MAX: Duration = Duration::from_secs(10);
 
@@ -37,8 +44,22 @@ pub struct Node {
     _directory: DataDirectory,
 }
 
+/// How far what is derived has got: sequences.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lag {
+    /// The last event that is on disk.
+    pub committed_sequence: i64,
+    /// The last event in the views.
+    pub views_sequence: i64,
+    /// The last event in the history index.
+    pub index_sequence: i64,
+    /// The last event in the index's files: where the index resumes after kill -9.
+    pub index_stored_sequence: i64,
+}
+
 struct Shared {
     views: RwLock<Views>,
+    history: History,
     position: watch::Sender<i64>,
 }
 
@@ -47,20 +68,58 @@ impl Shared {
         self.views.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn fold(&self, committed: &Committed) {
-        let mut events = committed.events.iter();
+    fn fold(&self, committed: &Committed, log: &dyn LogRead) {
+        let mut events = Events::new(log);
+        let mut rest = committed.events.as_slice();
         for blocks in committed.blocks.chunks(BLOCKS_A_FOLD) {
             let mut views = self.views.write().unwrap_or_else(PoisonError::into_inner);
+            let mut rows = Vec::new();
             for block in blocks {
                 let count = block.head.sequence.saturating_sub(block.first_sequence).saturating_add(1);
-                let count = usize::try_from(count).unwrap_or_default();
-                views.apply(block.first_sequence, block.head, events.by_ref().take(count));
+                let of_block = rest.split_off(..usize::try_from(count).unwrap_or_default()).unwrap_or_default();
+                views.apply(block.first_sequence, block.head, of_block.iter());
+                if let Err(fault) = collect_all(block.first_sequence, of_block, &views, &mut events, &mut rows) {
+                    self.history.fail(fault);
+                }
             }
-            let position = views.position.sequence;
+            let head = views.position;
+            // Before the views show it: whoever reads a position there finds the index at least as far.
+            self.history.append(rows, head);
             drop(views);
-            self.position.send_replace(position);
+            self.position.send_replace(head.sequence);
+            self.history.tidy();
         }
     }
+
+    /// Folds until the committer has ended; writes a snapshot of the views now and then.
+    fn fold_all(&self, receiver: &Receiver<Committed>, log: &dyn LogRead, snapshots: &SnapshotFiles) {
+        let mut written = self.read().position.sequence;
+        for committed in receiver {
+            self.fold(&committed, log);
+            let views = self.read();
+            if views.position.sequence.saturating_sub(written) >= SNAPSHOT_EVENTS {
+                written = views.position.sequence;
+                let (head, bytes) = (views.position, views.encode());
+                drop(views);
+                snapshots.write_behind(head, bytes);
+            }
+        }
+    }
+}
+
+fn collect_all(
+    first_sequence: i64,
+    of_block: &[Event],
+    views: &Views,
+    events: &mut Events<'_>,
+    rows: &mut Vec<Row>,
+) -> Result<(), Fault> {
+    let mut sequence = Sequence(first_sequence);
+    for event in of_block {
+        history::collect(sequence, event, &views.books, events, rows)?;
+        sequence = sequence.next();
+    }
+    Ok(())
 }
 
 impl Node {
@@ -79,13 +138,16 @@ impl Node {
         });
         let ledger = Ledger::open(&directory, clock, sink)?;
         let snapshots = SnapshotFiles::new(directory.projections(), projection::LAYOUT);
-        let views = caught_up(&ledger, &snapshots)?;
+        let log = ledger.log();
+        let committed = ledger.committed().sequence;
+        let history = History::open(&directory.index(), log.as_ref(), committed, Sizes::default())?;
+        let views = caught_up(&ledger, &snapshots, &history)?;
         let position = watch::Sender::new(views.position.sequence);
-        let views = Arc::new(Shared { views: RwLock::new(views), position });
-        let folded = Arc::clone(&views);
+        let views = Arc::new(Shared { views: RwLock::new(views), history, position });
+        let (folded, written) = (Arc::clone(&views), snapshots.clone());
         let folding = std::thread::Builder::new()
             .name("projections".to_owned())
-            .spawn(move || receiver.iter().for_each(|committed| folded.fold(&committed)))
+            .spawn(move || folded.fold_all(&receiver, log.as_ref(), &written))
             .map_err(|error| Fault::new("starting a thread", error))?;
         let pseudonyms = directory.pseudonyms();
         let folding = Mutex::new(Some(folding));
@@ -105,6 +167,27 @@ impl Node {
     /// The views, held still for as long as the guard lives: keep it short.
     pub fn views(&self) -> RwLockReadGuard<'_, Views> {
         self.views.read()
+    }
+
+    /// The history index, at least as far as the position of the views read before. It holds still, and holds nobody up.
+    pub fn history(&self) -> Result<Snapshot, Fault> {
+        self.views.history.snapshot()
+    }
+
+    /// How far what is derived has got.
+    pub fn lag(&self) -> Lag {
+        let history = &self.views.history;
+        Lag {
+            index_stored_sequence: history.stored_sequence(),
+            index_sequence: history.position().sequence,
+            views_sequence: self.position(),
+            committed_sequence: self.ledger.committed().sequence,
+        }
+    }
+
+    /// Files of the history index, and their bytes together.
+    pub fn index_files(&self) -> (usize, u64) {
+        self.views.history.files()
     }
 
     /// Sequence the views are as of.
@@ -132,13 +215,15 @@ impl Node {
         if let Some(Err(_panic)) = folding.map(JoinHandle::join) {
             return Err(Fault::new("closing the views", "their thread had panicked"));
         }
+        self.views.history.close();
         let views = self.views.read();
         self.snapshots.write(views.position, &views.encode())
     }
 }
 
-/// The views at the ledger's head: from their newest snapshot that fits the log, or from the beginning.
-fn caught_up(ledger: &Ledger, snapshots: &SnapshotFiles) -> Result<Views, Fault> {
+/// The views at the ledger's head: from their newest snapshot that fits the log, or from the beginning. The history index is
+/// brought there too.
+fn caught_up(ledger: &Ledger, snapshots: &SnapshotFiles, history: &History) -> Result<Views, Fault> {
     let log = ledger.log();
     let mut views = Views::default();
     if let Some((head, bytes)) = snapshots.newest() {
@@ -150,21 +235,39 @@ fn caught_up(ledger: &Ledger, snapshots: &SnapshotFiles) -> Result<Views, Fault>
             tracing::warn!("a snapshot of the views does not fit; building them from the log");
         }
     }
-    fold_from_log(log.as_ref(), &mut views, ledger.committed().sequence)?;
+    fold_from_log(log.as_ref(), &mut views, history, ledger.committed().sequence)?;
     Ok(views)
 }
 
-/// Folds the log after the views' position, up to a sequence.
-pub fn fold_from_log(log: &dyn LogRead, views: &mut Views, last_sequence: i64) -> Result<(), Fault> {
-    for block in blocks_between(log, views.position.next_sequence(), last_sequence) {
+/// Folds the log after the views' position and after the index's, up to a sequence.
+pub fn fold_from_log(log: &dyn LogRead, views: &mut Views, history: &History, last_sequence: i64) -> Result<(), Fault> {
+    let first_sequence = views.position.next_sequence().min(history.position().next_sequence());
+    let mut events = Events::new(log);
+    let mut rows = Vec::new();
+    let mut head = history.position();
+    for block in blocks_between(log, first_sequence, last_sequence) {
         let block = block?;
-        let mut events: Vec<Event> = Vec::new();
+        let mut of_block: Vec<Event> = Vec::new();
         for entry in block.entries() {
             let (_, bytes) = split_entry(entry).unwrap_or_default();
             let event = codec::decode(bytes).map_err(|error| Fault::new("folding the log into views", error))?;
-            events.push(event);
+            of_block.push(event);
         }
-        views.apply(block.first_sequence, block.head, events.iter());
+        if block.head.sequence > views.position.sequence {
+            views.apply(block.first_sequence, block.head, of_block.iter());
+        }
+        if block.head.sequence > head.sequence {
+            collect_all(block.first_sequence, &of_block, views, &mut events, &mut rows)?;
+            head = block.head;
+        }
+        if rows.len() >= ROWS_A_STEP {
+            history.append(std::mem::take(&mut rows), head);
+            history.tidy();
+        }
+    }
+    if head.sequence > history.position().sequence {
+        history.append(rows, head);
+        history.tidy();
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 
 use crate::format::hexadecimal;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// Rows of a page where nothing is asked for, and at most.
 const PAGE_DEFAULT: usize = 100;
 const PAGE_MAX: usize = 1_000;
@@ -14,8 +14,8 @@ const PAGE_MAX: usize = 1_000;
 pub(super) struct Position {
     /// Sequence that the first page was as of.
     pub(super) as_of: i64,
-    /// Last row of the page before: two numbers, by which rows are ordered.
-    pub(super) after: (i64, i64),
+    /// Last row of the page before: the numbers by which rows are ordered.
+    pub(super) after: [i64; 3],
 }
 
 /// A number of rows from the wire: 0 means the default, too many mean the maximum.
@@ -31,7 +31,7 @@ pub(super) fn size(raw: i32) -> Option<usize> {
 pub(super) fn token(position: Position, parameters: &[&[u8]]) -> String {
     let mut bytes = vec![VERSION];
     bytes.extend_from_slice(&digest(parameters));
-    for number in [position.as_of, position.after.0, position.after.1] {
+    for number in std::iter::once(position.as_of).chain(position.after) {
         bytes.extend_from_slice(&number.to_be_bytes());
     }
     hexadecimal::of(&bytes)
@@ -53,9 +53,10 @@ pub(super) fn position(token: &str, parameters: &[&[u8]]) -> Option<Position> {
     let (as_of, rest) = rest.split_first_chunk::<8>()?;
     let (first, rest) = rest.split_first_chunk::<8>()?;
     let (second, rest) = rest.split_first_chunk::<8>()?;
+    let (third, rest) = rest.split_first_chunk::<8>()?;
     let fits = *version == VERSION && *found == digest(parameters) && rest.is_empty();
     let numbers = |bytes: &[u8; 8]| i64::from_be_bytes(*bytes);
-    fits.then(|| Position { as_of: numbers(as_of), after: (numbers(first), numbers(second)) })
+    fits.then(|| Position { as_of: numbers(as_of), after: [first, second, third].map(numbers) })
 }
 
 fn digest(parameters: &[&[u8]]) -> [u8; 8] {
@@ -74,7 +75,7 @@ mod tests {
 
     #[test]
     fn tokens_are_bound_to_their_parameters() {
-        let here = Position { as_of: 7, after: (3, -1) };
+        let here = Position { as_of: 7, after: [3, -1, i64::MAX] };
         let made = token(here, &[b"fund", b"lot"]);
         assert_eq!(position(&made, &[b"fund", b"lot"]), Some(here));
         assert_eq!(position(&made, &[b"fun", b"dlot"]), None);

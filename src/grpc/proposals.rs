@@ -11,7 +11,7 @@ use super::convert::{self, COMMANDS_MAX, Violation};
 use super::ledger::{LedgerApi, result, timestamp, wire_receipt};
 use super::node::Node;
 use super::page;
-use super::query::{page_of, read_after, read_position};
+use super::reading::{Page, Reading, read_position};
 use super::status::Statuses;
 use crate::domain::authority::{Proposal, ProposedBatch, ProposedContent};
 use crate::domain::command::{Command, Envelope, Order};
@@ -186,10 +186,11 @@ impl LedgerApi {
     ) -> Result<Response<v1::ListPendingResponse>, Status> {
         let statuses = Statuses::for_request(&request);
         let request = request.into_inner();
-        read_after(&self.node, request.min_sequence, statuses).await?;
+        let reading = Reading { node: Arc::clone(&self.node), statuses };
+        reading.wait(request.min_sequence, None).await?;
         let parameters: [&[u8]; 3] = [b"pending", request.proposal_id.as_bytes(), request.maker.as_bytes()];
-        let (size, start) = page_of(request.page_size, &request.page_token, &parameters, statuses)?;
-        let after = Sequence(start.map_or(-1, |start| start.after.0));
+        let Page { size, start } = reading.page(request.page_size, &request.page_token, &parameters, None)?;
+        let after = Sequence(start.map_or(-1, |start| start.after[0]));
         let views = self.node.views();
         let is_wanted = |proposal: &Proposal| {
             (request.proposal_id.is_empty() || proposal.proposal_id.as_str() == request.proposal_id)
@@ -204,8 +205,9 @@ impl LedgerApi {
         drop(views);
         let last = found.last().map(|(sequence, _)| sequence.0).filter(|_| has_more);
         let as_of = position.sequence;
-        let next_page_token =
-            last.map(|last| page::token(page::Position { as_of, after: (last, 0) }, &parameters)).unwrap_or_default();
+        let next_page_token = last
+            .map(|last| page::token(page::Position { as_of, after: [last, 0, 0] }, &parameters))
+            .unwrap_or_default();
         let proposals = found.into_iter().map(|(sequence, proposal)| self.wire_proposal(sequence, &proposal));
         let proposals = proposals.collect::<Result<_, Fault>>().map_err(|fault| statuses.fault(&fault))?;
         Ok(Response::new(v1::ListPendingResponse {

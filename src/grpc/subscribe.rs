@@ -6,23 +6,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use prost::bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 
 use super::convert::Violation;
-use super::node::Node;
-use super::query::{QueryApi, beyond, event_record, named, read_position};
-use super::status::Statuses;
+use super::query::QueryApi;
+use super::reading::{Reading, beyond, read_position, record};
 use super::stopping::Stopping;
 use crate::domain::ids::{AccountNumber, LotNumber};
 use crate::domain::refusal::Reason;
 use crate::format::record::{EntryHash, Head};
-use crate::log::{Fault, blocks_between};
 use crate::pb::v1;
 use crate::pb::v1::subscribe_response::Part;
+use crate::projection::events::Events;
 
 /// Messages that wait for a subscriber at a time. With [`EVENTS_A_MESSAGE`] and [`BYTES_A_MESSAGE`] this bounds what a
 /// subscriber that never reads holds: three messages of about four times their entries' bytes, some 400 KB.
@@ -73,8 +71,8 @@ impl QueryApi {
         &self,
         request: Request<v1::SubscribeRequest>,
     ) -> Result<Response<Subscription>, Status> {
-        let statuses = Statuses::for_request(&request);
-        let request = request.into_inner();
+        let (reading, request) = self.reading(request);
+        let statuses = reading.statuses;
         let after = request.after_sequence.unwrap_or(-1);
         let heartbeat_seconds = match request.heartbeat_seconds {
             0 => HEARTBEAT_SECONDS_DEFAULT,
@@ -98,11 +96,13 @@ impl QueryApi {
             return Err(statuses.reason(Reason::SequenceBeyondHead, &beyond(after, committed)));
         }
         let views = self.node.views();
-        let account = named(&request.account_id, |id| views.books.account_named(id));
-        let lot = named(&request.lot_id, |id| views.books.lot_named(id));
+        let now = views.position.sequence;
+        let account = match request.account_id.as_str() {
+            "" => None,
+            account_id => Some(reading.account(&views, account_id, now)?.0),
+        };
+        let lot = reading.lot(&views, &request.lot_id, now)?;
         drop(views);
-        let account = account.map_err(|id| statuses.reason(Reason::AccountNotFound, &[("account", id)]))?;
-        let lot = lot.map_err(|id| statuses.reason(Reason::LotNotFound, &[("lot", id)]))?;
         let place = Arc::clone(&self.subscribers).try_acquire_owned().map_err(|_| {
             let most = self.limits.subscribers_max.to_string();
             statuses.reason(Reason::TooManySubscribers, &[("subscribers_max", most)])
@@ -110,11 +110,10 @@ impl QueryApi {
         let (messages, received) = mpsc::channel(MESSAGES_WAITING);
         let end = Arc::new(Mutex::new(None));
         let mut subscriber = Subscriber {
-            node: Arc::clone(&self.node),
+            reading,
             filter: Filter { account, lot },
             heartbeat: Duration::from_secs(u64::from(heartbeat_seconds.unsigned_abs())),
             patience: self.limits.subscriber_patience,
-            statuses,
             messages,
             sent_up_to: after,
             looked_up_to: after,
@@ -133,11 +132,10 @@ impl QueryApi {
 }
 
 struct Subscriber {
-    node: Arc<Node>,
+    reading: Reading,
     filter: Filter,
     heartbeat: Duration,
     patience: Duration,
-    statuses: Statuses,
     messages: mpsc::Sender<v1::SubscribeResponse>,
     /// Last event given to the subscriber.
     sent_up_to: i64,
@@ -152,7 +150,7 @@ enum Cut {
     /// It takes nothing.
     TooSlow,
     /// The log cannot be read.
-    Fault(Fault),
+    Unreadable(Status),
 }
 
 struct Read {
@@ -170,12 +168,12 @@ impl Subscriber {
         match cut {
             Cut::Gone => None,
             Cut::TooSlow => Some(self.ended(Reason::SubscriberTooSlow)),
-            Cut::Fault(fault) => Some(self.statuses.fault(&fault)),
+            Cut::Unreadable(status) => Some(status),
         }
     }
 
     fn ended(&self, reason: Reason) -> Status {
-        self.statuses.reason(reason, &[("resume_after_sequence", self.sent_up_to.to_string())])
+        self.reading.statuses.reason(reason, &[("resume_after_sequence", self.sent_up_to.to_string())])
     }
 
     async fn follow(&mut self) -> Cut {
@@ -186,13 +184,13 @@ impl Subscriber {
     }
 
     async fn follow_until_cut(&mut self) -> Result<std::convert::Infallible, Cut> {
-        let mut position = self.node.subscribe_position();
+        let mut position = self.reading.node.subscribe_position();
         let mut is_caught_up = false;
         let mut spoke_at = Instant::now();
         loop {
             let reached = *position.borrow_and_update();
             if self.looked_up_to < reached {
-                let read = self.read(reached).await.map_err(Cut::Fault)?;
+                let read = self.read(reached).await.map_err(Cut::Unreadable)?;
                 self.looked_up_to = read.last.sequence;
                 if !read.records.is_empty() {
                     self.send(Part::Events(v1::SubscribedEvents { records: read.records })).await?;
@@ -206,7 +204,7 @@ impl Subscriber {
             }
             if !is_caught_up {
                 is_caught_up = true;
-                let here = self.here().await.map_err(Cut::Fault)?;
+                let here = self.here().await.map_err(Cut::Unreadable)?;
                 self.send(Part::CaughtUp(here)).await?;
                 spoke_at = Instant::now();
             }
@@ -215,7 +213,7 @@ impl Subscriber {
                 changed = position.changed() => changed.map_err(|_| Cut::Gone)?,
                 () = self.messages.closed() => return Err(Cut::Gone),
                 () = silence => {
-                    let here = self.here().await.map_err(Cut::Fault)?;
+                    let here = self.here().await.map_err(Cut::Unreadable)?;
                     self.send(Part::Heartbeat(here)).await?;
                     spoke_at = Instant::now();
                 }
@@ -234,48 +232,37 @@ impl Subscriber {
     }
 
     /// Where the subscription stands, with the hash of that entry.
-    async fn here(&self) -> Result<v1::ReadPosition, Fault> {
-        let (node, sequence) = (Arc::clone(&self.node), self.looked_up_to);
-        blocking(move || {
-            let entry = crate::log::entry_at(node.ledger().log().as_ref(), sequence)?;
-            let hash = entry.map_or(EntryHash::ZERO, |entry| EntryHash::of(&entry));
-            Ok(read_position(&Head { sequence, hash }))
-        })
-        .await
+    async fn here(&self) -> Result<v1::ReadPosition, Status> {
+        let sequence = self.looked_up_to;
+        let answer = move |reading: &Reading| {
+            let log = reading.node.ledger().log();
+            reading.position(&mut Events::new(log.as_ref()), sequence)
+        };
+        self.reading.clone().blocking(answer).await
     }
 
     /// The next events, up to what fits in a message. Off the threads that serve.
-    async fn read(&self, up_to: i64) -> Result<Read, Fault> {
-        let (node, filter, first) = (Arc::clone(&self.node), self.filter, self.looked_up_to.saturating_add(1));
-        blocking(move || read(&node, filter, first, up_to)).await
+    async fn read(&self, up_to: i64) -> Result<Read, Status> {
+        let (filter, first) = (self.filter, self.looked_up_to.saturating_add(1));
+        self.reading.clone().blocking(move |reading| read(reading, filter, first, up_to)).await
     }
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Fault> + Send + 'static) -> Result<T, Fault> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|error| Err(Fault::new("reading the log for a subscriber", error)))
-}
-
-fn read(node: &Node, filter: Filter, first: i64, up_to: i64) -> Result<Read, Fault> {
-    let log = node.ledger().log();
+fn read(reading: &Reading, filter: Filter, first: i64, up_to: i64) -> Result<Read, Status> {
+    let log = reading.node.ledger().log();
+    let mut events = Events::new(log.as_ref());
     let up_to = up_to.min(first.saturating_add(ENTRIES_A_READ).saturating_sub(1));
     let mut read = Read { records: Vec::new(), last: Head { sequence: first, hash: EntryHash::ZERO } };
     let mut bytes = 0_usize;
-    for block in blocks_between(log.as_ref(), first, up_to) {
-        let block = block?;
-        for (sequence, entry) in (block.first_sequence..).zip(block.entries()) {
-            if !(first..=up_to).contains(&sequence) {
-                continue;
-            }
-            let record = event_record(sequence, Bytes::copy_from_slice(entry), &node.views())?;
-            read.last = Head { sequence, hash: EntryHash::of(entry) };
-            if record.event.as_ref().is_some_and(|event| filter.passes(event)) {
-                bytes = bytes.saturating_add(entry.len());
-                read.records.push(record);
-            }
-            if read.records.len() >= EVENTS_A_MESSAGE || bytes >= BYTES_A_MESSAGE {
-                return Ok(read);
-            }
+    for sequence in first..=up_to {
+        let record = record(reading, &mut events, sequence)?;
+        read.last = Head { sequence, hash: EntryHash::of(&record.entry) };
+        if record.event.as_ref().is_some_and(|event| filter.passes(event)) {
+            bytes = bytes.saturating_add(record.entry.len());
+            read.records.push(record);
+        }
+        if read.records.len() >= EVENTS_A_MESSAGE || bytes >= BYTES_A_MESSAGE {
+            break;
         }
     }
     Ok(read)

@@ -6,6 +6,7 @@
 //! log/          the store of the log; nothing else lies in it
 //! snapshots/    of the state; derived, may be deleted
 //! projections/  snapshots of the views; derived, may be deleted
+//! index/        runs of the history index; derived, may be deleted; made when it is missing
 //! keys/         secrets that are not in the log: back them up apart from it
 //! ```
 
@@ -28,6 +29,7 @@ const LOCK_FILE: &str = "LOCK";
 const LOG: &str = "log";
 const SNAPSHOTS: &str = "snapshots";
 const PROJECTIONS: &str = "projections";
+const INDEX: &str = "index";
 const KEYS: &str = "keys";
 const DIGEST_KEY: &str = "digest.key";
 const PSEUDONYM_KEY: &str = "pseudonym.key";
@@ -113,7 +115,7 @@ impl DataDirectory {
             return Err(DirectoryError::NotEmpty { path: path.display().to_string() });
         }
         let lock = lock(path, OpenLock::Create)?;
-        for part in [LOG, SNAPSHOTS, PROJECTIONS, KEYS] {
+        for part in [LOG, SNAPSHOTS, PROJECTIONS, INDEX, KEYS] {
             let part = path.join(part);
             fs::create_dir(&part).map_err(|error| Fault::new(format!("creating {}", part.display()), error))?;
         }
@@ -152,6 +154,12 @@ impl DataDirectory {
             return Err(incomplete("log/db", "no such file".to_owned()));
         }
         let lock = lock(path, OpenLock::Existing)?;
+        // Earlier versions had none.
+        let index = path.join(INDEX);
+        if !index.is_dir() {
+            fs::create_dir(&index).map_err(|error| Fault::new(format!("creating {}", index.display()), error))?;
+            sync_directory(path)?;
+        }
         let key = |name: &str| {
             read_key(&path.join(KEYS).join(name))
                 .map_err(|error| incomplete(&format!("{KEYS}/{name}"), error.to_string()))
@@ -178,6 +186,11 @@ impl DataDirectory {
     /// Where snapshots of the views lie.
     pub fn projections(&self) -> PathBuf {
         self.path.join(PROJECTIONS)
+    }
+
+    /// Where runs of the history index lie.
+    pub fn index(&self) -> PathBuf {
+        self.path.join(INDEX)
     }
 
     pub(super) fn open_log(&self) -> Result<SledLog, Fault> {

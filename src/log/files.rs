@@ -1,22 +1,74 @@
 //! Small files beside the log: written whole, or not at all.
 
 use std::fs::{self, File};
-use std::io::Write;
-use std::path::Path;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
 
 use super::Fault;
 use super::sled::sync_directory;
 
+/// Suffix of what is not yet whole.
+const UNFINISHED: &str = "new";
+
 /// Writes a file so that after a crash either the old one, or the new one whole, is there: beside, synced, renamed, and
 /// the directory synced.
 pub fn write_durably(directory: &Path, name: &str, bytes: &[u8]) -> Result<(), Fault> {
-    let target = directory.join(name);
-    let beside = directory.join(format!("{name}.new"));
-    let written = File::create(&beside).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&beside, &target)
-    });
-    written.map_err(|error| Fault::new(format!("writing {}", target.display()), error))?;
-    sync_directory(directory)
+    let mut file = DurableFile::create(directory, name)?;
+    file.write(bytes)?;
+    file.finish().map(drop)
+}
+
+/// A file that is written bit by bit, in the same way: it has its name only when it is whole. Dropped before, it is removed.
+#[derive(Debug)]
+pub struct DurableFile {
+    directory: PathBuf,
+    target: PathBuf,
+    beside: PathBuf,
+    file: BufWriter<File>,
+    is_finished: bool,
+}
+
+impl DurableFile {
+    /// Begins a file.
+    pub fn create(directory: &Path, name: &str) -> Result<Self, Fault> {
+        let target = directory.join(name);
+        let beside = directory.join(format!("{name}.{UNFINISHED}"));
+        let file = File::create(&beside).map_err(|error| Fault::new(format!("writing {}", target.display()), error))?;
+        let file = BufWriter::with_capacity(1 << 16, file);
+        Ok(Self { directory: directory.to_owned(), target, beside, file, is_finished: false })
+    }
+
+    fn failed(&self, error: impl std::fmt::Display) -> Fault {
+        Fault::new(format!("writing {}", self.target.display()), error)
+    }
+
+    /// Appends bytes.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        self.file.write_all(bytes).map_err(|error| self.failed(error))
+    }
+
+    /// Makes it durable under its name; gives its path.
+    pub fn finish(mut self) -> Result<PathBuf, Fault> {
+        let synced = self.file.flush().and_then(|()| self.file.get_ref().sync_all());
+        let renamed = synced.and_then(|()| fs::rename(&self.beside, &self.target));
+        renamed.map_err(|error| self.failed(error))?;
+        self.is_finished = true;
+        sync_directory(&self.directory)?;
+        Ok(self.target.clone())
+    }
+}
+
+impl Drop for DurableFile {
+    fn drop(&mut self) {
+        if !self.is_finished
+            && let Err(error) = fs::remove_file(&self.beside)
+        {
+            tracing::warn!(path = %self.beside.display(), %error, "an unfinished file could not be removed");
+        }
+    }
+}
+
+/// Whether a file was left unfinished by a crash.
+pub fn is_unfinished(path: &Path) -> bool {
+    path.extension().is_some_and(|suffix| suffix == UNFINISHED)
 }

@@ -20,9 +20,11 @@ pub struct FundView {
     pub currency_code: [u8; 3],
     /// Decimal places of the minor unit.
     pub currency_exponent: u8,
+    /// The event that defined it.
+    pub defined: Sequence,
 }
 
-stored_struct!(FundView { fund_id, currency_code, currency_exponent });
+stored_struct!(FundView { fund_id, currency_code, currency_exponent, defined });
 
 impl FundView {
     /// The currency.
@@ -46,11 +48,18 @@ pub struct AccountView {
     pub balance_minor: i64,
     /// Per lot, ascending.
     pub lots: Vec<(LotNumber, i64)>,
+    /// The event that opened it.
+    pub opened: Sequence,
 }
 
-stored_struct!(AccountView { account_id, fund, kind, unit_id, balance_minor, lots });
+stored_struct!(AccountView { account_id, fund, kind, unit_id, balance_minor, lots, opened });
 
 impl AccountView {
+    /// Whether it ever held something of a lot.
+    pub fn has_lot(&self, lot: LotNumber) -> bool {
+        self.lots.binary_search_by_key(&lot, |(number, _)| *number).is_ok()
+    }
+
     /// Balance of one lot.
     pub fn lot_minor(&self, lot: LotNumber) -> i64 {
         let found = self.lots.binary_search_by_key(&lot, |(number, _)| *number).ok();
@@ -124,6 +133,12 @@ impl Books {
         self.accounts.iter().enumerate().map(|(at, account)| (AccountNumber::after(at), account))
     }
 
+    /// The accounts from one on, itself included, with their numbers, ascending.
+    pub fn accounts_from(&self, first: AccountNumber) -> impl Iterator<Item = (AccountNumber, &AccountView)> {
+        let start = first.index();
+        self.accounts.iter().enumerate().skip(start).map(|(at, account)| (AccountNumber::after(at), account))
+    }
+
     pub(super) fn apply(&mut self, sequence: Sequence, event: &Event) {
         for leg in &event.decision.legs {
             let Some(account) = self.accounts.get_mut(leg.account.index()) else { continue };
@@ -149,6 +164,7 @@ impl Books {
                     fund_id: definition.fund_id.clone(),
                     currency_code: definition.currency.code,
                     currency_exponent: definition.currency.exponent,
+                    defined: sequence,
                 });
             }
             Payload::AccountOpened { account, account_id, fund, kind, unit_id } => {
@@ -160,6 +176,7 @@ impl Books {
                     unit_id: unit_id.clone(),
                     balance_minor: 0,
                     lots: Vec::new(),
+                    opened: sequence,
                 });
             }
             Payload::BudgetIssued { lot } => self.open_lot(sequence, lot),

@@ -1,12 +1,12 @@
-//! Views folded from committed events: balances and lineage. They know nothing of the writer's state: a balance served is
-//! a second opinion on it, and `verify --deep` is a third.
+//! What is derived from committed events: views of names and balances, and the history index. They know nothing of the
+//! writer's state: a balance served is a second opinion on it, and `verify --deep` is a third.
 
 pub mod books;
-pub mod lineage;
+pub mod events;
+pub mod history;
 pub mod trace;
 
 use self::books::Books;
-use self::lineage::Lineage;
 use crate::domain::authority::Authority;
 use crate::domain::event::Event;
 use crate::domain::ids::Sequence;
@@ -14,29 +14,22 @@ use crate::format::record::Head;
 use crate::format::stored::{Malformed, Stored};
 
 /// Layout of [`Views::encode`], for the names of snapshot files.
-pub const LAYOUT: &str = "views-2";
+pub const LAYOUT: &str = "views-3";
 
-/// All views, at one position of the log.
+/// Names and balances, at one position of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Views {
     /// What the views are as of.
     pub position: Head,
     /// Names and balances.
     pub books: Books,
-    /// Payments by lot and payee.
-    pub lineage: Lineage,
     /// Roles, keys and proposals.
     pub authority: Authority,
 }
 
 impl Default for Views {
     fn default() -> Self {
-        Self {
-            position: Head::EMPTY,
-            books: Books::default(),
-            lineage: Lineage::default(),
-            authority: Authority::default(),
-        }
+        Self { position: Head::EMPTY, books: Books::default(), authority: Authority::default() }
     }
 }
 
@@ -46,7 +39,6 @@ impl Views {
         let mut sequence = first_sequence;
         for event in events {
             self.books.apply(Sequence(sequence), event);
-            self.lineage.apply(&self.books, Sequence(sequence), event);
             self.authority.apply(Sequence(sequence), event);
             sequence = sequence.saturating_add(1);
         }
@@ -57,7 +49,6 @@ impl Views {
     pub fn encode(&self) -> Vec<u8> {
         let mut to = Vec::new();
         self.books.put(&mut to);
-        self.lineage.put(&mut to);
         self.authority.put(&mut to);
         to
     }
@@ -66,12 +57,7 @@ impl Views {
     pub fn decode(position: Head, bytes: &[u8]) -> Result<Self, Malformed> {
         let mut bytes = bytes;
         let from = &mut bytes;
-        let views = Self {
-            position,
-            books: Books::take(from)?,
-            lineage: Lineage::take(from)?,
-            authority: Authority::take(from)?,
-        };
+        let views = Self { position, books: Books::take(from)?, authority: Authority::take(from)? };
         if from.is_empty() { Ok(views) } else { Err(Malformed) }
     }
 }

@@ -10,11 +10,15 @@ use fundledger::domain::time::UtcNanos;
 use fundledger::format::codec;
 use fundledger::format::keyed::{Fingerprints, KeyedDigest};
 use fundledger::format::record::{Head, split_entry};
+use fundledger::grpc::node::fold_from_log;
 use fundledger::ledger::clock::FixedClock;
 use fundledger::ledger::{CommitSink, Committed, Digests, Genesis, Ledger, OpenError, Outcome, Unavailable, create};
 use fundledger::log::memory::MemoryLog;
 use fundledger::log::{LogRead, blocks_between};
 use fundledger::projection::Views;
+use fundledger::projection::events::Events;
+use fundledger::projection::history::{History, Snapshot};
+use fundledger::projection::trace::{self, Tree};
 
 const CLOCK: FixedClock = FixedClock(UtcNanos(1_700_000_000_000_000_000));
 
@@ -82,6 +86,20 @@ impl TestLedger {
             assert!(Instant::now() < end, "the views do not catch up");
             sleep(Duration::from_millis(1));
         }
+    }
+
+    /// The history index, folded from the log.
+    pub(crate) fn history(&self) -> Snapshot {
+        let history = History::in_memory();
+        fold_from_log(&self.log, &mut Views::default(), &history, self.ledger.committed().sequence).unwrap();
+        history.snapshot().unwrap()
+    }
+
+    /// Where a lot's money is now.
+    pub(crate) fn trace_lot(&self, lot: &str) -> Tree {
+        let views = self.views();
+        let start = views.lot_start(views.books.lot_named(lot).unwrap()).unwrap();
+        trace::of_lot(start, &self.history(), &mut Events::new(&self.log), views.position.sequence).unwrap()
     }
 
     /// Every event, by sequence.

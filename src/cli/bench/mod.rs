@@ -276,7 +276,7 @@ const FEATURES: [&str; 7] = [
     "idempotency",
     "keyed payee pseudonyms",
     "balances view",
-    "lineage view",
+    "history index",
 ];
 /// What later versions add to it.
 const MISSING: [&str; 4] = ["signed approvals", "Merkle tree", "tiles", "checkpoints"];

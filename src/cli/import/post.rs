@@ -393,6 +393,7 @@ impl Poster<'_> {
                     account_id: account_id.to_owned(),
                     lot_id: lot_id.to_owned(),
                     min_sequence: (self.posted.last_sequence > 0).then_some(self.posted.last_sequence),
+                    ..v1::GetBalanceRequest::default()
                 };
                 let answer = self.connection.query().get_balance(self.connection.request(request)).await;
                 answer.map_err(|status| self.connection.explain(&status))

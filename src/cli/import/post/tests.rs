@@ -218,6 +218,10 @@ impl QueryService for Fake {
         Err(Status::unimplemented(""))
     }
 
+    async fn get_statement(&self, _: Request<GetStatementRequest>) -> Result<Response<GetStatementResponse>, Status> {
+        Err(Status::unimplemented("not played"))
+    }
+
     async fn trace(&self, _: Request<TraceRequest>) -> Result<Response<Self::TraceStream>, Status> {
         Err(Status::unimplemented(""))
     }

@@ -1,0 +1,214 @@
+//! `ListEvents`: events in the order of the log, filtered by way of the index.
+
+use tonic::Status;
+
+use super::convert;
+use super::page;
+use super::reading::{Page, Reading, record};
+use super::trace::pseudonym_of;
+use crate::domain::event::{Event, Frozen, Payload, PaymentExecuted};
+use crate::domain::ids::{PayeeRef, Sequence};
+use crate::domain::refusal::Reason;
+use crate::log::Fault;
+use crate::pb::v1;
+use crate::projection::events::Events;
+use crate::projection::history::{Bounds, Snapshot, Subject, documents_of};
+
+/// Rows taken from the index at a time.
+const ROWS_A_STEP: usize = 256;
+
+/// `ListEvents`.
+pub(super) async fn list(reading: Reading, request: v1::ListEventsRequest) -> Result<v1::ListEventsResponse, Status> {
+    reading.wait(request.min_sequence, None).await?;
+    reading.blocking(move |reading| answer(reading, &request)).await
+}
+
+fn answer(reading: &Reading, request: &v1::ListEventsRequest) -> Result<v1::ListEventsResponse, Status> {
+    let after_bytes = request.after_sequence.unwrap_or(-1).to_be_bytes();
+    let parameters: [&[u8]; 9] = [
+        b"events",
+        &after_bytes,
+        request.lot_id.as_bytes(),
+        request.payee.as_bytes(),
+        request.account_id.as_bytes(),
+        &request.payee_pseudonym,
+        request.project_id.as_bytes(),
+        request.document_number.as_bytes(),
+        request.contract_id.as_bytes(),
+    ];
+    let Page { size, start } = reading.page(request.page_size, &request.page_token, &parameters, None)?;
+    let payee = payee_of(reading, request)?;
+    let views = reading.node.views();
+    // Later pages answer as of the first one: what was appended since does not shift them.
+    let as_of = start.map_or(views.position.sequence, |start| start.as_of);
+    let after = start.map_or(request.after_sequence.unwrap_or(-1), |start| start.after[0]);
+    let mut filter = Filter { payee, request, subjects: Vec::new() };
+    let lot = reading.lot(&views, &request.lot_id, as_of)?;
+    if request.account_id.is_empty() {
+        filter.subjects.extend(lot.map(Subject::lot));
+    } else {
+        let (number, account) = reading.account(&views, &request.account_id, as_of)?;
+        let splits = lot.filter(|_| account.kind.tracks_lots());
+        filter.subjects.push(splits.map_or(Subject::account(number), |lot| Subject::account_lot(number, lot)));
+        // A lot that the account does not track still narrows the events down.
+        filter.subjects.extend(lot.filter(|_| splits.is_none()).map(Subject::lot));
+    }
+    drop(views);
+    filter.add_texts();
+    let fault = |fault| reading.fault(&fault);
+    let log = reading.node.ledger().log();
+    let mut events = Events::new(log.as_ref());
+    let limit = size.saturating_add(1);
+    let sequences: Vec<i64> = if filter.subjects.is_empty() {
+        (after.saturating_add(1).max(0)..=as_of).take(limit).collect()
+    } else {
+        let history = reading.history()?;
+        if let Some(payee) = payee {
+            let known = history.rows(Subject::payee(payee), &Bounds::as_of(as_of), 1).map_err(fault)?;
+            if known.is_empty() {
+                return Err(reading.statuses.reason(Reason::PayeeNotFound, &[]));
+            }
+        }
+        filter.sequences(&history, &mut events, after, as_of, limit).map_err(fault)?
+    };
+    let page = sequences.get(..size.min(sequences.len())).unwrap_or_default();
+    let records = page.iter().map(|sequence| record(reading, &mut events, *sequence)).collect::<Result<_, _>>()?;
+    let last = page.last().filter(|_| sequences.len() > size);
+    let token = last.map(|last| page::token(page::Position { as_of, after: [*last, 0, 0] }, &parameters));
+    let position = Some(reading.position(&mut events, as_of)?);
+    Ok(v1::ListEventsResponse { records, next_page_token: token.unwrap_or_default(), position })
+}
+
+fn payee_of(reading: &Reading, request: &v1::ListEventsRequest) -> Result<Option<PayeeRef>, Status> {
+    match (request.payee.as_str(), request.payee_pseudonym.as_ref()) {
+        ("", []) => Ok(None),
+        ("", pseudonym) => pseudonym_of(reading, pseudonym).map(Some),
+        (identity, []) => {
+            let payee = convert::payee("payee", identity, reading.node.pseudonyms());
+            payee.map(Some).map_err(|violations| reading.statuses.violations(&violations))
+        }
+        _ => {
+            let description = "stands together with payee; only one of them can be given".to_owned();
+            Err(reading.violation("payee_pseudonym", Reason::FieldInvalid, description))
+        }
+    }
+}
+
+/// What is asked for: subjects of the index, all of which an event must have a row of, and the texts behind them.
+struct Filter<'a> {
+    payee: Option<PayeeRef>,
+    request: &'a v1::ListEventsRequest,
+    subjects: Vec<Subject>,
+}
+
+impl Filter<'_> {
+    fn add_texts(&mut self) {
+        self.subjects.extend(self.payee.map(Subject::payee));
+        let request = self.request;
+        let of = |text: &str, subject: fn(&str) -> Subject| (!text.is_empty()).then(|| subject(text));
+        self.subjects.extend(of(&request.project_id, Subject::project));
+        self.subjects.extend(of(&request.document_number, Subject::document));
+        self.subjects.extend(of(&request.contract_id, Subject::contract));
+    }
+
+    /// Sequences after one and up to another that pass, ascending, at most `limit`.
+    fn sequences(
+        &self,
+        history: &Snapshot,
+        events: &mut Events<'_>,
+        after: i64,
+        as_of: i64,
+        limit: usize,
+    ) -> Result<Vec<i64>, Fault> {
+        let walk = |subject: &Subject| Walk { history, subject: *subject, as_of, ahead: Vec::new().into_iter() };
+        let mut walks: Vec<Walk<'_>> = self.subjects.iter().map(walk).collect();
+        let mut found = Vec::new();
+        let mut wanted = after.saturating_add(1);
+        'next: while found.len() < limit {
+            let start = wanted;
+            for walk in &mut walks {
+                match walk.at_least(wanted)? {
+                    None => break 'next,
+                    Some(sequence) => wanted = sequence,
+                }
+            }
+            // Every walk stands at the same event, or the furthest one says from where to look again.
+            let stands = wanted == start || walks.len() == 1;
+            if stands {
+                let is_meant = self.passes(&events.event(Sequence(wanted))?, events)?;
+                found.extend(is_meant.then_some(wanted));
+                wanted = wanted.saturating_add(1);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether an event has the very texts asked for: subjects carry fingerprints only.
+    fn passes(&self, event: &Event, events: &mut Events<'_>) -> Result<bool, Fault> {
+        let request = self.request;
+        let is_plain = self.payee.is_none()
+            && [&request.project_id, &request.document_number, &request.contract_id].iter().all(|text| text.is_empty());
+        if is_plain {
+            return Ok(true);
+        }
+        let payment = events.payment_of(event)?;
+        let payload = &event.decision.payload;
+        let mut has_document = request.document_number.is_empty();
+        documents_of(payload, |document| has_document |= document == request.document_number);
+        let project = payment.as_deref().and_then(|payment| payment.project_id.as_ref());
+        let has_project = request.project_id.is_empty() || project.is_some_and(|id| id.as_str() == request.project_id);
+        let contract = contract_of(payload, payment.as_deref());
+        let has_contract = request.contract_id.is_empty() || contract == Some(request.contract_id.as_str());
+        let has_payee = self.payee.is_none_or(|payee| concerned(payload, payment.as_deref()) == Some(payee));
+        Ok(has_document && has_project && has_contract && has_payee)
+    }
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "only these types name a payee")]
+fn concerned(payload: &Payload, payment: Option<&PaymentExecuted>) -> Option<PayeeRef> {
+    match payload {
+        Payload::Committed { payee, .. } | Payload::Frozen { scope: Frozen::Payee(payee), .. } => Some(*payee),
+        _ => payment.map(|payment| payment.payee),
+    }
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "only these types name a contract")]
+fn contract_of<'a>(payload: &'a Payload, payment: Option<&'a PaymentExecuted>) -> Option<&'a str> {
+    let contract_id = match payload {
+        Payload::Committed { contract_id, .. }
+        | Payload::CommitmentReleased { contract_id }
+        | Payload::Reversed { contract_id: Some(contract_id), .. } => Some(contract_id),
+        _ => payment.and_then(|payment| payment.contract_id.as_ref()),
+    };
+    contract_id.map(crate::domain::ids::ContractId::as_str)
+}
+
+/// A walk through the events of a subject.
+struct Walk<'a> {
+    history: &'a Snapshot,
+    subject: Subject,
+    as_of: i64,
+    ahead: std::vec::IntoIter<i64>,
+}
+
+impl Walk<'_> {
+    /// The first event at or after a sequence; asked with growing ones.
+    fn at_least(&mut self, sequence: i64) -> Result<Option<i64>, Fault> {
+        loop {
+            match self.ahead.as_slice().first() {
+                Some(next) if *next >= sequence => return Ok(Some(*next)),
+                Some(_) => {
+                    self.ahead.next();
+                }
+                None => {
+                    let bounds = Bounds { after_sequence: sequence.saturating_sub(1), ..Bounds::as_of(self.as_of) };
+                    let rows = self.history.rows(self.subject, &bounds, ROWS_A_STEP)?;
+                    if rows.is_empty() {
+                        return Ok(None);
+                    }
+                    self.ahead = rows.into_iter().map(|row| row.sequence).collect::<Vec<_>>().into_iter();
+                }
+            }
+        }
+    }
+}

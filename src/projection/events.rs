@@ -1,0 +1,78 @@
+//! Events read back from the log. Read in ascending order, each block is read once.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+
+use crate::domain::event::{Event, Payload, PaymentExecuted};
+use crate::domain::ids::Sequence;
+use crate::format::block::Block;
+use crate::format::codec;
+use crate::format::record::{EntryHash, Head, split_entry};
+use crate::log::{Fault, LogRead};
+
+/// Blocks kept: the one at hand, and those of the payments that returns look back at.
+const BLOCKS_KEPT: usize = 8;
+
+/// A reader of events that keeps the last blocks.
+pub struct Events<'a> {
+    log: &'a dyn LogRead,
+    // The last one used first.
+    blocks: VecDeque<Block>,
+}
+
+impl<'a> Events<'a> {
+    /// Reads from a log.
+    pub fn new(log: &'a dyn LogRead) -> Self {
+        Self { log, blocks: VecDeque::with_capacity(BLOCKS_KEPT) }
+    }
+
+    /// The entry of a sequence: link and event, the bytes that were hashed.
+    pub fn entry(&mut self, sequence: Sequence) -> Result<&[u8], Fault> {
+        let holds = |block: &Block| (block.first_sequence..=block.head.sequence).contains(&sequence.0);
+        match self.blocks.iter().position(holds) {
+            Some(0) => {}
+            Some(at) => self.blocks.swap(0, at),
+            None => {
+                self.blocks.truncate(BLOCKS_KEPT.saturating_sub(1));
+                if let Some(block) = self.log.block_at(sequence.0)? {
+                    self.blocks.push_front(block);
+                }
+            }
+        }
+        let entry = self.blocks.front().and_then(|block| block.entry_at(sequence.0));
+        entry.ok_or_else(|| Fault::new("reading the log", format!("no entry at {}", sequence.0)))
+    }
+
+    /// The event of a sequence.
+    pub fn event(&mut self, sequence: Sequence) -> Result<Event, Fault> {
+        let (_, bytes) = split_entry(self.entry(sequence)?).unwrap_or_default();
+        codec::decode(bytes).map_err(|error| Fault::new(format!("decoding the event at {}", sequence.0), error))
+    }
+
+    /// The event of a sequence as a head: its hash is what an answer as of it carries.
+    pub fn head(&mut self, sequence: i64) -> Result<Head, Fault> {
+        let entry = self.entry(Sequence(sequence))?;
+        Ok(Head { sequence, hash: EntryHash::of(entry) })
+    }
+
+    /// The payment at a sequence; nothing where something else stands there.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "asks for one type among all")]
+    pub fn payment(&mut self, sequence: Sequence) -> Result<Option<Box<PaymentExecuted>>, Fault> {
+        match self.event(sequence)?.decision.payload {
+            Payload::PaymentExecuted(payment) => Ok(Some(payment)),
+            _ => Ok(None),
+        }
+    }
+
+    /// The payment that an event is or undoes.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "only these types are about one payment")]
+    pub fn payment_of<'e>(&mut self, event: &'e Event) -> Result<Option<Cow<'e, PaymentExecuted>>, Fault> {
+        match &event.decision.payload {
+            Payload::PaymentExecuted(payment) => Ok(Some(Cow::Borrowed(payment))),
+            Payload::PaymentReturned { original, .. } | Payload::Reversed { original, payment_id: Some(_), .. } => {
+                Ok(self.payment(*original)?.map(|payment| Cow::Owned(*payment)))
+            }
+            _ => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! From an event to its rows.
+
+use super::row::{Part, Row, Subject};
+use crate::domain::account::AccountKind;
+use crate::domain::event::{Event, Frozen, Payload};
+use crate::domain::ids::{LotNumber, Sequence};
+use crate::log::Fault;
+use crate::projection::books::Books;
+use crate::projection::events::Events;
+
+/// Appends the rows of an event. `books` know every account and lot that it moves; `events` reads the payment that a return
+/// or a reversal undoes.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the others are about accounts, lots and documents at most")]
+pub fn collect(
+    sequence: Sequence,
+    event: &Event,
+    books: &Books,
+    events: &mut Events<'_>,
+    rows: &mut Vec<Row>,
+) -> Result<(), Fault> {
+    let Some(envelope) = &event.envelope else { return Ok(()) };
+    let business_day = envelope.business_date.days();
+    let mut add = |subject, change_minor, second| {
+        rows.push(Row { subject, sequence: sequence.0, change_minor, business_day, second });
+    };
+    let part = part_of(&event.decision.payload);
+    let mut paid_minor = 0_i64;
+    for leg in &event.decision.legs {
+        // A forged number is passed over, as the books do.
+        let Some(account) = books.account(leg.account) else { continue };
+        let change_minor = account.kind.change(leg.debit_minor);
+        add(Subject::account(leg.account), change_minor, leg.lot.0);
+        if leg.lot == LotNumber::NONE {
+            continue;
+        }
+        add(Subject::account_lot(leg.account, leg.lot), change_minor, leg.lot.0);
+        let is_paid = part.is_movement() && account.kind == AccountKind::AuthorityUsed;
+        let leg_minor = if is_paid { change_minor } else { 0 };
+        add(Subject::lot(leg.lot), leg_minor, part.number());
+        paid_minor = paid_minor.saturating_add(leg_minor);
+    }
+    match &event.decision.payload {
+        Payload::PaymentExecuted(payment) => {
+            add(Subject::payment(payment.payment_id.as_str()), paid_minor, part.number());
+            about_payment(payment, |subject| add(subject, paid_minor, part.number()));
+        }
+        Payload::PaymentReturned { payment_id, original, .. }
+        | Payload::Reversed { payment_id: Some(payment_id), original, .. } => {
+            add(Subject::payment(payment_id.as_str()), paid_minor, part.number());
+            if let Some(payment) = events.payment(*original)? {
+                about_payment(&payment, |subject| add(subject, paid_minor, part.number()));
+            }
+        }
+        Payload::Reversed { contract_id: Some(contract_id), .. } | Payload::CommitmentReleased { contract_id } => {
+            add(Subject::contract(contract_id.as_str()), 0, part.number());
+        }
+        Payload::Cleared { payment_ids, .. } => {
+            for payment_id in payment_ids {
+                add(Subject::payment(payment_id.as_str()), 0, part.number());
+            }
+        }
+        Payload::Committed { contract_id, payee, .. } => {
+            add(Subject::contract(contract_id.as_str()), 0, part.number());
+            add(Subject::payee(*payee), 0, part.number());
+        }
+        Payload::Frozen { scope: Frozen::Payee(payee), .. } => add(Subject::payee(*payee), 0, part.number()),
+        _ => documents_of(&event.decision.payload, |document| add(Subject::document(document), 0, part.number())),
+    }
+    Ok(())
+}
+
+/// The part an event plays for lots, payees and payments.
+#[expect(clippy::wildcard_enum_match_arm, reason = "only these types do anything to a payment")]
+pub fn part_of(payload: &Payload) -> Part {
+    match payload {
+        Payload::PaymentExecuted(_) => Part::Paid,
+        Payload::PaymentReturned { .. } => Part::Returned,
+        Payload::Reversed { payment_id: Some(_), .. } => Part::Reversed,
+        Payload::Cleared { .. } => Part::Cleared,
+        _ => Part::Other,
+    }
+}
+
+/// Whom and what a payment concerned, besides accounts and lots.
+fn about_payment(payment: &crate::domain::event::PaymentExecuted, mut add: impl FnMut(Subject)) {
+    add(Subject::payee(payment.payee));
+    if let Some(project_id) = &payment.project_id {
+        add(Subject::project(project_id.as_str()));
+    }
+    if let Some(contract_id) = &payment.contract_id {
+        add(Subject::contract(contract_id.as_str()));
+    }
+}
+
+/// The numbers of the documents an event rests on.
+#[expect(clippy::wildcard_enum_match_arm, reason = "only these types name documents")]
+pub fn documents_of(payload: &Payload, mut give: impl FnMut(&str)) {
+    match payload {
+        Payload::BudgetIssued { lot } => give(lot.definition.document_number.as_str()),
+        Payload::OpeningBalance { document_number, lots, .. } => {
+            give(document_number.as_str());
+            for lot in lots {
+                give(lot.definition.document_number.as_str());
+            }
+        }
+        Payload::BudgetAdjusted { document_number, .. }
+        | Payload::BudgetAllocated { document_number: Some(document_number) }
+        | Payload::PlanApproved { document_number: Some(document_number) } => give(document_number.as_str()),
+        _ => {}
+    }
+}
