@@ -23,7 +23,7 @@ use thiserror::Error;
 
 pub use bundle::{Bundle, read_bundle};
 pub use pipeline::verify;
-pub use report::{Check, FAULTS_MAX, Fault, FaultKind, Lang, LastEntry, Report, Verdict};
+pub use report::{Check, FAULTS_MAX, Fault, FaultKind, LastEntry, Report, Verdict};
 
 /// A stored value under its key, as it came.
 pub type KeyValue = (Vec<u8>, Vec<u8>);

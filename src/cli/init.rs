@@ -8,6 +8,7 @@ use clap::Args;
 use super::{Failure, Globals};
 use crate::ledger::clock::SystemClock;
 use crate::ledger::directory::{DataDirectory, DirectoryError};
+use crate::messages::cli as text;
 
 /// Arguments of `init`.
 #[derive(Args, Debug)]
@@ -25,16 +26,9 @@ pub fn run(globals: &Globals, args: &InitArgs, out: &mut dyn Write) -> Result<()
     let directory = DataDirectory::create(&args.data, &args.origin, false, &SystemClock)?;
     if !globals.quiet {
         let shown = args.data.display();
-        writeln!(out, "{} {} ({shown})", globals.lang.pick("created ledger", "已创建账本"), directory.origin())?;
-        writeln!(
-            out,
-            "{}",
-            globals.lang.pick(
-                "back up keys/ apart from the log: without it retries and payees cannot be recognised",
-                "请将 keys/ 与日志分开备份：缺少密钥则无法识别重试与收款人"
-            )
-        )?;
-        writeln!(out, "{}: fundledger serve --data {shown} --insecure-dev", globals.lang.pick("next", "下一步"))?;
+        writeln!(out, "{}", text::init_created(globals.lang, &shown, directory.origin()))?;
+        writeln!(out, "{}", text::init_back_up_keys(globals.lang))?;
+        writeln!(out, "{}: fundledger serve --data {shown} --insecure-dev", text::next_step(globals.lang))?;
     }
     Ok(())
 }

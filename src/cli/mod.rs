@@ -3,11 +3,15 @@
 //! Exit codes are a contract: 0 done, 1 refused or broken, 2 usage, 3 unreadable, incomplete or unreachable.
 
 use std::ffi::OsString;
+use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use thiserror::Error;
+
+use crate::messages::Language;
+use crate::messages::cli as text;
 
 pub mod balance;
 pub mod bench;
@@ -20,6 +24,7 @@ pub mod init;
 pub mod render;
 pub mod serve;
 pub mod trace;
+mod verdict;
 pub mod verify;
 
 /// A public-money ledger: typed commands over gRPC, one hash-chained event each, every minor unit traceable.
@@ -106,11 +111,8 @@ impl Globals {
             (None, Some(first)) => Ok(*first),
             (asked, _) => {
                 let names: Vec<&str> = offered.iter().map(|format| format.name()).collect();
-                Err(Failure::Usage(format!(
-                    "--format {} is not for this command; it has {}",
-                    asked.map_or("?", Format::name),
-                    names.join(", ")
-                )))
+                let asked = asked.map_or("?", Format::name);
+                Err(Failure::Usage(text::format_not_offered(self.lang, asked, names.join(", "))))
             }
         }
     }
@@ -159,17 +161,21 @@ pub enum Lang {
 }
 
 impl Lang {
-    /// The text in this language.
-    pub fn pick(self, english: &'static str, chinese: &'static str) -> &'static str {
-        match self {
-            Self::En => english,
-            Self::Zh => chinese,
-        }
-    }
-
     /// The language tag, as sent to the server.
     pub fn tag(self) -> &'static str {
-        self.pick("en", "zh")
+        match self {
+            Self::En => "en",
+            Self::Zh => "zh",
+        }
+    }
+}
+
+impl From<Lang> for Language {
+    fn from(lang: Lang) -> Self {
+        match lang {
+            Lang::En => Self::English,
+            Lang::Zh => Self::Chinese,
+        }
     }
 }
 
@@ -185,6 +191,9 @@ pub enum Failure {
     /// Something could not be read, finished or reached: exit 3.
     #[error("{0}")]
     Unavailable(String),
+    /// The result could not be written: exit 3.
+    #[error("{0}")]
+    OutputFailed(String),
     /// Whoever reads standard output has gone: exit 3, in silence. Not 0: a verdict nobody read was not given.
     #[error("standard output was closed")]
     OutputClosed,
@@ -196,7 +205,21 @@ impl Failure {
         match self {
             Self::Refused(_) => 1,
             Self::Usage(_) => 2,
-            Self::Unavailable(_) | Self::OutputClosed => 3,
+            Self::Unavailable(_) | Self::OutputFailed(_) | Self::OutputClosed => 3,
+        }
+    }
+
+    /// Something that could not be read, finished or reached, and why; names and causes need no translation.
+    pub fn about(what: impl Display, why: impl Display) -> Self {
+        Self::Unavailable(format!("{what}: {why}"))
+    }
+
+    /// What to tell people, in their language.
+    fn told(&self, lang: Lang) -> String {
+        match self {
+            Self::OutputFailed(cause) => text::output_failed(lang, cause),
+            Self::OutputClosed => text::output_closed(lang),
+            Self::Refused(_) | Self::Usage(_) | Self::Unavailable(_) => self.to_string(),
         }
     }
 }
@@ -207,7 +230,7 @@ impl From<io::Error> for Failure {
         if error.kind() == io::ErrorKind::BrokenPipe {
             return Self::OutputClosed;
         }
-        Self::Unavailable(format!("the result could not be written: {error}"))
+        Self::OutputFailed(error.to_string())
     }
 }
 
@@ -236,7 +259,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(failure) => {
             if !matches!(failure, Failure::OutputClosed) {
                 // Nothing is left to do if standard error is gone as well.
-                let _ = writeln!(io::stderr().lock(), "fundledger: {failure}");
+                let _ = writeln!(io::stderr().lock(), "fundledger: {}", failure.told(cli.globals.lang));
             }
             ExitCode::from(failure.code())
         }

@@ -10,13 +10,14 @@ use clap::Args;
 use tokio::runtime::Runtime;
 use tracing_subscriber::EnvFilter;
 
-use super::{Failure, Globals};
+use super::{Failure, Globals, Lang};
 use crate::grpc::node::Node;
 use crate::grpc::server::{self, Limits};
 use crate::ledger::OpenError;
 use crate::ledger::clock::SystemClock;
 use crate::ledger::directory::{DataDirectory, is_empty};
 use crate::log::Fault;
+use crate::messages::cli as text;
 
 /// Name of a ledger that `serve --insecure-dev` creates.
 const DEVELOPMENT_ORIGIN: &str = "development.invalid/funds";
@@ -42,25 +43,20 @@ pub struct ServeArgs {
 pub fn run(globals: &Globals, args: &ServeArgs, out: &mut dyn Write) -> Result<(), Failure> {
     start_logs(args.json_logs);
     if !args.insecure_dev {
-        return Err(Failure::Usage(
-            "this version serves plain text only: pass --insecure-dev to accept that, on loopback".to_owned(),
-        ));
+        return Err(Failure::Usage(text::serve_needs_consent(globals.lang)));
     }
     if !args.listen.ip().is_loopback() {
-        return Err(Failure::Usage(format!(
-            "{} is not a loopback address: plain text stays on this machine",
-            args.listen
-        )));
+        return Err(Failure::Usage(text::serve_needs_loopback(globals.lang, args.listen)));
     }
     if is_empty(&args.data).map_err(|fault| Failure::Unavailable(fault.to_string()))? {
         drop(DataDirectory::create(&args.data, DEVELOPMENT_ORIGIN, true, &SystemClock)?);
     }
     let node = Node::open(&args.data, Box::new(SystemClock))?;
-    let runtime = Runtime::new().map_err(|error| Failure::Unavailable(format!("starting the runtime: {error}")))?;
+    let runtime = Runtime::new().map_err(|error| Failure::Unavailable(text::runtime_failed(globals.lang, error)))?;
     runtime.block_on(async {
         let (listener, bound) = server::listen(args.listen).await?;
         announce(globals, &node, bound, out)?;
-        serve_until_stopped(node, listener, stop_signal()?).await
+        serve_until_stopped(node, listener, stop_signal(globals.lang)?, globals.lang).await
     })
 }
 
@@ -69,17 +65,16 @@ fn announce(globals: &Globals, node: &Node, bound: SocketAddr, out: &mut dyn Wri
     let head = ledger.committed();
     writeln!(out, "fundledger {} · {}", env!("CARGO_PKG_VERSION"), ledger.origin())?;
     if ledger.is_development() {
-        let note = ("a DEVELOPMENT ledger: it can never become a real one", "开发用账本：永远不能转为正式账本");
-        writeln!(out, "{}", globals.lang.pick(note.0, note.1))?;
+        writeln!(out, "{}", text::serve_development(globals.lang))?;
     }
     if let Some(why) = ledger.read_only() {
-        writeln!(out, "{}: {why}", globals.lang.pick("POSTING IS REFUSED", "已停止记账"))?;
+        writeln!(out, "{}", text::serve_read_only(globals.lang, why))?;
     }
-    writeln!(out, "{} {} {}", globals.lang.pick("head", "最新序号"), head.sequence, head.hash)?;
-    writeln!(out, "{} http://{bound}", globals.lang.pick("listening on", "监听地址"))?;
+    writeln!(out, "{}", text::serve_head(globals.lang, head.hash, head.sequence))?;
+    writeln!(out, "{}", text::serve_listening(globals.lang, bound))?;
     if !globals.quiet {
         let server = format!("--server http://{bound}");
-        writeln!(out, "{}:", globals.lang.pick("next", "下一步"))?;
+        writeln!(out, "{}:", text::next_step(globals.lang))?;
         writeln!(out, "  fundledger {server} import --mapping deploy/mappings/gstt-payments.toml FILE.csv")?;
         writeln!(out, "  fundledger {server} balance")?;
         writeln!(out, "  fundledger verify http://{bound} --allow-unanchored")?;
@@ -93,6 +88,7 @@ pub(super) async fn serve_until_stopped(
     node: Node,
     listener: tokio::net::TcpListener,
     stop: impl Future<Output = ()> + Send + 'static,
+    lang: Lang,
 ) -> Result<(), Failure> {
     let poisoned = node.ledger().poisoned();
     let stop = async move {
@@ -105,16 +101,16 @@ pub(super) async fn serve_until_stopped(
     server::serve(Arc::clone(&node), listener, Limits::default(), stop).await?;
     let failed = node.ledger().failed().map(str::to_owned);
     let closed = tokio::task::spawn_blocking(move || node.close()).await;
-    closed.map_err(|error| Failure::Unavailable(format!("closing the ledger: {error}")))??;
+    closed.map_err(|error| Failure::Unavailable(text::server_failed(lang, error)))??;
     match failed {
-        Some(why) => Err(Failure::Unavailable(format!("the ledger stopped: {why}"))),
+        Some(why) => Err(Failure::Unavailable(text::serve_stopped(lang, why))),
         None => Ok(()),
     }
 }
 
-fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
+fn stop_signal(lang: Lang) -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
-    let failed = |error| Failure::Unavailable(format!("listening for signals: {error}"));
+    let failed = |error: std::io::Error| Failure::Unavailable(text::serve_signals_failed(lang, error));
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     Ok(async move {

@@ -8,6 +8,8 @@ use unic_langid::LanguageIdentifier;
 
 use crate::domain::refusal::Reason;
 
+pub(crate) mod cli;
+
 /// A language that there is a catalogue for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Language {
@@ -69,18 +71,20 @@ fn weight_per_mille(text: &str) -> Option<u32> {
 }
 
 static ENGLISH: LazyLock<FluentBundle<FluentResource>> =
-    LazyLock::new(|| bundle(Language::English, include_str!("en.ftl")));
+    LazyLock::new(|| bundle(Language::English, &[include_str!("en.ftl"), include_str!("cli.en.ftl")]));
 static CHINESE: LazyLock<FluentBundle<FluentResource>> =
-    LazyLock::new(|| bundle(Language::Chinese, include_str!("zh-CN.ftl")));
+    LazyLock::new(|| bundle(Language::Chinese, &[include_str!("zh-CN.ftl"), include_str!("cli.zh-CN.ftl")]));
 
-fn bundle(language: Language, catalogue: &str) -> FluentBundle<FluentResource> {
+fn bundle(language: Language, catalogues: &[&str]) -> FluentBundle<FluentResource> {
     let identifier: LanguageIdentifier = language.tag().parse().unwrap_or_default();
     let mut bundle = FluentBundle::new_concurrent(vec![identifier]);
     // The marks that isolate directions would stand in log lines and in tables.
     bundle.set_use_isolating(false);
     // A faulty line loses its own message only; a test finds it.
-    let resource = FluentResource::try_new(catalogue.to_owned()).unwrap_or_else(|(resource, _)| resource);
-    bundle.add_resource_overriding(resource);
+    for catalogue in catalogues {
+        let resource = FluentResource::try_new((*catalogue).to_owned()).unwrap_or_else(|(resource, _)| resource);
+        bundle.add_resource_overriding(resource);
+    }
     bundle
 }
 
@@ -133,26 +137,75 @@ fn label(language: Language, name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
     use std::fs;
     use std::path::Path;
+
+    use fluent_syntax::ast::{Entry, Expression, InlineExpression, Pattern, PatternElement};
 
     use super::*;
 
     const CATALOGUES: [(Language, &str); 2] =
         [(Language::English, include_str!("en.ftl")), (Language::Chinese, include_str!("zh-CN.ftl"))];
 
-    fn ids(catalogue: &str) -> BTreeSet<&str> {
-        let lines = catalogue.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase()));
-        lines.filter_map(|line| line.split_once(" =")).map(|(id, _)| id).collect()
+    const PAIRS: [(&str, &str); 2] = [
+        (include_str!("en.ftl"), include_str!("zh-CN.ftl")),
+        (include_str!("cli.en.ftl"), include_str!("cli.zh-CN.ftl")),
+    ];
+
+    /// Each message and attribute, with its variables.
+    fn variables(catalogue: &'static str) -> BTreeMap<String, BTreeSet<&'static str>> {
+        let parsed = fluent_syntax::parser::parse(catalogue).expect("a catalogue that parses");
+        let mut found = BTreeMap::new();
+        let mut put = |id: String, pattern: &Pattern<&'static str>| {
+            let names = pattern.elements.iter().filter_map(|element| match element {
+                PatternElement::Placeable {
+                    expression: Expression::Inline(InlineExpression::VariableReference { id }),
+                } => Some(id.name),
+                PatternElement::TextElement { .. } => None,
+                PatternElement::Placeable { expression } => panic!("{id}: {expression:?}"),
+            });
+            let names = names.collect();
+            assert!(found.insert(id.clone(), names).is_none(), "{id} stands twice");
+        };
+        for entry in &parsed.body {
+            let Entry::Message(message) = entry else { continue };
+            put(message.id.name.to_owned(), message.value.as_ref().expect("a text"));
+            for attribute in &message.attributes {
+                put(format!("{}.{}", message.id.name, attribute.id.name), &attribute.value);
+            }
+        }
+        found
+    }
+
+    fn ids(catalogue: &'static str) -> BTreeSet<String> {
+        variables(catalogue).into_keys().collect()
     }
 
     #[test]
-    fn catalogues_parse_and_have_the_same_messages() {
-        for (_, catalogue) in CATALOGUES {
-            assert!(FluentResource::try_new(catalogue.to_owned()).is_ok());
+    fn catalogues_have_the_same_messages_with_the_same_variables() {
+        for (english, chinese) in PAIRS {
+            let (english, chinese) = (variables(english), variables(chinese));
+            assert!(english.len() > 50);
+            for (id, names) in &english {
+                assert_eq!(Some(names), chinese.get(id), "{id}");
+            }
+            assert_eq!(english.len(), chinese.len(), "the Chinese catalogue has messages that the English has not");
         }
-        assert_eq!(ids(CATALOGUES[0].1), ids(CATALOGUES[1].1));
+    }
+
+    #[test]
+    fn every_chinese_text_is_chinese() {
+        // Names, arithmetic and units stay what they are.
+        let same: BTreeSet<&str> = ["bench-micros", "report-fault"].into();
+        for (english, chinese) in PAIRS {
+            let text = |language, id: &String| text(language, id, &[]);
+            for id in ids(english).intersection(&ids(chinese)) {
+                let text = text(Language::Chinese, id);
+                let has_chinese = text.chars().any(|char| ('\u{4e00}'..='\u{9fff}').contains(&char));
+                assert!(has_chinese || same.contains(id.as_str()), "{id} = {text}");
+            }
+        }
     }
 
     #[test]

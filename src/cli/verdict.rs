@@ -1,0 +1,103 @@
+//! An audit's report as people read it.
+
+use std::io::Write;
+
+use super::render::hex;
+use super::{Failure, Lang};
+use crate::audit::{Check, Fault, FaultKind, Report, Verdict};
+use crate::messages::cli as text;
+
+/// Writes a report: the verdict, every fault, what was checked and, as important, what was not.
+pub(super) fn write(out: &mut dyn Write, report: &Report, lang: Lang) -> Result<(), Failure> {
+    let verdict = match report.verdict {
+        Verdict::Verified => text::verdict_verified(lang),
+        Verdict::Broken => text::verdict_broken(lang),
+        Verdict::Incomplete => text::verdict_incomplete(lang),
+    };
+    writeln!(out, "{verdict}")?;
+    for line in lines(report, lang) {
+        writeln!(out, "  {line}")?;
+    }
+    for (title, checks) in
+        [(text::report_checked(lang), &report.checked), (text::report_not_checked(lang), &report.not_checked)]
+    {
+        writeln!(out, "{title}")?;
+        for check in checks {
+            writeln!(out, "  - {}", meaning(*check, lang))?;
+        }
+    }
+    Ok(())
+}
+
+fn lines(report: &Report, lang: Lang) -> Vec<String> {
+    let mut lines = Vec::new();
+    lines.extend(report.origin.as_ref().map(|origin| text::report_ledger(lang, origin)));
+    lines.extend(report.is_development.then(|| text::report_development(lang)));
+    lines.push(text::report_events(lang, report.events));
+    if let Some(head) = report.head {
+        lines.push(text::report_last_sequence(lang, head.sequence));
+        lines.push(text::report_head(lang, hex(&head.hash)));
+    }
+    lines.extend(report.unreadable.as_ref().map(|why| text::report_unreadable(lang, why)));
+    if let Some(sequence) = report.first_bad_sequence {
+        lines.push(text::report_first_bad(lang, sequence));
+        lines.push(text::report_faults(lang, report.fault_count));
+    }
+    lines.extend(report.faults.iter().map(|fault| told(fault, lang)));
+    lines.extend(report.books_stopped_at.map(|sequence| text::report_books_stopped(lang, sequence)));
+    lines
+}
+
+fn told(fault: &Fault, lang: Lang) -> String {
+    text::report_fault(lang, &fault.message, kind(fault.kind, lang), fault.sequence)
+}
+
+fn meaning(check: Check, lang: Lang) -> String {
+    match check {
+        Check::Blocks => text::check_blocks(lang),
+        Check::Sequences => text::check_sequences(lang),
+        Check::Chain => text::check_chain(lang),
+        Check::Events => text::check_events(lang),
+        Check::ClaimedHead => text::check_claimed_head(lang),
+        Check::Numbering => text::check_numbering(lang),
+        Check::Legs => text::check_legs(lang),
+        Check::Balances => text::check_balances(lang),
+        Check::Returns => text::check_returns(lang),
+        Check::Closings => text::check_closings(lang),
+        Check::Duties => text::check_duties(lang),
+        Check::Anchoring => text::check_anchoring(lang),
+        Check::KeyedDigests => text::check_keyed_digests(lang),
+        Check::ApprovalSignatures => text::check_approval_signatures(lang),
+        Check::DecisionRules => text::check_decision_rules(lang),
+    }
+}
+
+/// The stable name, in Chinese with its meaning beside it.
+fn kind(kind: FaultKind, lang: Lang) -> String {
+    match kind {
+        FaultKind::Framing => text::fault_framing(lang),
+        FaultKind::Checksum => text::fault_checksum(lang),
+        FaultKind::Sequence => text::fault_sequence(lang),
+        FaultKind::Chain => text::fault_chain(lang),
+        FaultKind::BlockHead => text::fault_block_head(lang),
+        FaultKind::Genesis => text::fault_genesis(lang),
+        FaultKind::Time => text::fault_time(lang),
+        FaultKind::RequestId => text::fault_request_id(lang),
+        FaultKind::Decode => text::fault_decode(lang),
+        FaultKind::Books => text::fault_books(lang),
+        FaultKind::Head => text::fault_head(lang),
+        FaultKind::Leg => text::fault_leg(lang),
+        FaultKind::Unbalanced => text::fault_unbalanced(lang),
+        FaultKind::NegativeBalance => text::fault_negative_balance(lang),
+        FaultKind::NegativeLot => text::fault_negative_lot(lang),
+        FaultKind::LotTotal => text::fault_lot_total(lang),
+        FaultKind::LotUsed => text::fault_lot_used(lang),
+        FaultKind::FundCash => text::fault_fund_cash(lang),
+        FaultKind::OverReturn => text::fault_over_return(lang),
+        FaultKind::Reversal => text::fault_reversal(lang),
+        FaultKind::ClosedPeriod => text::fault_closed_period(lang),
+        FaultKind::TrialBalance => text::fault_trial_balance(lang),
+        FaultKind::SegregationOfDuties => text::fault_segregation_of_duties(lang),
+        FaultKind::Numbering => text::fault_numbering(lang),
+    }
+}
