@@ -23,7 +23,7 @@ use crate::format::block::{Block, StoredValue};
 use crate::format::codec;
 use crate::format::record::split_entry;
 use crate::grpc::node::Node;
-use crate::grpc::server;
+use crate::grpc::server::{self, Limits};
 use crate::ledger::clock::SystemClock;
 use crate::ledger::directory::{DataDirectory, log_path};
 use crate::log::sled::{SledLog, forge};
@@ -86,7 +86,10 @@ impl<'a> Tour<'a> {
         let (url, served) = runtime.block_on(async {
             let (listener, bound) = server::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
             let stop = async { drop(stopped.await) };
-            Ok::<_, Failure>((format!("http://{bound}"), tokio::spawn(serve_until_stopped(node, listener, stop, lang))))
+            Ok::<_, Failure>((
+                format!("http://{bound}"),
+                tokio::spawn(serve_until_stopped(node, listener, Limits::default(), stop, lang)),
+            ))
         })?;
         let mut globals = globals.clone();
         globals.server = Some(url.clone());

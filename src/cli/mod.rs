@@ -7,7 +7,7 @@ use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 use thiserror::Error;
 
 use crate::messages::Language;
@@ -15,14 +15,20 @@ use crate::messages::cli as text;
 
 pub mod balance;
 pub mod bench;
+pub mod completions;
+pub mod config;
 pub mod connect;
 pub mod demo;
 pub mod evidence;
 pub mod export;
+mod help;
 pub mod import;
 pub mod init;
+pub mod post;
+mod posting;
 pub mod render;
 pub mod serve;
+pub mod settings;
 pub mod trace;
 mod verdict;
 pub mod verify;
@@ -48,6 +54,8 @@ pub enum Command {
     Serve(serve::ServeArgs),
     /// Post a file of real payments or budgets, resumable, with a report of every refused row.
     Import(import::ImportArgs),
+    /// Post a file of commands, one a line, in protobuf's JSON.
+    Post(post::PostArgs),
     /// Show the balance of an account, or the trial balance.
     Balance(balance::BalanceArgs),
     /// Verify a ledger independently: a stopped ledger's directory, a bundle, or a running server.
@@ -60,6 +68,12 @@ pub enum Command {
     Bench(bench::BenchArgs),
     /// Follow money forwards from a lot, or backwards from a payment or a payee.
     Trace(trace::TraceArgs),
+    /// Check or show the settings of the service.
+    Config(config::ConfigArgs),
+    /// Write a completion script for a shell.
+    Completions(completions::CompletionsArgs),
+    /// Write manual pages.
+    Man(completions::ManArgs),
 }
 
 impl Command {
@@ -74,6 +88,10 @@ impl Command {
             Self::Demo(args) => demo::run(globals, args, out),
             Self::Bench(args) => bench::run(globals, args, out),
             Self::Trace(args) => trace::run(globals, args, out),
+            Self::Post(args) => post::run(globals, args, out),
+            Self::Config(args) => config::run(globals, args, out),
+            Self::Completions(args) => completions::run(globals, args, out),
+            Self::Man(args) => completions::man(globals, args, out),
         }
     }
 }
@@ -236,7 +254,10 @@ impl From<io::Error> for Failure {
 
 /// Parses the arguments, runs the command and gives the exit code.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(args) {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let mut definition = help::command(help::asked_for(&args));
+    let parsed = definition.try_get_matches_from_mut(args).and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are answers (0); clap prints them to standard output, errors to standard error.
@@ -250,7 +271,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let mut out = BufWriter::new(io::stdout().lock());
     let done = match &cli.command {
         Some(command) => command.run(&cli.globals, &mut out),
-        None => write!(out, "{}", Cli::command().render_help()).map_err(Failure::from),
+        None => write!(out, "{}", definition.render_help()).map_err(Failure::from),
     };
     // What a command wrote before it failed is part of its answer.
     let flushed = out.flush().map_err(Failure::from);
@@ -268,6 +289,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
 
     #[test]

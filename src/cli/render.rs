@@ -99,9 +99,14 @@ pub fn table(header: &[impl AsRef<str>], rows: &[Vec<String>], right_aligned: &[
 
 /// Writes a CSV with a header.
 pub fn csv(out: &mut dyn Write, header: &[&str], rows: &[Vec<String>]) -> Result<(), Failure> {
+    csv_rows(out, &[header.iter().map(|name| (*name).to_owned()).collect()])?;
+    csv_rows(out, rows)
+}
+
+/// Writes more rows of a CSV.
+pub fn csv_rows(out: &mut dyn Write, rows: &[Vec<String>]) -> Result<(), Failure> {
     let mut writer = csv::Writer::from_writer(out);
-    let written = writer.write_record(header).and_then(|()| rows.iter().try_for_each(|row| writer.write_record(row)));
-    match written.map_err(csv::Error::into_kind) {
+    match rows.iter().try_for_each(|row| writer.write_record(row)).map_err(csv::Error::into_kind) {
         Ok(()) => writer.flush().map_err(Failure::from),
         Err(csv::ErrorKind::Io(error)) => Err(Failure::from(error)),
         Err(other) => Err(Failure::OutputFailed(format!("{other:?}"))),

@@ -3,13 +3,13 @@
 use std::future::Future;
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use clap::Args;
 use tokio::runtime::Runtime;
-use tracing_subscriber::EnvFilter;
 
+use super::settings::{self, LogFormat, LogSettings, Settings, SettingsArgs};
 use super::{Failure, Globals, Lang};
 use crate::grpc::node::Node;
 use crate::grpc::server::{self, Limits};
@@ -25,39 +25,37 @@ const DEVELOPMENT_ORIGIN: &str = "development.invalid/funds";
 /// Arguments of `serve`.
 #[derive(Args, Debug)]
 pub struct ServeArgs {
-    /// Directory of the ledger.
-    #[arg(long, value_name = "DIR", env = "FUNDLEDGER_DATA")]
-    pub data: PathBuf,
-    /// Address to listen on; port 0 picks a free one.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7070")]
-    pub listen: SocketAddr,
-    /// Serve plain text on loopback; create a ledger marked DEVELOPMENT for ever where the directory is empty.
-    #[arg(long)]
-    pub insecure_dev: bool,
-    /// Logs as JSON lines instead of text.
-    #[arg(long)]
-    pub json_logs: bool,
+    /// What can be set in a file as well.
+    #[command(flatten)]
+    pub settings: SettingsArgs,
 }
 
 /// Runs the service until it is told to stop (SIGINT or SIGTERM), or until the ledger can post no more.
 pub fn run(globals: &Globals, args: &ServeArgs, out: &mut dyn Write) -> Result<(), Failure> {
-    start_logs(args.json_logs);
-    if !args.insecure_dev {
-        return Err(Failure::Usage(text::serve_needs_consent(globals.lang)));
+    let settings = settings::load(&args.settings, globals.lang)?.settings;
+    let data = admit(&settings, globals.lang)?;
+    start_logs(&settings.log);
+    if is_empty(data).map_err(|fault| Failure::Unavailable(fault.to_string()))? {
+        drop(DataDirectory::create(data, DEVELOPMENT_ORIGIN, true, &SystemClock)?);
     }
-    if !args.listen.ip().is_loopback() {
-        return Err(Failure::Usage(text::serve_needs_loopback(globals.lang, args.listen)));
-    }
-    if is_empty(&args.data).map_err(|fault| Failure::Unavailable(fault.to_string()))? {
-        drop(DataDirectory::create(&args.data, DEVELOPMENT_ORIGIN, true, &SystemClock)?);
-    }
-    let node = Node::open(&args.data, Box::new(SystemClock))?;
+    let node = Node::open(data, Box::new(SystemClock))?;
     let runtime = Runtime::new().map_err(|error| Failure::Unavailable(text::runtime_failed(globals.lang, error)))?;
     runtime.block_on(async {
-        let (listener, bound) = server::listen(args.listen).await?;
+        let (listener, bound) = server::listen(settings.listen).await?;
         announce(globals, &node, bound, out)?;
-        serve_until_stopped(node, listener, stop_signal(globals.lang)?, globals.lang).await
+        serve_until_stopped(node, listener, settings.limits.into(), stop_signal(globals.lang)?, globals.lang).await
     })
+}
+
+/// The directory to serve, if this version may serve it as the settings say.
+pub(super) fn admit(settings: &Settings, lang: Lang) -> Result<&Path, Failure> {
+    if !settings.insecure_dev {
+        return Err(Failure::Usage(text::serve_needs_consent(lang)));
+    }
+    if !settings.listen.ip().is_loopback() {
+        return Err(Failure::Usage(text::serve_needs_loopback(lang, settings.listen)));
+    }
+    settings.data.as_deref().ok_or_else(|| Failure::Usage(text::serve_needs_data(lang)))
 }
 
 fn announce(globals: &Globals, node: &Node, bound: SocketAddr, out: &mut dyn Write) -> Result<(), Failure> {
@@ -87,6 +85,7 @@ fn announce(globals: &Globals, node: &Node, bound: SocketAddr, out: &mut dyn Wri
 pub(super) async fn serve_until_stopped(
     node: Node,
     listener: tokio::net::TcpListener,
+    limits: Limits,
     stop: impl Future<Output = ()> + Send + 'static,
     lang: Lang,
 ) -> Result<(), Failure> {
@@ -98,7 +97,7 @@ pub(super) async fn serve_until_stopped(
         }
     };
     let node = Arc::new(node);
-    server::serve(Arc::clone(&node), listener, Limits::default(), stop).await?;
+    server::serve(Arc::clone(&node), listener, limits, stop).await?;
     let failed = node.ledger().failed().map(str::to_owned);
     let closed = tokio::task::spawn_blocking(move || node.close()).await;
     closed.map_err(|error| Failure::Unavailable(text::server_failed(lang, error)))??;
@@ -121,11 +120,13 @@ fn stop_signal(lang: Lang) -> Result<impl Future<Output = ()> + Send + 'static, 
     })
 }
 
-fn start_logs(as_json: bool) {
-    let filter = EnvFilter::try_from_env("FUNDLEDGER_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+fn start_logs(settings: &LogSettings) {
+    let logs = tracing_subscriber::fmt().with_env_filter(settings.filter.filter()).with_writer(std::io::stderr);
     // A second call in one process keeps the first one's settings.
-    let _ = if as_json { logs.json().try_init() } else { logs.try_init() };
+    let _ = match settings.format {
+        LogFormat::Json => logs.json().try_init(),
+        LogFormat::Text => logs.try_init(),
+    };
 }
 
 impl From<OpenError> for Failure {

@@ -58,10 +58,22 @@ serve-development = a DEVELOPMENT ledger: it can never become a real one
 serve-read-only = POSTING IS REFUSED: { $cause }
 serve-head = head { $sequence } { $hash }
 serve-listening = listening on http://{ $address }
+serve-needs-data = no directory of a ledger: pass --data, or set `data`
 serve-needs-consent = this version serves plain text only: pass --insecure-dev to accept that, on loopback
 serve-needs-loopback = { $address } is not a loopback address: plain text stays on this machine
 serve-stopped = the ledger stopped: { $cause }
 serve-signals-failed = listening for signals: { $cause }
+
+## config
+
+config-is-right = the settings are right
+config-is-wrong = the settings are wrong:
+config-unknown-key = { $origin }: there is no key `{ $key }`
+config-wrong-value = { $origin }: `{ $key }`: { $cause }
+config-default = default
+config-key = key
+config-value = value
+config-source = source
 
 ## export
 
@@ -183,6 +195,20 @@ bench-probe = flush probe p50 before { $before } µs, after { $after } µs
 bench-features = on: { $features }; not in this version: { $missing }
 bench-head-differs = the head is at { $found }, but { $expected } events were acknowledged: somebody else posted, or events are missing
 bench-views-behind = the views lagged { $lag } behind at the end, more than { $allowed }
+
+## post
+
+post-streams = standard input is posted in batches as it comes: a bad line ends it, after what stood before it was posted
+post-nothing-posted = { $file } was not posted, because not every line of it is a command:
+post-bad-line = line { $line }: { $cause }
+post-stopped = line { $line }: { $cause }; the lines before it were posted, none after it
+post-refused = { $count } commands were refused
+post-summary = accepted { $accepted }, accepted before { $replayed }, refused { $refused }; last sequence { $last_sequence }
+post-line = line
+post-key = key
+post-sequence = sequence
+post-outcome = entry hash, or why refused
+post-replayed = accepted before
 
 ## import
 

@@ -57,10 +57,22 @@ serve-development = 开发用账本：永远不能转为正式账本
 serve-read-only = 已停止记账：{ $cause }
 serve-head = 最新序号 { $sequence } { $hash }
 serve-listening = 监听地址 http://{ $address }
+serve-needs-data = 未指定账本目录：请用 --data 或配置项 `data`
 serve-needs-consent = 本版本只提供明文服务：如可接受（仅限本机回环地址）请加 --insecure-dev
 serve-needs-loopback = { $address } 不是回环地址：明文只限本机
 serve-stopped = 账本已停止：{ $cause }
 serve-signals-failed = 无法监听信号：{ $cause }
+
+## config
+
+config-is-right = 配置无误
+config-is-wrong = 配置有误：
+config-unknown-key = { $origin }：没有配置项 `{ $key }`
+config-wrong-value = { $origin }：配置项 `{ $key }`：{ $cause }
+config-default = 默认值
+config-key = 配置项
+config-value = 值
+config-source = 来源
 
 ## export
 
@@ -182,6 +194,20 @@ bench-probe = 刷盘探测 p50：之前 { $before } µs，之后 { $after } µs
 bench-features = 已启用：{ $features }；本版本未含：{ $missing }
 bench-head-differs = 最新序号为 { $found }，但已确认至 { $expected }：另有他人记账，或有事件缺失
 bench-views-behind = 结束时视图滞后 { $lag }，超过 { $allowed }
+
+## post
+
+post-streams = 标准输入将边读边分批入账：遇到错误行即停止，其前各行已入账
+post-nothing-posted = { $file } 未入账：有的行不是指令：
+post-bad-line = 第 { $line } 行：{ $cause }
+post-stopped = 第 { $line } 行：{ $cause }；其前各行已入账，其后各行未入账
+post-refused = { $count } 条指令被拒绝
+post-summary = 已受理 { $accepted }，此前已受理 { $replayed }，被拒绝 { $refused }；最后序号 { $last_sequence }
+post-line = 行
+post-key = 幂等键
+post-sequence = 序号
+post-outcome = 条目哈希或拒绝原因
+post-replayed = 此前已受理
 
 ## import
 

@@ -72,8 +72,12 @@ fn weight_per_mille(text: &str) -> Option<u32> {
 
 static ENGLISH: LazyLock<FluentBundle<FluentResource>> =
     LazyLock::new(|| bundle(Language::English, &[include_str!("en.ftl"), include_str!("cli.en.ftl")]));
-static CHINESE: LazyLock<FluentBundle<FluentResource>> =
-    LazyLock::new(|| bundle(Language::Chinese, &[include_str!("zh-CN.ftl"), include_str!("cli.zh-CN.ftl")]));
+static CHINESE: LazyLock<FluentBundle<FluentResource>> = LazyLock::new(|| {
+    bundle(
+        Language::Chinese,
+        &[include_str!("zh-CN.ftl"), include_str!("cli.zh-CN.ftl"), include_str!("help.zh-CN.ftl")],
+    )
+});
 
 fn bundle(language: Language, catalogues: &[&str]) -> FluentBundle<FluentResource> {
     let identifier: LanguageIdentifier = language.tag().parse().unwrap_or_default();
@@ -135,6 +139,12 @@ fn label(language: Language, name: &str) -> String {
     if found == id { name.to_owned() } else { found }
 }
 
+/// Every id of the Chinese help, attributes as `id.attribute`.
+#[cfg(test)]
+pub(crate) fn ids_of_help() -> std::collections::BTreeSet<String> {
+    tests::ids(include_str!("help.zh-CN.ftl"))
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
@@ -178,7 +188,7 @@ mod tests {
         found
     }
 
-    fn ids(catalogue: &'static str) -> BTreeSet<String> {
+    pub(super) fn ids(catalogue: &'static str) -> BTreeSet<String> {
         variables(catalogue).into_keys().collect()
     }
 

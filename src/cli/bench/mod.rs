@@ -26,7 +26,7 @@ use super::connect::Connection;
 use super::serve::serve_until_stopped;
 use super::{Failure, Format, Globals, Lang};
 use crate::grpc::node::Node;
-use crate::grpc::server;
+use crate::grpc::server::{self, Limits};
 use crate::ledger::clock::SystemClock;
 use crate::ledger::directory::DataDirectory;
 use crate::messages::cli as text;
@@ -124,6 +124,7 @@ impl Temporary {
         let served = tokio::spawn(serve_until_stopped(
             node,
             listener,
+            Limits::default(),
             async {
                 // Dropping the sender stops the server as well.
                 drop(stopped.await);

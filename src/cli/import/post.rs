@@ -5,7 +5,7 @@
 //! be corrected in the mapping and sent again.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use indicatif::ProgressBar;
 use jiff::civil::Date;
@@ -17,6 +17,7 @@ use super::plan::{Allocation, Payment, Plan, Return, Step};
 use super::report::Posted;
 use super::rows::{Fault, RefusedRow};
 use crate::cli::connect::{Connection, Explanation};
+use crate::cli::posting::{self, Mode};
 use crate::cli::render::hex;
 use crate::cli::{Failure, Lang};
 use crate::messages::cli as text;
@@ -27,8 +28,6 @@ use crate::pb::v1::{self, AccountKind, Command, PostResult, Receipt};
 
 const CLEARED_AT_ONCE_MAX: usize = 512;
 const CONTENT_DIGITS: usize = 12;
-const RETRY_FIRST: Duration = Duration::from_millis(100);
-const RETRY_LONGEST: Duration = Duration::from_secs(5);
 /// What the policy of an imported fund says; its SHA-256 stands in the ledger.
 const POLICY_TEXT: &str = "fundledger import: the plan is optional, one checker from 0";
 const MESSAGES_SHOWN_MAX: usize = 5;
@@ -358,72 +357,30 @@ impl Poster<'_> {
                 Ok(receipt)
             }
             Some(Outcome::Error(status)) => Err(Explanation::of_result(&status, self.connection.lang())),
-            None => Err(unreadable(text::answer_has_no_outcome(self.connection.lang()))),
+            None => Err(posting::unreadable(text::answer_has_no_outcome(self.connection.lang()))),
         }
     }
 
-    /// Sends one request until it is answered or patience ends. Sending again under the same keys posts nothing twice.
     async fn send(&self, commands: &[Command]) -> Result<Vec<PostResult>, Failure> {
-        let sent = self
-            .patiently(async || {
-                let request = v1::PostRequest { commands: commands.to_vec(), validate_only: false };
-                let answer = self.connection.ledger().post(self.connection.request(request)).await;
-                let results = answer.map_err(|status| self.connection.explain(&status))?.into_inner().results;
-                if results.len() != commands.len() {
-                    return Err(unreadable(text::answer_has_other_length(self.connection.lang())));
-                }
-                // A world that fails is not a rule that refuses: such a result ends the request, not the row.
-                let failed = results.iter().find_map(|result| match &result.outcome {
-                    Some(Outcome::Error(status)) => {
-                        Some(Explanation::of_result(status, self.connection.lang())).filter(is_no_refusal)
-                    }
-                    Some(Outcome::Receipt(_)) | None => None,
-                });
-                failed.map_or(Ok(results), Err)
-            })
-            .await;
-        sent.map_err(|explanation| {
-            if is_no_refusal(&explanation) {
-                let hint = text::run_again(self.connection.lang());
-                return Failure::Unavailable(format!("{explanation}\n{hint}"));
-            }
-            explanation.failure()
-        })
+        posting::post(self.connection, commands, Mode::Commit, self.patience).await
     }
 
     /// The balance of an account, or of a lot in it; none where the ledger does not know it.
     async fn balance(&self, account_id: &str, lot_id: &str) -> Result<Option<v1::Balance>, Failure> {
-        let asked = self
-            .patiently(async || {
-                let request = v1::GetBalanceRequest {
-                    account_id: account_id.to_owned(),
-                    lot_id: lot_id.to_owned(),
-                    min_sequence: (self.posted.last_sequence > 0).then_some(self.posted.last_sequence),
-                };
-                let answer = self.connection.query().get_balance(self.connection.request(request)).await;
-                answer.map_err(|status| self.connection.explain(&status))
-            })
-            .await;
+        let asked = posting::patiently(self.patience, async || {
+            let request = v1::GetBalanceRequest {
+                account_id: account_id.to_owned(),
+                lot_id: lot_id.to_owned(),
+                min_sequence: (self.posted.last_sequence > 0).then_some(self.posted.last_sequence),
+            };
+            let answer = self.connection.query().get_balance(self.connection.request(request)).await;
+            answer.map_err(|status| self.connection.explain(&status))
+        })
+        .await;
         match asked {
             Ok(answer) => Ok(answer.into_inner().balance),
             Err(explanation) if explanation.code == Code::NotFound => Ok(None),
             Err(explanation) => Err(explanation.failure()),
-        }
-    }
-
-    /// Calls again, after the delay the server asks for or a growing one, and jitter, while that can help.
-    async fn patiently<T>(&self, call: impl AsyncFn() -> Result<T, Explanation>) -> Result<T, Explanation> {
-        let started = Instant::now();
-        let mut growing = RETRY_FIRST;
-        loop {
-            match call().await {
-                Err(explanation) if explanation.is_transient() && started.elapsed() < self.patience => {
-                    let delay = explanation.retry_delay.unwrap_or(growing).min(RETRY_LONGEST);
-                    growing = growing.saturating_mul(2).min(RETRY_LONGEST);
-                    tokio::time::sleep(delay.saturating_add(jitter(delay))).await;
-                }
-                done => return done,
-            }
         }
     }
 
@@ -602,34 +559,6 @@ fn wire_date(date: Date) -> pb::Date {
 
 fn sha256(bytes: &[u8]) -> bytes::Bytes {
     Sha256::digest(bytes).to_vec().into()
-}
-
-fn is_no_refusal(explanation: &Explanation) -> bool {
-    matches!(explanation.failure(), Failure::Unavailable(_))
-}
-
-/// An answer that cannot be right.
-fn unreadable(message: String) -> Explanation {
-    Explanation {
-        code: Code::Internal,
-        reason: String::new(),
-        message,
-        violations: Vec::new(),
-        retry_delay: None,
-        replayed: false,
-        on_the_way: false,
-    }
-}
-
-/// Up to half the delay, so that clients that failed together do not come back together.
-fn jitter(delay: Duration) -> Duration {
-    let random = getrandom::u32().unwrap_or(0);
-    delay
-        .checked_div(2)
-        .and_then(|half| half.checked_mul(random))
-        .unwrap_or_default()
-        .checked_div(u32::MAX)
-        .unwrap_or_default()
 }
 
 #[cfg(test)]
