@@ -23,6 +23,8 @@ fn wire_types(output: &Path) -> Result<(), Box<dyn Error>> {
         "proto/fundledger/v1/ledger.proto",
         "proto/fundledger/v1/query.proto",
         "proto/fundledger/v1/audit.proto",
+        // What errors carry: reflection shows it, so that generic clients can read it.
+        "proto/google/rpc/error_details.proto",
     ];
     println!("cargo:rerun-if-changed=proto");
     let descriptors = protox::compile(files, ["proto"])?;
@@ -31,7 +33,7 @@ fn wire_types(output: &Path) -> Result<(), Box<dyn Error>> {
         .bytes(".fundledger")
         // A request holds up to 8,192 commands side by side: unboxed, each would take the room of the largest.
         .boxed(".fundledger.v1.Command.payload")
-        .extern_path(".google.rpc.Status", "::tonic_types::pb::Status")
+        .extern_path(".google.rpc", "::tonic_types::pb")
         .compile_fds(descriptors)?;
     Ok(())
 }
