@@ -58,3 +58,16 @@ fn help_speaks_chinese() {
     let english = String::from_utf8(run(&["post", "--help"]).stdout).unwrap();
     assert!(english.contains("Usage: fundledger post"), "{english}");
 }
+
+#[test]
+fn failures_speak_chinese() {
+    for (arguments, code, expected) in [
+        (&["balance", "A"][..], 3, "无法连接 http://127.0.0.1:1"),
+        (&["balance", "A", "--format", "dot"], 2, "本命令不支持 --format dot"),
+        (&["serve", "--data", "x"], 2, "本版本只提供明文服务"),
+    ] {
+        let output = run(&[&["--server", "http://127.0.0.1:1", "--lang", "zh"], arguments].concat());
+        assert_eq!(output.status.code(), Some(code));
+        assert!(server::errors(&output).contains(expected), "{}", server::errors(&output));
+    }
+}

@@ -1,5 +1,6 @@
 //! What an audit found: the verdict, every fault up to a bound, and, as important, what was not looked at.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -86,7 +87,30 @@ pub struct Fault {
     /// What kind.
     pub kind: FaultKind,
     /// The facts.
-    pub message: String,
+    pub message: Fact,
+}
+
+/// What is the case, as data: a sentence with a gap `{}` for each value. Its display is the English sentence; others put it
+/// into other languages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fact {
+    /// The sentence, with its gaps.
+    pub sentence: &'static str,
+    /// What stands in the gaps, in their order.
+    pub values: Vec<String>,
+}
+
+impl fmt::Display for Fact {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut values = self.values.iter();
+        for (at, part) in self.sentence.split("{}").enumerate() {
+            if at > 0 {
+                formatter.write_str(values.next().map_or("?", String::as_str))?;
+            }
+            formatter.write_str(part)?;
+        }
+        Ok(())
+    }
 }
 
 /// Faults as they are found: the first ones in full, the rest by count.
@@ -99,8 +123,8 @@ pub(super) struct Findings {
 
 impl Findings {
     /// Adds a fault. The message is only made where it is kept.
-    pub(super) fn add(&mut self, sequence: i64, kind: FaultKind, message: impl Into<String>) {
-        self.push(Fault { sequence, kind, message: message.into() });
+    pub(super) fn add(&mut self, sequence: i64, kind: FaultKind, message: Fact) {
+        self.push(Fault { sequence, kind, message });
     }
 
     pub(super) fn push(&mut self, fault: Fault) {
@@ -343,7 +367,7 @@ impl Report {
 }
 
 fn fault_json(fault: &Fault) -> Value {
-    json!({ "sequence": fault.sequence, "kind": fault.kind.as_str(), "message": fault.message })
+    json!({ "sequence": fault.sequence, "kind": fault.kind.as_str(), "message": fault.message.to_string() })
 }
 
 /// Lower-case hexadecimal.

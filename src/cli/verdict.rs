@@ -5,6 +5,7 @@ use std::io::Write;
 use super::render::hex;
 use super::{Failure, Lang};
 use crate::audit::{Check, Fault, FaultKind, Report, Verdict};
+use crate::messages;
 use crate::messages::cli as text;
 
 /// Writes a report: the verdict, every fault, what was checked and, as important, what was not.
@@ -49,7 +50,12 @@ fn lines(report: &Report, lang: Lang) -> Vec<String> {
 }
 
 fn told(fault: &Fault, lang: Lang) -> String {
-    text::report_fault(lang, &fault.message, kind(fault.kind, lang), fault.sequence)
+    let english = || fault.message.to_string();
+    let facts = match lang {
+        Lang::En => english(),
+        Lang::Zh => messages::found_in_chinese(fault.message.sentence, &fault.message.values).unwrap_or_else(english),
+    };
+    text::report_fault(lang, facts, kind(fault.kind, lang), fault.sequence)
 }
 
 fn meaning(check: Check, lang: Lang) -> String {
@@ -99,5 +105,53 @@ fn kind(kind: FaultKind, lang: Lang) -> String {
         FaultKind::TrialBalance => text::fault_trial_balance(lang),
         FaultKind::SegregationOfDuties => text::fault_segregation_of_duties(lang),
         FaultKind::Numbering => text::fault_numbering(lang),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::audit::Fact;
+
+    fn report() -> Report {
+        let message =
+            Fact { sentence: "account {} holds {} of lot {}", values: ["7", "-5", "3"].map(str::to_owned).into() };
+        Report {
+            verdict: Verdict::Broken,
+            events: 10,
+            head: None,
+            origin: Some("o".to_owned()),
+            is_development: true,
+            is_deep: true,
+            first_bad_sequence: Some(4),
+            faults: vec![Fault { sequence: 4, kind: FaultKind::NegativeLot, message }],
+            fault_count: 1,
+            checked: vec![Check::Chain],
+            not_checked: vec![Check::Anchoring],
+            books_stopped_at: Some(9),
+            unreadable: Some("x".to_owned()),
+            elapsed: Duration::ZERO,
+        }
+    }
+
+    fn text(lang: Lang) -> String {
+        let mut out = Vec::new();
+        write(&mut out, &report(), lang).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_report_is_in_one_language() {
+        let english = text(Lang::En);
+        assert!(english.starts_with("BROKEN\n  ledger: o\n"), "{english}");
+        assert!(english.contains("\n  #4 [negative_lot]: account 7 holds -5 of lot 3\n"), "{english}");
+        let chinese = text(Lang::Zh);
+        assert!(chinese.contains("\n  #4 [negative_lot 批次余额为负]：账户 7 持有批次 3 的 -5\n"), "{chinese}");
+        for line in chinese.lines() {
+            assert!(line.chars().any(|char| ('\u{4e00}'..='\u{9fff}').contains(&char)), "{line}");
+        }
+        assert_eq!(english.lines().count(), chinese.lines().count());
     }
 }

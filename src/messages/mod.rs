@@ -75,7 +75,12 @@ static ENGLISH: LazyLock<FluentBundle<FluentResource>> =
 static CHINESE: LazyLock<FluentBundle<FluentResource>> = LazyLock::new(|| {
     bundle(
         Language::Chinese,
-        &[include_str!("zh-CN.ftl"), include_str!("cli.zh-CN.ftl"), include_str!("help.zh-CN.ftl")],
+        &[
+            include_str!("zh-CN.ftl"),
+            include_str!("cli.zh-CN.ftl"),
+            include_str!("help.zh-CN.ftl"),
+            include_str!("faults.zh-CN.ftl"),
+        ],
     )
 });
 
@@ -125,6 +130,27 @@ pub fn refusal<'a>(language: Language, reason: Reason, facts: impl Iterator<Item
     }
     sentence.push_str(end);
     sentence
+}
+
+/// What an auditor found, in Chinese: by the English sentence with its gaps `{}`, and what stands in them. `None` where the
+/// catalogue does not have the sentence.
+pub(crate) fn found_in_chinese(sentence: &str, values: &[String]) -> Option<String> {
+    let known = |id: String, arguments: &[(&str, &str)]| {
+        let told = text(Language::Chinese, &id, arguments);
+        (told != id).then_some(told)
+    };
+    let values: Vec<String> = values
+        .iter()
+        .map(|value| known(format!("value-{}", slug(value)), &[]).unwrap_or_else(|| value.clone()))
+        .collect();
+    let arguments: Vec<(&str, &str)> = ["a", "b", "c"].into_iter().zip(values.iter().map(String::as_str)).collect();
+    known(format!("found-{}", slug(sentence)), &arguments)
+}
+
+/// The words of a sentence, without its gaps, joined by hyphens.
+fn slug(sentence: &str) -> String {
+    let words = sentence.split(|char: char| !char.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    words.map(str::to_ascii_lowercase).collect::<Vec<_>>().join("-")
 }
 
 /// What to do about it.
@@ -227,6 +253,38 @@ mod tests {
                 assert_ne!(remedy(language, *reason), id, "{id}.remedy in {language:?}");
             }
         }
+    }
+
+    #[test]
+    fn every_sentence_of_the_audit_is_in_the_chinese_catalogue_and_no_other_is() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/audit");
+        let folders = [root.clone(), root.join("books")];
+        let files = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap()).map(|file| file.unwrap().path());
+        let mut expected: BTreeMap<String, usize> = BTreeMap::new();
+        for file in files.filter(|file| file.extension().is_some_and(|suffix| suffix == "rs")) {
+            let source = fs::read_to_string(file).unwrap();
+            for call in source.split("fact!(").skip(1) {
+                let Some(sentence) = call.trim_start().strip_prefix('"') else { continue };
+                let sentence = sentence.split('"').next().unwrap();
+                expected.insert(format!("found-{}", slug(sentence)), sentence.matches("{}").count());
+            }
+        }
+        assert!(expected.len() > 90, "the audit was not read");
+        let mut found = variables(include_str!("faults.zh-CN.ftl"));
+        found.retain(|id, _| id.starts_with("found-"));
+        for (id, gaps) in &expected {
+            let names = found.remove(id).unwrap_or_else(|| panic!("{id} is not in faults.zh-CN.ftl"));
+            assert_eq!(names, ["a", "b", "c"].into_iter().take(*gaps).collect(), "{id}");
+        }
+        assert!(found.is_empty(), "nothing says {found:?}");
+    }
+
+    #[test]
+    fn findings_are_told_in_chinese() {
+        let values = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect::<Vec<_>>();
+        let told = found_in_chinese("debits and credits of the {} book differ by {}", &values(&["cash", "-5"]));
+        assert_eq!(told.as_deref(), Some("现金账借贷相差 -5"));
+        assert_eq!(found_in_chinese("no such sentence", &[]), None);
     }
 
     #[test]
