@@ -22,17 +22,23 @@ use fundledger::log::Log;
 use fundledger::log::sled::{SledLog, forge};
 use serde_json::Value;
 use server::{Served, payment, run, set_up};
+use tokio::sync::{Mutex, MutexGuard};
 
 const PAYMENTS: usize = 200;
 const TARGET: i64 = 120;
 
-/// A stopped ledger with a set-up and payments.
-async fn stopped() -> Served {
+/// These tests open stores in this process and start others: a process that is being started holds copies of the open files,
+/// and with them a store's lock, for a moment. One test at a time has no such neighbour.
+static ALONE: Mutex<()> = Mutex::const_new(());
+
+/// A stopped ledger with a set-up and payments, to be held with its guard.
+async fn stopped() -> (Served, MutexGuard<'static, ()>) {
+    let alone = ALONE.lock().await;
     let mut served = Served::new();
     served.accept(set_up()).await;
     served.accept((0..PAYMENTS).map(|number| payment(&format!("p-{number}"))).collect()).await;
     served.stop();
-    served
+    (served, alone)
 }
 
 fn blocks(data: &Path) -> Vec<Block> {
@@ -106,7 +112,7 @@ fn overwrite(data: &Path, values: Vec<StoredValue>) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_sound_ledger_verifies() {
-    let served = stopped().await;
+    let (served, _alone) = stopped().await;
     let (code, report) = verified(&served, &["--deep"]);
     assert_eq!((code, &report["verdict"], report["fault_count"].as_i64()), (0, &Value::from("verified"), Some(0)));
     assert_eq!(report["last_sequence"].as_i64(), i64::try_from(set_up().len() + PAYMENTS).ok());
@@ -116,7 +122,7 @@ async fn a_sound_ledger_verifies() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn an_edit_with_the_checksum_made_good_is_found_at_its_sequence() {
-    let served = stopped().await;
+    let (served, _alone) = stopped().await;
     let (block, entry) = target_block(&served.data());
     let at = offset_of(&block, entry, b"goods");
     let mut forged = block.clone();
@@ -129,7 +135,7 @@ async fn an_edit_with_the_checksum_made_good_is_found_at_its_sequence() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn an_edit_without_mending_breaks_the_checksum() {
-    let served = stopped().await;
+    let (served, _alone) = stopped().await;
     let (block, entry) = target_block(&served.data());
     let at = offset_of(&block, entry, b"goods");
     let mut value = block.to_values().next().unwrap();
@@ -143,7 +149,7 @@ async fn an_edit_without_mending_breaks_the_checksum() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_forged_block_head_is_found() {
-    let served = stopped().await;
+    let (served, _alone) = stopped().await;
     let (block, _) = target_block(&served.data());
     let mut forged = block.clone();
     forged.head.hash.0[0] ^= 1;
@@ -156,7 +162,7 @@ async fn a_forged_block_head_is_found() {
 /// Rewrites everything from the target on, links and heads included: the chain is whole, and only the books can tell.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_rechained_log_with_wrong_sums_is_found_by_the_books() {
-    let served = stopped().await;
+    let (served, _alone) = stopped().await;
     let blocks = blocks(&served.data());
     let first = blocks.iter().position(|block| block.head.sequence >= TARGET).unwrap();
     let mut head = Head { sequence: blocks[first].first_sequence - 1, hash: blocks[first].previous };
@@ -185,7 +191,7 @@ async fn a_rechained_log_with_wrong_sums_is_found_by_the_books() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_forged_ledger_does_not_start_to_post_in_silence() {
-    let mut served = stopped().await;
+    let (mut served, _alone) = stopped().await;
     let (block, entry) = target_block(&served.data());
     let at = offset_of(&block, entry, b"goods");
     let mut value = block.to_values().next().unwrap();

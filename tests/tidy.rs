@@ -1,6 +1,6 @@
 //! The house's rules that a compiler does not hold: which room may import which, who may name what, how large a room is.
 
-#![allow(clippy::unwrap_used, reason = "a test may fail")]
+#![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "a test may fail")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -143,5 +143,47 @@ fn rooms_stay_small() {
     for (path, text) in sources() {
         let lines = code(&text).count();
         assert!(lines <= LINES_MAX, "{} has {lines} lines of code: does it do one thing?", path.display());
+    }
+}
+
+/// The end of a call's arguments that start at the beginning of a text.
+fn arguments(text: &str) -> &str {
+    let mut depth = 1;
+    let end = text.char_indices().find(|(_, char)| {
+        depth = match char {
+            '(' => depth + 1,
+            ')' => depth - 1,
+            _ => depth,
+        };
+        depth == 0
+    });
+    &text[..end.map_or(text.len(), |(at, _)| at)]
+}
+
+/// The words of the string literals of a piece of code, without what stands in braces.
+fn words(code: &str) -> impl Iterator<Item = String> {
+    code.split('"').skip(1).step_by(2).flat_map(|literal| {
+        let shown: String = literal.split('{').map(|part| part.rsplit('}').next().unwrap()).collect();
+        shown.split(|c: char| !c.is_alphabetic()).filter(|word| word.len() > 2).map(str::to_owned).collect::<Vec<_>>()
+    })
+}
+
+#[test]
+fn texts_of_the_command_line_stand_in_the_catalogues() {
+    // The mapping's errors come from inside serde, which knows no language.
+    for (path, text) in sources().into_iter().filter(|(path, _)| room(path) == "cli") {
+        if path.components().any(|part| part.as_os_str() == "tests.rs") {
+            continue;
+        }
+        let shown = path.display();
+        let code: String = code(&text).flat_map(|line| [line, "\n"]).collect();
+        let chinese = code.lines().find(|line| line.chars().any(|char| ('\u{4e00}'..='\u{9fff}').contains(&char)));
+        assert!(chinese.is_none(), "{shown}: Chinese belongs in cli.zh-CN.ftl: {chinese:?}");
+        for failure in ["Failure::Refused(", "Failure::Usage(", "Failure::Unavailable("] {
+            for call in code.split(failure).skip(1) {
+                let found = words(arguments(call)).next();
+                assert!(found.is_none(), "{shown}: {failure}… belongs in the catalogues: {found:?}");
+            }
+        }
     }
 }

@@ -7,7 +7,7 @@ use prost::bytes::{Bytes, BytesMut};
 
 use super::books::Record;
 use super::frame::{AsItIs, Block, Entry, Facts, Fingerprint, Hash, Part, Place, Reader, Unplaced, Value, ZEROS};
-use super::report::{Fault, FaultKind, Findings, LastEntry, hex};
+use super::report::{Fact, Fault, FaultKind, Findings, LastEntry, hex};
 
 const FORMAT_VERSION: i32 = 1;
 const ORIGIN_CHARS_MAX: usize = 255;
@@ -110,15 +110,15 @@ impl Chain {
             return;
         }
         if self.events == 0 {
-            self.findings.add(0, FaultKind::Genesis, "the log has no readable entry");
+            self.findings.add(0, FaultKind::Genesis, fact!("the log has no readable entry"));
         }
         let Some((sequence, hash)) = self.claimed else { return };
         let last = self.last.map_or(-1, |last| last.sequence);
         if last < sequence {
-            let message = format!("the log ends at sequence {last}, its source claims {sequence}");
+            let message = fact!("the log ends at sequence {}, its source claims {}", last, sequence);
             self.findings.add(last.saturating_add(1), FaultKind::Head, message);
         } else if let Some(found) = self.at_claimed.filter(|found| *found != hash) {
-            let message = format!("the entry hashes to {}, its source claims {}", hex(&found), hex(&hash));
+            let message = fact!("the entry hashes to {}, its source claims {}", hex(&found), hex(&hash));
             self.findings.add(sequence, FaultKind::Head, message);
         }
     }
@@ -131,8 +131,7 @@ impl Chain {
                 self.split = before;
                 self.end_split(books);
                 if part.number > 0 {
-                    let message =
-                        format!("part {} of {} does not continue the value before it", part.number, part.parts);
+                    let message = fact!("part {} of {} does not continue the value before it", part.number, part.parts);
                     self.findings.add(self.next_sequence.min(sequence.max(0)), FaultKind::Framing, message);
                     return;
                 }
@@ -141,12 +140,12 @@ impl Chain {
             }
         };
         if part.place.previous != split.place.previous || part.place.head != split.place.head {
-            split.faults.push((FaultKind::BlockHead, format!("part {} has other heads than part 0", part.number)));
+            split.faults.push((FaultKind::BlockHead, fact!("part {} has other heads than part 0", part.number)));
         }
         split.taken = split.taken.saturating_add(1);
         let is_last = split.taken == split.parts;
         if part.payload.is_empty() || (!is_last && !part.is_full()) {
-            let message = format!("part {} of {} has {} bytes", part.number, part.parts, part.payload.len());
+            let message = fact!("part {} of {} has {} bytes", part.number, part.parts, part.payload.len());
             split.faults.push((FaultKind::Framing, message));
         }
         split.payload.extend_from_slice(&part.payload);
@@ -162,7 +161,7 @@ impl Chain {
     /// A long entry must be whole before the next one.
     fn end_split(&mut self, books: &mut Vec<ForBooks>) {
         let Some(split) = self.split.take() else { return };
-        let message = format!("only {} of {} parts of an entry", split.taken, split.parts);
+        let message = fact!("only {} of {} parts of an entry", split.taken, split.parts);
         self.findings.add(self.next_sequence, FaultKind::Framing, message);
         self.lose_from(self.next_sequence, books);
     }
@@ -235,19 +234,19 @@ impl Chain {
                 return Some(key);
             }
             self.key_shift = shift;
-            let message = format!("the key says {key}, but the block continues the chain at {expected}");
+            let message = fact!("the key says {}, but the block continues the chain at {}", key, expected);
             self.findings.add(expected, FaultKind::Sequence, message);
             return Some(expected);
         }
         if shift < 0 {
             self.settle_break(0);
-            let message = format!("sequence {key} stands after {}: twice, or out of order", expected.saturating_sub(1));
+            let message = fact!("sequence {} stands after {}: twice, or out of order", key, expected.saturating_sub(1));
             let at = if key < 0 { expected } else { key };
             self.findings.add(at, FaultKind::Sequence, message);
             return None;
         }
         self.settle_break(1);
-        let message = format!("entries are missing: {expected} should follow, {key} does");
+        let message = fact!("entries are missing: {} should follow, {} does", expected, key);
         self.findings.add(expected, FaultKind::Sequence, message);
         books.push(ForBooks::Stop(expected));
         self.head = None;
@@ -271,7 +270,7 @@ impl Chain {
             None => link.is_some_and(|link| link != place.previous),
         };
         if is_wrong {
-            let message = "the block's previous head is not the hash of the entry before it";
+            let message = fact!("the block's previous head is not the hash of the entry before it");
             found.add(first, FaultKind::BlockHead, message);
         }
     }
@@ -293,24 +292,24 @@ impl Chain {
             return;
         }
         if sequence == 0 {
-            found.add(0, FaultKind::Genesis, "the first entry does not stand after 32 zero bytes");
+            found.add(0, FaultKind::Genesis, fact!("the first entry does not stand after 32 zero bytes"));
             return;
         }
         let earlier = sequence.saturating_sub(1);
         let repaired = entry.hash_after(&before);
         if claim == Some(repaired) && claim != Some(entry.hash) {
             let message =
-                format!("the link stored in entry {sequence} was changed: with the hash of {earlier} it fits");
+                fact!("the link stored in entry {} was changed: with the hash of {} it fits", sequence, earlier);
             found.add(sequence, FaultKind::Chain, message);
             self.head = Some(repaired);
         } else if block.contains(&entry.link) || self.recent.contains(&entry.link) {
-            found.add(sequence, FaultKind::Chain, format!("the entry follows another one than {earlier}"));
+            found.add(sequence, FaultKind::Chain, fact!("the entry follows another one than {}", earlier));
         } else if fits_block {
             let message =
-                format!("the entry does not follow {earlier}, though its block does: one is missing or replaced");
+                fact!("the entry does not follow {}, though its block does: one is missing or replaced", earlier);
             found.add(sequence, FaultKind::Chain, message);
         } else {
-            let message = format!("entry {earlier} does not hash to what the link of the next entry says");
+            let message = fact!("entry {} does not hash to what the link of the next entry says", earlier);
             self.settle_break(0);
             self.at_break.push(Fault { sequence: earlier, kind: FaultKind::Chain, message });
         }
@@ -319,7 +318,7 @@ impl Chain {
     fn check_head(&mut self, place: &Place) {
         if self.head.is_some_and(|head| head != place.head) {
             let sequence = self.next_sequence.saturating_sub(1);
-            let message = format!("entry {sequence} does not hash to what the head of its block says");
+            let message = fact!("entry {} does not hash to what the head of its block says", sequence);
             self.at_break.push(Fault { sequence: sequence.max(0), kind: FaultKind::BlockHead, message });
             self.refuted = Some(place.head);
         }
@@ -348,32 +347,34 @@ impl Chain {
     fn check_facts(&mut self, sequence: i64, facts: &Facts, found: &mut Findings) {
         let booked_ns = facts.booked_at_ns;
         if let Some(before) = self.last_booked_ns.filter(|before| booked_ns <= *before) {
-            found.add(sequence, FaultKind::Time, format!("booked at {booked_ns} ns, not after {before} ns"));
+            found.add(sequence, FaultKind::Time, fact!("booked at {} ns, not after {} ns", booked_ns, before));
         }
         self.last_booked_ns = Some(booked_ns);
         let Some(genesis) = &facts.genesis else {
             if sequence == 0 {
-                found.add(sequence, FaultKind::Genesis, "the first event is not a genesis");
+                found.add(sequence, FaultKind::Genesis, fact!("the first event is not a genesis"));
             }
             match &facts.request {
                 Ok(request) if self.requests.insert(*request) => {}
-                Ok(_) => found.add(sequence, FaultKind::RequestId, "the request id was used before"),
-                Err(id) => found.add(sequence, FaultKind::RequestId, format!("{id:?} is no request id")),
+                Ok(_) => found.add(sequence, FaultKind::RequestId, fact!("the request id was used before")),
+                Err(id) => {
+                    found.add(sequence, FaultKind::RequestId, fact!("{} is no request id", format_args!("{id:?}")));
+                }
             }
             return;
         };
         if sequence != 0 {
-            return found.add(sequence, FaultKind::Genesis, "a second genesis");
+            return found.add(sequence, FaultKind::Genesis, fact!("a second genesis"));
         }
         let created = &genesis.created;
-        let mut wrong = |is_wrong: bool, message: &str| {
+        let mut wrong = |is_wrong: bool, message: Fact| {
             if is_wrong {
                 found.add(sequence, FaultKind::Genesis, message);
             }
         };
-        wrong(created.format_version != FORMAT_VERSION, "the genesis is of an unknown format version");
-        wrong(!(1..=ORIGIN_CHARS_MAX).contains(&created.origin.chars().count()), "the genesis names no origin");
-        wrong(!genesis.is_bare, "the genesis carries a command");
+        wrong(created.format_version != FORMAT_VERSION, fact!("the genesis is of an unknown format version"));
+        wrong(!(1..=ORIGIN_CHARS_MAX).contains(&created.origin.chars().count()), fact!("the genesis names no origin"));
+        wrong(!genesis.is_bare, fact!("the genesis carries a command"));
         if self.origin.is_none() {
             self.origin = Some(created.origin.clone());
             self.is_development = created.development;

@@ -10,7 +10,7 @@ use prost::bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::books::{Record, is_own_key};
-use super::report::FaultKind;
+use super::report::{Fact, FaultKind};
 use crate::pb::v1::event::Payload;
 use crate::pb::v1::{Event, LedgerCreated};
 
@@ -91,7 +91,7 @@ pub(super) struct Entry {
     pub(super) bytes: Bytes,
     pub(super) link: Hash,
     pub(super) hash: Hash,
-    pub(super) facts: Result<Facts, String>,
+    pub(super) facts: Result<Facts, Fact>,
 }
 
 impl Entry {
@@ -111,7 +111,7 @@ pub(super) struct Place {
 }
 
 /// Faults of a value whose entry is yet to be found out.
-pub(super) type Unplaced = Vec<(FaultKind, String)>;
+pub(super) type Unplaced = Vec<(FaultKind, Fact)>;
 
 /// Entries that lay together.
 pub(super) struct Block {
@@ -139,7 +139,7 @@ pub(super) enum Value {
     Block(Block),
     Part(Part),
     /// Not even a header; with the sequence its key names.
-    Unusable(Option<i64>, String),
+    Unusable(Option<i64>, Fact),
 }
 
 /// Reads values and entries.
@@ -152,12 +152,12 @@ impl Reader {
     /// Reads one stored value under its key.
     pub(super) fn value(&self, key: &[u8], value: Vec<u8>) -> Value {
         let Some((sequence, [key_part])) = key.split_first_chunk::<8>() else {
-            return Value::Unusable(None, format!("a key of {} bytes", key.len()));
+            return Value::Unusable(None, fact!("a key of {} bytes", key.len()));
         };
         let sequence = i64::from_be_bytes(*sequence);
         let value = Bytes::from(value);
         let Some(header) = value.first_chunk::<HEADER_BYTES>() else {
-            return Value::Unusable(Some(sequence), format!("a value of {} bytes has no header", value.len()));
+            return Value::Unusable(Some(sequence), fact!("a value of {} bytes has no header", value.len()));
         };
         let [version, part, parts, reserved, count_0, count_1, length_0, length_1, rest @ ..] = header;
         let (sum, hashes) = rest.split_at(4);
@@ -173,22 +173,22 @@ impl Reader {
         };
         let mut faults = Vec::new();
         if sum != checksum(&value).to_be_bytes() {
-            faults.push((FaultKind::Checksum, "the stored block is not the one its checksum was made for".to_owned()));
+            faults.push((FaultKind::Checksum, fact!("the stored block is not the one its checksum was made for")));
         }
-        let mut framing = |is_wrong: bool, message: &dyn Fn() -> String| {
+        let mut framing = |is_wrong: bool, message: &dyn Fn() -> Fact| {
             if is_wrong {
                 faults.push((FaultKind::Framing, message()));
             }
         };
-        framing(*version != 1, &|| format!("block format version {version}"));
-        framing(value.len() > VALUE_BYTES_MAX, &|| format!("a value of {} bytes", value.len()));
-        framing(part != key_part, &|| format!("part {part} under the key of part {key_part}"));
-        framing(*parts == 0 || *parts > PARTS_MAX, &|| format!("a block of {parts} parts"));
-        framing(*reserved != 0, &|| format!("the reserved byte is {reserved}"));
-        framing(count == 0, &|| "a block without entries".to_owned());
-        framing(*parts > 1 && count > 1, &|| format!("{count} entries in a block of several parts"));
+        framing(*version != 1, &|| fact!("block format version {}", version));
+        framing(value.len() > VALUE_BYTES_MAX, &|| fact!("a value of {} bytes", value.len()));
+        framing(part != key_part, &|| fact!("part {} under the key of part {}", part, key_part));
+        framing(*parts == 0 || *parts > PARTS_MAX, &|| fact!("a block of {} parts", parts));
+        framing(*reserved != 0, &|| fact!("the reserved byte is {}", reserved));
+        framing(count == 0, &|| fact!("a block without entries"));
+        framing(*parts > 1 && count > 1, &|| fact!("{} entries in a block of several parts", count));
         framing(usize::from(length) != payload.len(), &|| {
-            format!("a payload of {} bytes, {length} in the header", payload.len())
+            fact!("a payload of {} bytes, {} in the header", payload.len(), length)
         });
         // Every part but the last is full, so a first part that is not full is a block with a damaged header.
         if *key_part > 0 || (*parts > 1 && payload.len() == PAYLOAD_BYTES_MAX) {
@@ -219,9 +219,9 @@ impl Reader {
             entries.push(self.entry(payload.slice(start..at)));
         }
         if is_torn {
-            faults.push((FaultKind::Framing, "the entries do not fill the payload".to_owned()));
+            faults.push((FaultKind::Framing, fact!("the entries do not fill the payload")));
         } else if entries.len() != usize::from(place.count) {
-            let message = format!("{} entries, {} in the header", entries.len(), place.count);
+            let message = fact!("{} entries, {} in the header", entries.len(), place.count);
             faults.push((FaultKind::Framing, message));
         }
         Block { place: Some(place), entries, faults, is_torn, torn_link }
@@ -236,16 +236,16 @@ impl Reader {
     fn entry(&self, bytes: Bytes) -> Entry {
         let (link, facts) = match bytes.first_chunk::<32>() {
             Some(link) => (*link, self.facts(bytes.slice(link.len()..))),
-            None => (ZEROS, Err(format!("an entry of {} bytes has no link", bytes.len()))),
+            None => (ZEROS, Err(fact!("an entry of {} bytes has no link", bytes.len()))),
         };
         let hash = entry_hash(&[], &bytes);
         Entry { bytes, link, hash, facts }
     }
 
-    fn facts(&self, event: Bytes) -> Result<Facts, String> {
-        let event = Event::decode(event).map_err(|error| error.to_string())?;
+    fn facts(&self, event: Bytes) -> Result<Facts, Fact> {
+        let event = Event::decode(event).map_err(|error| fact!("no event: {}", error))?;
         let genesis = match &event.payload {
-            None => return Err("the event has no payload of a known type".to_owned()),
+            None => return Err(fact!("the event has no payload of a known type")),
             Some(Payload::LedgerCreated(created)) => Some(Genesis {
                 created: created.clone(),
                 is_bare: event.request_id.is_empty()

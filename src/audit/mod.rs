@@ -7,6 +7,13 @@
 //! In reading order: [`read_bundle`] and [`Evidence`], `frame` (one value), `chain` (from value to value), `books` (every
 //! balance again, from the legs), [`Report`].
 
+/// A [`Fact`]: a sentence with gaps, then the values.
+macro_rules! fact {
+    ($sentence:literal $(, $value:expr)* $(,)?) => {
+        $crate::audit::Fact { sentence: $sentence, values: vec![$($value.to_string()),*] }
+    };
+}
+
 mod books;
 mod bundle;
 mod chain;
@@ -23,7 +30,7 @@ use thiserror::Error;
 
 pub use bundle::{Bundle, read_bundle};
 pub use pipeline::verify;
-pub use report::{Check, FAULTS_MAX, Fault, FaultKind, Lang, LastEntry, Report, Verdict};
+pub use report::{Check, FAULTS_MAX, Fact, Fault, FaultKind, LastEntry, Report, Verdict};
 
 /// A stored value under its key, as it came.
 pub type KeyValue = (Vec<u8>, Vec<u8>);

@@ -1,6 +1,6 @@
 //! What an audit found: the verdict, every fault up to a bound, and, as important, what was not looked at.
 
-use std::io::{self, Write};
+use std::fmt;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 pub const FAULTS_MAX: usize = 1_000;
 
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $kind:ident = $name:literal, $zh:literal;)*) => {
+    ($($(#[$doc:meta])* $kind:ident = $name:literal;)*) => {
         /// What kind of wrong.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum FaultKind {$(
@@ -24,67 +24,61 @@ macro_rules! kinds {
                     $(Self::$kind => $name,)*
                 }
             }
-
-            const fn zh(self) -> &'static str {
-                match self {
-                    $(Self::$kind => $zh,)*
-                }
-            }
         }
     };
 }
 
 kinds! {
     /// A stored value is not laid out as docs/format.md says.
-    Framing = "framing", "存储格式错误";
+    Framing = "framing";
     /// A stored value is not the one its checksum was made for.
-    Checksum = "checksum", "校验和不符";
+    Checksum = "checksum";
     /// A sequence is missing, comes twice, or stands elsewhere.
-    Sequence = "sequence", "序号缺失、重复或错位";
+    Sequence = "sequence";
     /// An entry does not hash to what the next link says.
-    Chain = "chain", "哈希链断裂";
+    Chain = "chain";
     /// A block's heads are not those of its entries.
-    BlockHead = "block_head", "数据块首尾哈希不符";
+    BlockHead = "block_head";
     /// The first event is not a genesis, or another one is.
-    Genesis = "genesis", "创世记录错误";
+    Genesis = "genesis";
     /// Booking times do not increase.
-    Time = "time", "记账时间未递增";
+    Time = "time";
     /// A request id is missing, malformed or used twice.
-    RequestId = "request_id", "请求编号缺失或重复";
+    RequestId = "request_id";
     /// The bytes of an event are not an event.
-    Decode = "decode", "事件无法解码";
+    Decode = "decode";
     /// The books do not say what the events mean.
-    Books = "books", "账目与事件不符";
+    Books = "books";
     /// The log does not reach, or is not, what its source claims.
-    Head = "head", "与所称的链首不符";
+    Head = "head";
     /// A leg names an unknown account or lot, another fund, or an account of the wrong kind.
-    Leg = "leg", "分录不合法";
+    Leg = "leg";
     /// Debits and credits of a book differ (I1).
-    Unbalanced = "unbalanced", "借贷不平";
+    Unbalanced = "unbalanced";
     /// An account is below zero (I2).
-    NegativeBalance = "negative_balance", "账户余额为负";
+    NegativeBalance = "negative_balance";
     /// A lot in an account is below zero (I3).
-    NegativeLot = "negative_lot", "批次余额为负";
+    NegativeLot = "negative_lot";
     /// A lot's authority is not what was issued (I4).
-    LotTotal = "lot_total", "批次指标合计不符";
+    LotTotal = "lot_total";
     /// A lot's use or cash is not what was paid, returned and received (I5).
-    LotUsed = "lot_used", "批次支出或资金不符";
+    LotUsed = "lot_used";
     /// A fund's cash and claims differ (I6).
-    FundCash = "fund_cash", "账实不符";
+    FundCash = "fund_cash";
     /// More was returned than paid, or before it was cleared (I9).
-    OverReturn = "over_return", "退款超额或不合规";
+    OverReturn = "over_return";
     /// A reversal is not the one mirror of its original (I9).
-    Reversal = "reversal", "冲销不合规";
+    Reversal = "reversal";
     /// Something is dated in closed time, or time was closed out of order (I10, I7).
-    ClosedPeriod = "closed_period", "违反结账规则";
+    ClosedPeriod = "closed_period";
     /// The sealed digest of a trial balance is not that of the balances.
-    TrialBalance = "trial_balance", "试算平衡摘要不符";
+    TrialBalance = "trial_balance";
     /// A maker approved their own command, or a checker stands twice.
-    SegregationOfDuties = "segregation_of_duties", "制单与审批未分离";
+    SegregationOfDuties = "segregation_of_duties";
     /// A signature, a key, a role or a proposal is not as it must be (I13).
-    Approval = "approval", "审批签名、密钥、角色或提请不符";
+    Approval = "approval";
     /// Numbers were not given consecutively from 1.
-    Numbering = "numbering", "编号不连续";
+    Numbering = "numbering";
 }
 
 /// One thing that is wrong.
@@ -95,7 +89,30 @@ pub struct Fault {
     /// What kind.
     pub kind: FaultKind,
     /// The facts.
-    pub message: String,
+    pub message: Fact,
+}
+
+/// What is the case, as data: a sentence with a gap `{}` for each value. Its display is the English sentence; others put it
+/// into other languages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fact {
+    /// The sentence, with its gaps.
+    pub sentence: &'static str,
+    /// What stands in the gaps, in their order.
+    pub values: Vec<String>,
+}
+
+impl fmt::Display for Fact {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut values = self.values.iter();
+        for (at, part) in self.sentence.split("{}").enumerate() {
+            if at > 0 {
+                formatter.write_str(values.next().map_or("?", String::as_str))?;
+            }
+            formatter.write_str(part)?;
+        }
+        Ok(())
+    }
 }
 
 /// Faults as they are found: the first ones in full, the rest by count.
@@ -108,8 +125,8 @@ pub(super) struct Findings {
 
 impl Findings {
     /// Adds a fault. The message is only made where it is kept.
-    pub(super) fn add(&mut self, sequence: i64, kind: FaultKind, message: impl Into<String>) {
-        self.push(Fault { sequence, kind, message: message.into() });
+    pub(super) fn add(&mut self, sequence: i64, kind: FaultKind, message: Fact) {
+        self.push(Fault { sequence, kind, message });
     }
 
     pub(super) fn push(&mut self, fault: Fault) {
@@ -164,52 +181,53 @@ impl Verdict {
 }
 
 macro_rules! checks {
-    ($($check:ident = $name:literal, $en:literal, $zh:literal;)*) => {
+    ($($(#[$doc:meta])* $check:ident = $name:literal;)*) => {
         /// Something an audit can look at.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        #[expect(missing_docs, reason = "the English sentence of each is its documentation")]
-        pub enum Check { $($check,)* }
+        pub enum Check { $($(#[$doc])* $check,)* }
 
         impl Check {
             /// Its stable name.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$check => $name,)* }
             }
-
-            /// What it means.
-            pub const fn describe(self, lang: Lang) -> &'static str {
-                match (self, lang) { $((Self::$check, Lang::En) => $en, (Self::$check, Lang::Zh) => $zh,)* }
-            }
         }
     };
 }
 
 checks! {
-    Blocks = "blocks", "layout and checksum of every stored block", "全部数据块的格式与校验和";
-    Sequences = "sequences", "sequences contiguous from 0", "序号从 0 起连续";
-    Chain = "chain", "every hash recomputed from the stored bytes and compared with every stored link and head",
-        "由存储字节重算全部哈希，并与全部链接和首尾哈希比对";
-    Events = "events", "every event decodes; genesis first; booking times strictly increase; request ids unique",
-        "事件全部可解码；创世记录在首；记账时间严格递增；请求编号唯一";
-    ClaimedHead = "claimed_head", "the head the source claims", "来源所称的链首";
-    Numbering = "numbering", "numbers of funds, accounts, lots and policy versions", "资金、账户、批次、政策版本的编号";
-    Legs = "legs", "every leg: account, lot, fund, kind for the type of event, balanced per book",
-        "每条分录：账户、批次、资金、类型，各账套借贷平衡";
-    Balances = "balances", "balances re-derived from the legs: no account and no lot below zero; issued, used, cash and claims agree",
-        "由分录重算全部余额：账户与批次不为负；下达、支出、资金与权益相符";
-    Returns = "returns", "payments, clearings, returns, reversals and frozen amounts", "支付、清算、退款、冲销与冻结金额";
-    Closings = "closings", "closed days and months, sealed trial balances", "日结、月结与封存的试算平衡";
-    Duties = "duties", "makers apart from checkers", "制单与审批分离";
-    Anchoring = "anchoring", "whether this is the log that was published: no signature, checkpoint or witness was looked at",
-        "本日志是否即公布的日志：未核对签名、检查点与见证";
-    KeyedDigests = "keyed_digests", "digests of commands and pseudonyms of payees: opaque without the ledger's keys",
-        "指令摘要与收款人假名：无密钥不可核对";
-    Approvals = "approvals", "signed approvals over the stored bytes, by keys that counted; batches by their root; roles and proposals",
-        "对存储字节的签名审批（密钥当时有效）、批次根、角色与提请";
-    NamedPersons = "named_persons", "that persons who were only named as makers and checkers acted",
-        "仅列名而未签名的制单人与审批人是否本人";
-    DecisionRules = "decision_rules", "rules of decision: checkers needed, plans, purposes, expiry, contracts, freezes in force",
-        "决策规则：审批人数、用款计划、用途、有效期、合同与冻结";
+    /// Layout and checksum of every stored block.
+    Blocks = "blocks";
+    /// Sequences contiguous from 0.
+    Sequences = "sequences";
+    /// Every hash recomputed from the stored bytes and compared with every stored link and head.
+    Chain = "chain";
+    /// Every event decodes; genesis first; booking times strictly increase; request ids unique.
+    Events = "events";
+    /// The head the source claims.
+    ClaimedHead = "claimed_head";
+    /// Numbers of funds, accounts, lots and policy versions.
+    Numbering = "numbering";
+    /// Every leg: account, lot, fund, kind for the type of event, balanced per book.
+    Legs = "legs";
+    /// Balances re-derived from the legs: no account and no lot below zero; issued, used, cash and claims agree.
+    Balances = "balances";
+    /// Payments, clearings, returns, reversals and frozen amounts.
+    Returns = "returns";
+    /// Closed days and months, sealed trial balances.
+    Closings = "closings";
+    /// Makers apart from checkers.
+    Duties = "duties";
+    /// Whether this is the log that was published: no signature, checkpoint or witness was looked at.
+    Anchoring = "anchoring";
+    /// Digests of commands and pseudonyms of payees: opaque without the ledger's keys.
+    KeyedDigests = "keyed_digests";
+    /// Signed approvals over the stored bytes, by keys that counted; batches by their root; roles and proposals.
+    Approvals = "approvals";
+    /// That persons who were only named as makers and checkers acted.
+    NamedPersons = "named_persons";
+    /// Rules of decision: checkers needed, plans, purposes, expiry, contracts, freezes in force.
+    DecisionRules = "decision_rules";
 }
 
 /// Checks of the bytes, then of the books, then what this program cannot check.
@@ -250,15 +268,6 @@ pub struct LastEntry {
     pub sequence: i64,
     /// Its hash, recomputed.
     pub hash: [u8; 32],
-}
-
-/// The language of a report's text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lang {
-    /// English.
-    En,
-    /// Chinese.
-    Zh,
 }
 
 /// The outcome of an audit.
@@ -358,67 +367,10 @@ impl Report {
             "seconds": self.elapsed.as_secs_f64(),
         })
     }
-
-    /// For people.
-    pub fn write_text(&self, output: &mut impl Write, lang: Lang) -> io::Result<()> {
-        let say = |en: &'static str, zh: &'static str| match lang {
-            Lang::En => en,
-            Lang::Zh => zh,
-        };
-        let verdict = match self.verdict {
-            Verdict::Verified => {
-                say("VERIFIED: self-consistent, not externally anchored", "验证通过：自洽，但未与外部锚点核对")
-            }
-            Verdict::Broken => say("BROKEN", "已损坏或被篡改"),
-            Verdict::Incomplete => {
-                say("INCOMPLETE: the evidence could not be read to its end", "不完整：证据未能读到末尾")
-            }
-        };
-        writeln!(output, "{verdict}")?;
-        let mut line = |label: &str, value: &str| writeln!(output, "  {label}: {value}");
-        if let Some(origin) = &self.origin {
-            line(say("ledger", "账本"), origin)?;
-        }
-        if self.is_development {
-            line(say("note", "注意"), say("a development ledger, not a real one", "开发用账本，非正式账本"))?;
-        }
-        line(say("events", "事件数"), &self.events.to_string())?;
-        if let Some(head) = self.head {
-            line(say("last sequence", "末序号"), &head.sequence.to_string())?;
-            line(say("head", "链首哈希"), &hex(&head.hash))?;
-        }
-        if let Some(why) = &self.unreadable {
-            line(say("unreadable", "无法读取"), why)?;
-        }
-        if let Some(sequence) = self.first_bad_sequence {
-            line(say("first bad sequence", "首个异常序号"), &sequence.to_string())?;
-            line(say("faults", "异常数"), &self.fault_count.to_string())?;
-        }
-        for fault in &self.faults {
-            let label = match lang {
-                Lang::En => fault.kind.as_str().to_owned(),
-                Lang::Zh => format!("{} {}", fault.kind.as_str(), fault.kind.zh()),
-            };
-            line(&format!("#{} [{label}]", fault.sequence), &fault.message)?;
-        }
-        if let Some(sequence) = self.books_stopped_at {
-            let from = say("balances not derived from this sequence on", "自此序号起未能重算余额");
-            line(from, &sequence.to_string())?;
-        }
-        for (title, checks) in
-            [(say("Checked:", "已核对："), &self.checked), (say("NOT checked:", "未核对："), &self.not_checked)]
-        {
-            writeln!(output, "{title}")?;
-            for check in checks {
-                writeln!(output, "  - {}", check.describe(lang))?;
-            }
-        }
-        Ok(())
-    }
 }
 
 fn fault_json(fault: &Fault) -> Value {
-    json!({ "sequence": fault.sequence, "kind": fault.kind.as_str(), "message": fault.message })
+    json!({ "sequence": fault.sequence, "kind": fault.kind.as_str(), "message": fault.message.to_string() })
 }
 
 /// Lower-case hexadecimal.

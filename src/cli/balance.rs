@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::connect::{self, Connection};
 use super::render::{self, account_kind, account_kind_label, decimal, exponent, grouped, hex, parse_date};
 use super::{Failure, Format, Globals, Lang};
+use crate::messages::cli as text;
 use crate::pb::Date;
 use crate::pb::v1::{Balance, GetBalanceRequest, ListBalancesRequest, ReadPosition};
 
@@ -165,17 +166,13 @@ fn totals(balances: &[Balance]) -> Vec<Total> {
 
 fn write_table(out: &mut dyn Write, balances: &[Balance], with_totals: bool, lang: Lang) -> Result<(), Failure> {
     let by_lot = balances.iter().any(|balance| !balance.lot_id.is_empty());
-    let mut header = vec![
-        lang.pick("fund", "资金"),
-        lang.pick("account", "账户"),
-        lang.pick("kind", "类型"),
-        lang.pick("unit", "单位"),
-    ];
+    let mut header =
+        vec![text::word_fund(lang), text::word_account(lang), text::word_kind(lang), text::word_unit(lang)];
     if by_lot {
-        header.push(lang.pick("lot", "批次"));
+        header.push(text::word_lot(lang));
     }
     let debit_column = header.len();
-    header.extend([lang.pick("debit", "借方"), lang.pick("credit", "贷方"), lang.pick("currency", "币种")]);
+    header.extend([text::word_debit(lang), text::word_credit(lang), text::word_currency(lang)]);
     let mut rows: Vec<Vec<String>> = Vec::new();
     for balance in balances {
         let amount = grouped(balance.amount_minor.into(), exponent(balance.currency_exponent));
@@ -195,10 +192,10 @@ fn write_table(out: &mut dyn Write, balances: &[Balance], with_totals: bool, lan
     if with_totals {
         for total in totals(balances) {
             let name = match total.book {
-                "cash" => lang.pick("total, cash book", "现金账合计"),
-                _ => lang.pick("total, authority book", "指标账合计"),
+                "cash" => text::balance_total_cash(lang),
+                _ => text::balance_total_authority(lang),
             };
-            let mut row = vec![total.fund_id.clone(), name.to_owned(), String::new(), String::new()];
+            let mut row = vec![total.fund_id.clone(), name, String::new(), String::new()];
             if by_lot {
                 row.push(String::new());
             }
@@ -216,9 +213,7 @@ fn write_table(out: &mut dyn Write, balances: &[Balance], with_totals: bool, lan
 
 /// Writes where in the log an answer was computed.
 pub(super) fn write_position(out: &mut dyn Write, position: &ReadPosition, lang: Lang) -> Result<(), Failure> {
-    let as_of = lang.pick("as of sequence", "截至序号");
-    let entry_hash = lang.pick("entry hash", "条目哈希");
-    writeln!(out, "{as_of} {}, {entry_hash} {}", position.sequence, hex(&position.entry_hash)).map_err(Failure::from)
+    writeln!(out, "{}", text::as_of(lang, hex(&position.entry_hash), position.sequence)).map_err(Failure::from)
 }
 
 /// Where in the log an answer was computed.

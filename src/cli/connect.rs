@@ -10,6 +10,7 @@ use tonic::{Code, Request, Status};
 use tonic_types::{ErrorDetail, RpcStatusExt, StatusExt};
 
 use super::{Failure, Globals, Lang};
+use crate::messages::cli as text;
 use crate::pb::v1::audit_service_client::AuditServiceClient;
 use crate::pb::v1::ledger_service_client::LedgerServiceClient;
 use crate::pb::v1::query_service_client::QueryServiceClient;
@@ -31,11 +32,11 @@ pub struct Connection {
 impl Connection {
     /// Prepares the channel, inside a runtime; the connection itself is made by the first call.
     pub fn new(globals: &Globals) -> Result<Self, Failure> {
-        let endpoint = Endpoint::from_shared(globals.server().to_owned()).map_err(|error| {
-            Failure::Usage(format!("--server {}: {error}; e.g. http://127.0.0.1:7070", globals.server()))
-        })?;
+        let (server, lang) = (globals.server(), globals.lang);
+        let endpoint = Endpoint::from_shared(server.to_owned())
+            .map_err(|error| Failure::Usage(text::server_is_no_address(lang, error, server)))?;
         if endpoint.uri().scheme_str() != Some("http") {
-            return Err(Failure::Usage(format!("--server {}: an http:// address is needed", globals.server())));
+            return Err(Failure::Usage(text::server_needs_http(lang, server)));
         }
         let channel = endpoint
             .tcp_nodelay(true)
@@ -43,7 +44,7 @@ impl Connection {
             .initial_connection_window_size(WINDOW_BYTES.saturating_mul(2))
             .initial_stream_window_size(WINDOW_BYTES)
             .connect_lazy();
-        Ok(Self { channel, server: globals.server().to_owned(), lang: globals.lang })
+        Ok(Self { channel, server: server.to_owned(), lang })
     }
 
     /// Posting.
@@ -79,7 +80,7 @@ impl Connection {
         let mut explanation = Explanation::of_call(status, self.lang);
         if let Some(cause) = transport_cause(status) {
             explanation.on_the_way = true;
-            explanation.message = format!("cannot reach {}: {cause}; is `fundledger serve` running?", self.server);
+            explanation.message = text::server_unreachable(self.lang, cause, &self.server);
         }
         explanation
     }
@@ -100,7 +101,7 @@ pub fn with<T>(globals: &Globals, work: impl AsyncFnOnce(&Connection) -> Result<
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::Unavailable(format!("the runtime did not start: {error}")))?;
+        .map_err(|error| Failure::Unavailable(text::runtime_failed(globals.lang, error)))?;
     runtime.block_on(async { work(&Connection::new(globals)?).await })
 }
 

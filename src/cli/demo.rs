@@ -17,18 +17,19 @@ use super::import::Prepared;
 use super::serve::serve_until_stopped;
 use super::trace::TraceArgs;
 use super::verify::VerifyArgs;
-use super::{Failure, Format, Globals, balance, trace, verify};
+use super::{Failure, Format, Globals, Lang, balance, trace, verify};
 use crate::domain::event::Payload;
 use crate::format::block::{Block, StoredValue};
 use crate::format::codec;
 use crate::format::record::split_entry;
 use crate::grpc::node::Node;
-use crate::grpc::server;
+use crate::grpc::server::{self, Limits};
 use crate::ledger::Genesis;
 use crate::ledger::clock::SystemClock;
 use crate::ledger::directory::{DataDirectory, log_path};
 use crate::log::sled::{SledLog, forge};
 use crate::log::{Fault, Log, blocks_between};
+use crate::messages::cli as text;
 use crate::pb::Date;
 use crate::pb::v1;
 use crate::pb::v1::command::Payload as Wire;
@@ -75,27 +76,28 @@ struct Tour<'a> {
 
 impl<'a> Tour<'a> {
     fn start(globals: &Globals, out: &'a mut dyn Write) -> Result<Self, Failure> {
-        let failed = |error: std::io::Error| Failure::Unavailable(format!("preparing the tour: {error}"));
+        let failed = |error: std::io::Error| Failure::about("fundledger-demo", error);
         let runtime = Runtime::new().map_err(failed)?;
         let directory = tempfile::Builder::new().prefix("fundledger-demo-").tempdir().map_err(failed)?;
         let data = directory.path().join("ledger");
         drop(DataDirectory::create(&data, Genesis::of_development("demo.invalid/funds"), &SystemClock)?);
         let node = Node::open(&data, Box::new(SystemClock))?;
         let (stop, stopped) = oneshot::channel::<()>();
+        let lang = globals.lang;
         let (url, served) = runtime.block_on(async {
             let (listener, bound) = server::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
             let stop = async { drop(stopped.await) };
-            Ok::<_, Failure>((format!("http://{bound}"), tokio::spawn(serve_until_stopped(node, listener, stop))))
+            Ok::<_, Failure>((
+                format!("http://{bound}"),
+                tokio::spawn(serve_until_stopped(node, listener, Limits::default(), stop, lang)),
+            ))
         })?;
         let mut globals = globals.clone();
         globals.server = Some(url.clone());
         // Each step chooses its own form.
         globals.format = None;
         let mut tour = Self { globals, out, runtime, directory, server: Some((stop, served)), step: 0 };
-        tour.say(
-            "a temporary ledger on a loopback port, chained from its genesis",
-            "临时账本，自创世记录起逐条哈希相连",
-        )?;
+        tour.say(text::demo_created)?;
         writeln!(tour.out, "{url}")?;
         Ok(tour)
     }
@@ -104,18 +106,15 @@ impl<'a> Tour<'a> {
         self.directory.path().join("ledger")
     }
 
-    fn say(&mut self, english: &'static str, chinese: &'static str) -> Result<(), Failure> {
+    fn say(&mut self, heading: fn(Lang) -> String) -> Result<(), Failure> {
         self.step = self.step.saturating_add(1);
-        writeln!(self.out, "\n── {}. {}", self.step, self.globals.lang.pick(english, chinese))?;
+        writeln!(self.out, "\n── {}. {}", self.step, heading(self.globals.lang))?;
         self.out.flush()?;
         Ok(())
     }
 
     fn post(&mut self) -> Result<i64, Failure> {
-        self.say(
-            "post real payments and returns of a London hospital trust over gRPC (fundledger import)",
-            "通过 gRPC 记入一家伦敦医院信托的真实支付与退款（fundledger import）",
-        )?;
+        self.say(text::demo_post)?;
         let prepared = Prepared::new("gstt-payments.toml", MAPPING, EXCERPT_NAME, EXCERPT.to_vec())?;
         let patience = Duration::from_secs(10);
         let progress = ProgressBar::hidden();
@@ -128,7 +127,7 @@ impl<'a> Tour<'a> {
     }
 
     fn read(&mut self, lot: &str) -> Result<(), Failure> {
-        self.say("a balance (fundledger balance)", "查询余额（fundledger balance）")?;
+        self.say(text::demo_balance)?;
         let args = BalanceArgs {
             account: Some("GSTT.TREASURY".to_owned()),
             lot: None,
@@ -138,16 +137,10 @@ impl<'a> Tour<'a> {
             on: None,
         };
         balance::run(&self.globals, &args, self.out)?;
-        self.say(
-            "controllable forwards: where did this lot's money go? (fundledger trace --lot)",
-            "顺向可控：这批资金去了哪里？（fundledger trace --lot）",
-        )?;
+        self.say(text::demo_forwards)?;
         let lot = TraceArgs { lot: Some(lot.to_owned()), payment: None, payee: None, as_of: None, depth: None };
         trace::run(&self.globals, &lot, self.out)?;
-        self.say(
-            "traceable backwards: where did this payee's money come from? (fundledger trace --payee)",
-            "逆向可溯：这位收款人的钱从哪里来？（fundledger trace --payee）",
-        )?;
+        self.say(text::demo_backwards)?;
         let payee = "KING'S COLLEGE HOSPITAL NHS FOUNDATION TRUST".to_owned();
         let payee = TraceArgs { lot: None, payment: None, payee: Some(payee), as_of: None, depth: None };
         trace::run(&self.globals, &payee, self.out)
@@ -155,10 +148,7 @@ impl<'a> Tour<'a> {
 
     /// A payment that the lot does not cover: refused, and on record.
     fn refuse(&mut self) -> Result<(), Failure> {
-        self.say(
-            "an attempt to pay more than is there: refused, and the attempt is on record",
-            "超额支付：被拒绝，且留下记录",
-        )?;
+        self.say(text::demo_refusal)?;
         let command = v1::Command {
             request_id: "demo-attempt-1".to_owned(),
             business_date: Some(Date { year: 2020, month: 4, day: 30 }),
@@ -187,14 +177,12 @@ impl<'a> Tour<'a> {
                 writeln!(self.out, "{}\n{}", explanation.reason, explanation.message)?;
                 Ok(())
             }
-            Some(v1::post_result::Outcome::Receipt(_)) | None => {
-                Err(Failure::Refused("the attempt was not refused".to_owned()))
-            }
+            Some(v1::post_result::Outcome::Receipt(_)) | None => Err(Failure::Refused(text::demo_not_refused(lang))),
         }
     }
 
     fn verify_running(&mut self) -> Result<(), Failure> {
-        self.say("verify the running ledger (fundledger verify URL)", "校验运行中的账本（fundledger verify URL）")?;
+        self.say(text::demo_verify_running)?;
         let source = self.globals.server().to_owned();
         self.verify(source, true)
     }
@@ -208,46 +196,32 @@ impl<'a> Tour<'a> {
         let Some((stop, served)) = self.server.take() else { return Ok(()) };
         drop(stop);
         let served = self.runtime.block_on(served);
-        served.map_err(|error| Failure::Unavailable(format!("the server: {error}")))?
+        served.map_err(|error| Failure::Unavailable(text::server_failed(self.globals.lang, error)))?
     }
 
     fn verify_stopped(&mut self) -> Result<(), Failure> {
-        self.say(
-            "verify the stopped ledger's files (fundledger verify DIR --deep)",
-            "校验已停止账本的文件（fundledger verify DIR --deep）",
-        )?;
+        self.say(text::demo_verify_stopped)?;
         let data = self.data().display().to_string();
         self.verify(data, true)
     }
 
     fn tamper(&mut self, last_sequence: i64) -> Result<(), Failure> {
-        self.say(
-            "tamper: somebody at the disk sends one payment to another payee, and mends the block's checksum",
-            "篡改：有人直接改动磁盘，将一笔支付改给他人，并修补数据块校验和",
-        )?;
+        self.say(text::demo_tamper)?;
         let (sequence, values) = forged(&log_path(&self.data()), last_sequence / 2, last_sequence)?;
         forge(&log_path(&self.data()), values.into_iter())?;
-        writeln!(
-            self.out,
-            "{} {sequence}",
-            self.globals.lang.pick("changed: the event at sequence", "已改动：事件序号")
-        )?;
+        writeln!(self.out, "{}", text::demo_changed(self.globals.lang, sequence))?;
         Ok(())
     }
 
     fn find_it(&mut self) -> Result<(), Failure> {
-        self.say("verify again", "再次校验")?;
+        self.say(text::demo_verify_again)?;
         let data = self.data().display().to_string();
         match self.verify(data, true) {
             Err(Failure::Refused(_)) => {
-                let found = (
-                    "\nfound: the ledger is broken, and verify named the place (exit code 1)",
-                    "\n已发现：账本被改动，并指明位置（退出码 1）",
-                );
-                writeln!(self.out, "{}", self.globals.lang.pick(found.0, found.1))?;
+                writeln!(self.out, "\n{}", text::demo_found(self.globals.lang))?;
                 Ok(())
             }
-            Ok(()) => Err(Failure::Refused("the tampering was not found".to_owned())),
+            Ok(()) => Err(Failure::Refused(text::demo_not_found(self.globals.lang))),
             Err(other) => Err(other),
         }
     }

@@ -13,6 +13,7 @@ use crate::audit::{KeyValue, Unreadable};
 use crate::ledger::directory::{identify, lock_for_reading, log_path};
 use crate::log::sled::SledLog;
 use crate::log::{Log, LogRead};
+use crate::messages::cli as text;
 use crate::pb::v1;
 
 /// Messages of a running server that wait for the verifier.
@@ -30,7 +31,7 @@ impl PrivateCopy {
     pub fn take(path: &Path) -> Result<Self, Failure> {
         identify(path)?;
         let lock = lock_for_reading(path)?;
-        let failed = |error: std::io::Error| Failure::Unavailable(format!("copying {}: {error}", path.display()));
+        let failed = |error: std::io::Error| Failure::about(path.display(), error);
         let directory = tempfile::Builder::new().prefix("fundledger-verify-").tempdir().map_err(failed)?;
         copy_tree(&log_path(path), directory.path()).map_err(failed)?;
         drop(lock);
@@ -69,7 +70,7 @@ pub struct Served {
 impl Served {
     /// Starts reading all entries from a server.
     pub fn start(globals: &Globals, url: &str) -> Result<Self, Failure> {
-        let mut globals = globals.clone();
+        let (mut globals, lang) = (globals.clone(), globals.lang);
         globals.server = Some(url.to_owned());
         let (sender, rest) = sync_channel(MESSAGES_WAITING_MAX);
         let (head_sender, head) = sync_channel(1);
@@ -97,12 +98,12 @@ impl Served {
                 drop(head_sender.send(Err(failure)));
             }
         });
-        let gone = |_| Failure::Unavailable("the server could not be read".to_owned());
+        let gone = |_| Failure::Unavailable(text::server_gone(lang));
         let message = head.recv().map_err(gone)??;
-        let message = message.ok_or_else(|| Failure::Unavailable("the server gave no entries".to_owned()))?;
+        let message = message.ok_or_else(|| Failure::Unavailable(text::verify_no_entries(lang)))?;
         let position = message.head.clone().unwrap_or_default();
         let hash = <[u8; 32]>::try_from(position.entry_hash.as_ref())
-            .map_err(|_| Failure::Unavailable("the server's head has no hash".to_owned()))?;
+            .map_err(|_| Failure::Unavailable(text::verify_no_hash(lang)))?;
         Ok(Self { claimed_head: (position.sequence, hash), first: owned(message), rest })
     }
 

@@ -9,6 +9,7 @@ use clap::Args;
 use super::evidence::PrivateCopy;
 use super::{Failure, Globals};
 use crate::format::bundle::BundleWriter;
+use crate::messages::cli as text;
 
 /// Arguments of `export`.
 #[derive(Args, Clone, Debug)]
@@ -30,12 +31,7 @@ pub fn run(globals: &Globals, args: &ExportArgs, out: &mut dyn Write) -> Result<
         Ok(values)
     })?;
     if !globals.quiet {
-        writeln!(
-            out,
-            "{} {values} ({})",
-            globals.lang.pick("values written:", "已写出数据块："),
-            args.bundle.display()
-        )?;
+        writeln!(out, "{}", text::export_written(globals.lang, args.bundle.display(), values))?;
     }
     Ok(())
 }
@@ -51,5 +47,5 @@ fn write(copy: &PrivateCopy, path: &Path) -> Result<u64, Failure> {
 }
 
 fn failed(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::Unavailable(format!("writing {}: {error}", path.display()))
+    Failure::about(path.display(), error)
 }

@@ -13,6 +13,7 @@ use self::plan::Plan;
 pub(crate) use self::report::Summary;
 use super::connect::{self, Connection};
 use super::{Failure, Format, Globals};
+use crate::messages::cli as text;
 
 mod ids;
 mod mapping;
@@ -51,9 +52,8 @@ pub fn run(globals: &Globals, args: &ImportArgs, out: &mut dyn Write) -> Result<
     let format = globals.format(&[Format::Table, Format::Json, Format::Csv])?;
     let mapping_name = args.mapping.display().to_string();
     let input_name = args.input.display().to_string();
-    let mapping_text =
-        fs::read_to_string(&args.mapping).map_err(|error| Failure::Unavailable(format!("{mapping_name}: {error}")))?;
-    let input = fs::read(&args.input).map_err(|error| Failure::Unavailable(format!("{input_name}: {error}")))?;
+    let mapping_text = fs::read_to_string(&args.mapping).map_err(|error| Failure::about(&mapping_name, error))?;
+    let input = fs::read(&args.input).map_err(|error| Failure::about(&input_name, error))?;
     let prepared = Prepared::new(&mapping_name, &mapping_text, &input_name, input)?;
 
     // The report's file is opened first: better to fail before posting than after.
@@ -75,10 +75,10 @@ pub fn run(globals: &Globals, args: &ImportArgs, out: &mut dyn Write) -> Result<
     done?;
     summary.write(out, format, globals.lang)?;
     if !summary.file_sum_agrees {
-        return Err(Failure::Refused("what was posted and refused does not add up to the file".to_owned()));
+        return Err(Failure::Refused(text::import_sum_differs(globals.lang)));
     }
     match summary.refused_count() {
-        count if count > 0 && args.strict => Err(Failure::Refused(format!("{count} rows were refused"))),
+        count if count > 0 && args.strict => Err(Failure::Refused(text::import_rows_refused(globals.lang, count))),
         _ => Ok(()),
     }
 }
@@ -100,7 +100,7 @@ impl Prepared {
         input: Vec<u8>,
     ) -> Result<Self, Failure> {
         let mapping = Mapping::read(mapping_name, mapping_text).map_err(Failure::Usage)?;
-        let unreadable = |error: String| Failure::Unavailable(format!("{input_name}: {error}"));
+        let unreadable = |error: String| Failure::about(input_name, error);
         let plain = rows::decompress(input).map_err(unreadable)?;
         let rows = rows::read(&mapping, &plain).map_err(unreadable)?;
         let plan = plan::plan(&mapping, rows).map_err(|error| Failure::Refused(format!("{input_name}: {error}")))?;
@@ -134,5 +134,5 @@ impl Prepared {
 }
 
 fn open_report(path: &Path) -> Result<BufWriter<File>, Failure> {
-    File::create(path).map(BufWriter::new).map_err(|error| Failure::Unavailable(format!("{}: {error}", path.display())))
+    File::create(path).map(BufWriter::new).map_err(|error| Failure::about(path.display(), error))
 }

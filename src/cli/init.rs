@@ -12,6 +12,7 @@ use crate::format::note_key::VerifierKey;
 use crate::ledger::Genesis;
 use crate::ledger::clock::SystemClock;
 use crate::ledger::directory::{DataDirectory, DirectoryError};
+use crate::messages::cli as text;
 
 /// Arguments of `init`.
 #[derive(Args, Debug)]
@@ -34,23 +35,12 @@ pub fn run(globals: &Globals, args: &InitArgs, out: &mut dyn Write) -> Result<()
     let directory = DataDirectory::create(&args.data, genesis, &SystemClock)?;
     if !globals.quiet {
         let shown = args.data.display();
-        writeln!(out, "{} {} ({shown})", globals.lang.pick("created ledger", "已创建账本"), directory.origin())?;
-        writeln!(
-            out,
-            "{}",
-            globals.lang.pick(
-                "back up keys/ apart from the log: without it retries and payees cannot be recognised",
-                "请将 keys/ 与日志分开备份：缺少密钥则无法识别重试与收款人"
-            )
-        )?;
+        writeln!(out, "{}", text::init_created(globals.lang, &shown, directory.origin()))?;
+        writeln!(out, "{}", text::init_back_up_keys(globals.lang))?;
         if administrators.is_empty() {
-            let remark = globals.lang.pick(
-                "without administrators (--admin) there are no roles and no signed approvals, now or later",
-                "未指定管理员（--admin）：该账本现在和以后都没有角色与签名审批",
-            );
-            writeln!(out, "{remark}")?;
+            writeln!(out, "{}", text::init_without_administrators(globals.lang))?;
         }
-        writeln!(out, "{}: fundledger serve --data {shown} --insecure-dev", globals.lang.pick("next", "下一步"))?;
+        writeln!(out, "{}: fundledger serve --data {shown} --insecure-dev", text::next_step(globals.lang))?;
     }
     Ok(())
 }

@@ -3,25 +3,37 @@
 //! Exit codes are a contract: 0 done, 1 refused or broken, 2 usage, 3 unreadable, incomplete or unreachable.
 
 use std::ffi::OsString;
+use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 use thiserror::Error;
+
+use crate::messages::Language;
+use crate::messages::cli as text;
 
 pub mod balance;
 pub mod bench;
+pub mod completions;
+pub mod config;
 pub mod connect;
 pub mod demo;
 pub mod evidence;
 pub mod export;
+mod help;
 pub mod import;
 pub mod init;
 pub mod keys;
+pub mod post;
+mod posting;
+pub mod proposals;
 pub mod render;
 pub mod serve;
+pub mod settings;
 pub mod statement;
 pub mod trace;
+mod verdict;
 pub mod verify;
 
 /// A public-money ledger: typed commands over gRPC, one hash-chained event each, every minor unit traceable.
@@ -45,6 +57,8 @@ pub enum Command {
     Serve(serve::ServeArgs),
     /// Post a file of real payments or budgets, resumable, with a report of every refused row.
     Import(import::ImportArgs),
+    /// Post a file of commands, one a line, in protobuf's JSON.
+    Post(post::PostArgs),
     /// Show the balance of an account, or the trial balance.
     Balance(balance::BalanceArgs),
     /// Show an account's entries with opening, running and closing balance.
@@ -57,10 +71,24 @@ pub enum Command {
     Demo(demo::DemoArgs),
     /// Load a running or a temporary ledger over real gRPC, and print how fast it was.
     Bench(bench::BenchArgs),
+    /// Put commands before their checkers.
+    Propose(proposals::ProposeArgs),
+    /// List proposals that wait for approval.
+    Pending(proposals::PendingArgs),
+    /// Look at a proposal and approve it with your key.
+    Approve(proposals::ApproveArgs),
+    /// Withdraw a proposal of yours.
+    Withdraw(proposals::WithdrawArgs),
     /// Make key pairs for persons who sign.
     Keys(keys::KeysArgs),
     /// Follow money forwards from a lot, or backwards from a payment or a payee.
     Trace(trace::TraceArgs),
+    /// Check or show the settings of the service.
+    Config(config::ConfigArgs),
+    /// Write a completion script for a shell.
+    Completions(completions::CompletionsArgs),
+    /// Write manual pages.
+    Man(completions::ManArgs),
 }
 
 impl Command {
@@ -75,8 +103,16 @@ impl Command {
             Self::Export(args) => export::run(globals, args, out),
             Self::Demo(args) => demo::run(globals, args, out),
             Self::Bench(args) => bench::run(globals, args, out),
+            Self::Propose(args) => proposals::propose(globals, args, out),
+            Self::Pending(args) => proposals::pending(globals, args, out),
+            Self::Approve(args) => proposals::approve(globals, args, out),
+            Self::Withdraw(args) => proposals::withdraw(globals, args, out),
             Self::Keys(args) => keys::run(globals, args, out),
             Self::Trace(args) => trace::run(globals, args, out),
+            Self::Post(args) => post::run(globals, args, out),
+            Self::Config(args) => config::run(globals, args, out),
+            Self::Completions(args) => completions::run(globals, args, out),
+            Self::Man(args) => completions::man(globals, args, out),
         }
     }
 }
@@ -114,11 +150,8 @@ impl Globals {
             (None, Some(first)) => Ok(*first),
             (asked, _) => {
                 let names: Vec<&str> = offered.iter().map(|format| format.name()).collect();
-                Err(Failure::Usage(format!(
-                    "--format {} is not for this command; it has {}",
-                    asked.map_or("?", Format::name),
-                    names.join(", ")
-                )))
+                let asked = asked.map_or("?", Format::name);
+                Err(Failure::Usage(text::format_not_offered(self.lang, asked, names.join(", "))))
             }
         }
     }
@@ -167,17 +200,21 @@ pub enum Lang {
 }
 
 impl Lang {
-    /// The text in this language.
-    pub fn pick(self, english: &'static str, chinese: &'static str) -> &'static str {
-        match self {
-            Self::En => english,
-            Self::Zh => chinese,
-        }
-    }
-
     /// The language tag, as sent to the server.
     pub fn tag(self) -> &'static str {
-        self.pick("en", "zh")
+        match self {
+            Self::En => "en",
+            Self::Zh => "zh",
+        }
+    }
+}
+
+impl From<Lang> for Language {
+    fn from(lang: Lang) -> Self {
+        match lang {
+            Lang::En => Self::English,
+            Lang::Zh => Self::Chinese,
+        }
     }
 }
 
@@ -193,6 +230,9 @@ pub enum Failure {
     /// Something could not be read, finished or reached: exit 3.
     #[error("{0}")]
     Unavailable(String),
+    /// The result could not be written: exit 3.
+    #[error("{0}")]
+    OutputFailed(String),
     /// Whoever reads standard output has gone: exit 3, in silence. Not 0: a verdict nobody read was not given.
     #[error("standard output was closed")]
     OutputClosed,
@@ -204,7 +244,21 @@ impl Failure {
         match self {
             Self::Refused(_) => 1,
             Self::Usage(_) => 2,
-            Self::Unavailable(_) | Self::OutputClosed => 3,
+            Self::Unavailable(_) | Self::OutputFailed(_) | Self::OutputClosed => 3,
+        }
+    }
+
+    /// Something that could not be read, finished or reached, and why; names and causes need no translation.
+    pub fn about(what: impl Display, why: impl Display) -> Self {
+        Self::Unavailable(format!("{what}: {why}"))
+    }
+
+    /// What to tell people, in their language.
+    fn told(&self, lang: Lang) -> String {
+        match self {
+            Self::OutputFailed(cause) => text::output_failed(lang, cause),
+            Self::OutputClosed => text::output_closed(lang),
+            Self::Refused(_) | Self::Usage(_) | Self::Unavailable(_) => self.to_string(),
         }
     }
 }
@@ -215,13 +269,16 @@ impl From<io::Error> for Failure {
         if error.kind() == io::ErrorKind::BrokenPipe {
             return Self::OutputClosed;
         }
-        Self::Unavailable(format!("the result could not be written: {error}"))
+        Self::OutputFailed(error.to_string())
     }
 }
 
 /// Parses the arguments, runs the command and gives the exit code.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(args) {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let mut definition = help::command(help::asked_for(&args));
+    let parsed = definition.try_get_matches_from_mut(args).and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are answers (0); clap prints them to standard output, errors to standard error.
@@ -235,7 +292,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let mut out = BufWriter::new(io::stdout().lock());
     let done = match &cli.command {
         Some(command) => command.run(&cli.globals, &mut out),
-        None => write!(out, "{}", Cli::command().render_help()).map_err(Failure::from),
+        None => write!(out, "{}", definition.render_help()).map_err(Failure::from),
     };
     // What a command wrote before it failed is part of its answer.
     let flushed = out.flush().map_err(Failure::from);
@@ -244,7 +301,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(failure) => {
             if !matches!(failure, Failure::OutputClosed) {
                 // Nothing is left to do if standard error is gone as well.
-                let _ = writeln!(io::stderr().lock(), "fundledger: {failure}");
+                let _ = writeln!(io::stderr().lock(), "fundledger: {}", failure.told(cli.globals.lang));
             }
             ExitCode::from(failure.code())
         }
@@ -253,6 +310,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
 
     #[test]

@@ -9,6 +9,7 @@ use tabled::settings::{Alignment, Style};
 
 use super::{Failure, Lang};
 pub use crate::format::hexadecimal::of as hex;
+use crate::messages::cli as text;
 use crate::pb::Date;
 use crate::pb::v1::AccountKind;
 
@@ -77,31 +78,27 @@ pub fn account_kind(kind: i32) -> String {
 
 /// An account kind for people: the Chinese name where Chinese is asked for.
 pub fn account_kind_label(kind: i32, lang: Lang) -> String {
-    let chinese = match AccountKind::try_from(kind) {
-        Ok(AccountKind::AuthoritySource) => "指标来源",
-        Ok(AccountKind::AuthorityUnallocated) => "待分指标",
-        Ok(AccountKind::AuthorityUnit) => "单位可执行指标",
-        Ok(AccountKind::AuthorityPlan) => "用款计划",
-        Ok(AccountKind::AuthorityCommitted) => "合同占用",
-        Ok(AccountKind::AuthorityFrozen) => "冻结",
-        Ok(AccountKind::AuthorityUsed) => "已执行",
-        Ok(AccountKind::AuthorityCarry) => "结转",
-        Ok(AccountKind::AuthorityRecalled) => "收回",
-        Ok(AccountKind::Treasury) => "国库存款",
-        Ok(AccountKind::FundLot) => "专项结存",
-        Ok(AccountKind::Clearing) => "零余额待清算",
-        Ok(AccountKind::Unspecified) | Err(_) => return account_kind(kind),
-    };
-    match lang {
-        Lang::En => account_kind(kind),
-        Lang::Zh => chinese.to_owned(),
+    match AccountKind::try_from(kind) {
+        Ok(AccountKind::AuthoritySource) => text::kind_authority_source(lang),
+        Ok(AccountKind::AuthorityUnallocated) => text::kind_authority_unallocated(lang),
+        Ok(AccountKind::AuthorityUnit) => text::kind_authority_unit(lang),
+        Ok(AccountKind::AuthorityPlan) => text::kind_authority_plan(lang),
+        Ok(AccountKind::AuthorityCommitted) => text::kind_authority_committed(lang),
+        Ok(AccountKind::AuthorityFrozen) => text::kind_authority_frozen(lang),
+        Ok(AccountKind::AuthorityUsed) => text::kind_authority_used(lang),
+        Ok(AccountKind::AuthorityCarry) => text::kind_authority_carry(lang),
+        Ok(AccountKind::AuthorityRecalled) => text::kind_authority_recalled(lang),
+        Ok(AccountKind::Treasury) => text::kind_treasury(lang),
+        Ok(AccountKind::FundLot) => text::kind_fund_lot(lang),
+        Ok(AccountKind::Clearing) => text::kind_clearing(lang),
+        Ok(AccountKind::Unspecified) | Err(_) => account_kind(kind),
     }
 }
 
 /// A table with a header, thin rules, and some columns aligned to the right.
-pub fn table(header: &[&str], rows: &[Vec<String>], right_aligned: &[usize]) -> String {
+pub fn table(header: &[impl AsRef<str>], rows: &[Vec<String>], right_aligned: &[usize]) -> String {
     let mut builder = Builder::with_capacity(rows.len().saturating_add(1), header.len());
-    builder.push_record(header.iter().copied());
+    builder.push_record(header.iter().map(AsRef::as_ref));
     for row in rows {
         builder.push_record(row.iter().map(String::as_str));
     }
@@ -117,12 +114,17 @@ pub fn table(header: &[&str], rows: &[Vec<String>], right_aligned: &[usize]) -> 
 
 /// Writes a CSV with a header.
 pub fn csv(out: &mut dyn Write, header: &[&str], rows: &[Vec<String>]) -> Result<(), Failure> {
+    csv_rows(out, &[header.iter().map(|name| (*name).to_owned()).collect()])?;
+    csv_rows(out, rows)
+}
+
+/// Writes more rows of a CSV.
+pub fn csv_rows(out: &mut dyn Write, rows: &[Vec<String>]) -> Result<(), Failure> {
     let mut writer = csv::Writer::from_writer(out);
-    let written = writer.write_record(header).and_then(|()| rows.iter().try_for_each(|row| writer.write_record(row)));
-    match written.map_err(csv::Error::into_kind) {
+    match rows.iter().try_for_each(|row| writer.write_record(row)).map_err(csv::Error::into_kind) {
         Ok(()) => writer.flush().map_err(Failure::from),
         Err(csv::ErrorKind::Io(error)) => Err(Failure::from(error)),
-        Err(other) => Err(Failure::Unavailable(format!("the result could not be written: {other:?}"))),
+        Err(other) => Err(Failure::OutputFailed(format!("{other:?}"))),
     }
 }
 

@@ -3,14 +3,14 @@
 use std::future::Future;
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use clap::Args;
 use tokio::runtime::Runtime;
-use tracing_subscriber::EnvFilter;
 
-use super::{Failure, Globals};
+use super::settings::{self, LogFormat, LogSettings, Settings, SettingsArgs};
+use super::{Failure, Globals, Lang};
 use crate::grpc::node::Node;
 use crate::grpc::server::{self, Limits};
 use crate::ledger::Genesis;
@@ -18,6 +18,7 @@ use crate::ledger::OpenError;
 use crate::ledger::clock::SystemClock;
 use crate::ledger::directory::{DataDirectory, is_empty};
 use crate::log::Fault;
+use crate::messages::cli as text;
 
 /// Name of a ledger that `serve --insecure-dev` creates.
 const DEVELOPMENT_ORIGIN: &str = "development.invalid/funds";
@@ -25,44 +26,37 @@ const DEVELOPMENT_ORIGIN: &str = "development.invalid/funds";
 /// Arguments of `serve`.
 #[derive(Args, Debug)]
 pub struct ServeArgs {
-    /// Directory of the ledger.
-    #[arg(long, value_name = "DIR", env = "FUNDLEDGER_DATA")]
-    pub data: PathBuf,
-    /// Address to listen on; port 0 picks a free one.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7070")]
-    pub listen: SocketAddr,
-    /// Serve plain text on loopback; create a ledger marked DEVELOPMENT for ever where the directory is empty.
-    #[arg(long)]
-    pub insecure_dev: bool,
-    /// Logs as JSON lines instead of text.
-    #[arg(long)]
-    pub json_logs: bool,
+    /// What can be set in a file as well.
+    #[command(flatten)]
+    pub settings: SettingsArgs,
 }
 
 /// Runs the service until it is told to stop (SIGINT or SIGTERM), or until the ledger can post no more.
 pub fn run(globals: &Globals, args: &ServeArgs, out: &mut dyn Write) -> Result<(), Failure> {
-    start_logs(args.json_logs);
-    if !args.insecure_dev {
-        return Err(Failure::Usage(
-            "this version serves plain text only: pass --insecure-dev to accept that, on loopback".to_owned(),
-        ));
+    let settings = settings::load(&args.settings, globals.lang)?.settings;
+    let data = admit(&settings, globals.lang)?;
+    start_logs(&settings.log);
+    if is_empty(data).map_err(|fault| Failure::Unavailable(fault.to_string()))? {
+        drop(DataDirectory::create(data, Genesis::of_development(DEVELOPMENT_ORIGIN), &SystemClock)?);
     }
-    if !args.listen.ip().is_loopback() {
-        return Err(Failure::Usage(format!(
-            "{} is not a loopback address: plain text stays on this machine",
-            args.listen
-        )));
-    }
-    if is_empty(&args.data).map_err(|fault| Failure::Unavailable(fault.to_string()))? {
-        drop(DataDirectory::create(&args.data, Genesis::of_development(DEVELOPMENT_ORIGIN), &SystemClock)?);
-    }
-    let node = Node::open(&args.data, Box::new(SystemClock))?;
-    let runtime = Runtime::new().map_err(|error| Failure::Unavailable(format!("starting the runtime: {error}")))?;
+    let node = Node::open(data, Box::new(SystemClock))?;
+    let runtime = Runtime::new().map_err(|error| Failure::Unavailable(text::runtime_failed(globals.lang, error)))?;
     runtime.block_on(async {
-        let (listener, bound) = server::listen(args.listen).await?;
+        let (listener, bound) = server::listen(settings.listen).await?;
         announce(globals, &node, bound, out)?;
-        serve_until_stopped(node, listener, stop_signal()?).await
+        serve_until_stopped(node, listener, settings.limits.into(), stop_signal(globals.lang)?, globals.lang).await
     })
+}
+
+/// The directory to serve, if this version may serve it as the settings say.
+pub(super) fn admit(settings: &Settings, lang: Lang) -> Result<&Path, Failure> {
+    if !settings.insecure_dev {
+        return Err(Failure::Usage(text::serve_needs_consent(lang)));
+    }
+    if !settings.listen.ip().is_loopback() {
+        return Err(Failure::Usage(text::serve_needs_loopback(lang, settings.listen)));
+    }
+    settings.data.as_deref().ok_or_else(|| Failure::Usage(text::serve_needs_data(lang)))
 }
 
 fn announce(globals: &Globals, node: &Node, bound: SocketAddr, out: &mut dyn Write) -> Result<(), Failure> {
@@ -70,17 +64,16 @@ fn announce(globals: &Globals, node: &Node, bound: SocketAddr, out: &mut dyn Wri
     let head = ledger.committed();
     writeln!(out, "fundledger {} · {}", env!("CARGO_PKG_VERSION"), ledger.origin())?;
     if ledger.is_development() {
-        let note = ("a DEVELOPMENT ledger: it can never become a real one", "开发用账本：永远不能转为正式账本");
-        writeln!(out, "{}", globals.lang.pick(note.0, note.1))?;
+        writeln!(out, "{}", text::serve_development(globals.lang))?;
     }
     if let Some(why) = ledger.read_only() {
-        writeln!(out, "{}: {why}", globals.lang.pick("POSTING IS REFUSED", "已停止记账"))?;
+        writeln!(out, "{}", text::serve_read_only(globals.lang, why))?;
     }
-    writeln!(out, "{} {} {}", globals.lang.pick("head", "最新序号"), head.sequence, head.hash)?;
-    writeln!(out, "{} http://{bound}", globals.lang.pick("listening on", "监听地址"))?;
+    writeln!(out, "{}", text::serve_head(globals.lang, head.hash, head.sequence))?;
+    writeln!(out, "{}", text::serve_listening(globals.lang, bound))?;
     if !globals.quiet {
         let server = format!("--server http://{bound}");
-        writeln!(out, "{}:", globals.lang.pick("next", "下一步"))?;
+        writeln!(out, "{}:", text::next_step(globals.lang))?;
         writeln!(out, "  fundledger {server} import --mapping deploy/mappings/gstt-payments.toml FILE.csv")?;
         writeln!(out, "  fundledger {server} balance")?;
         writeln!(out, "  fundledger verify http://{bound} --allow-unanchored")?;
@@ -93,7 +86,9 @@ fn announce(globals: &Globals, node: &Node, bound: SocketAddr, out: &mut dyn Wri
 pub(super) async fn serve_until_stopped(
     node: Node,
     listener: tokio::net::TcpListener,
+    limits: Limits,
     stop: impl Future<Output = ()> + Send + 'static,
+    lang: Lang,
 ) -> Result<(), Failure> {
     let poisoned = node.ledger().poisoned();
     let stop = async move {
@@ -103,19 +98,19 @@ pub(super) async fn serve_until_stopped(
         }
     };
     let node = Arc::new(node);
-    server::serve(Arc::clone(&node), listener, Limits::default(), stop).await?;
+    server::serve(Arc::clone(&node), listener, limits, stop).await?;
     let failed = node.ledger().failed().map(str::to_owned);
     let closed = tokio::task::spawn_blocking(move || node.close()).await;
-    closed.map_err(|error| Failure::Unavailable(format!("closing the ledger: {error}")))??;
+    closed.map_err(|error| Failure::Unavailable(text::server_failed(lang, error)))??;
     match failed {
-        Some(why) => Err(Failure::Unavailable(format!("the ledger stopped: {why}"))),
+        Some(why) => Err(Failure::Unavailable(text::serve_stopped(lang, why))),
         None => Ok(()),
     }
 }
 
-fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
+fn stop_signal(lang: Lang) -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
-    let failed = |error| Failure::Unavailable(format!("listening for signals: {error}"));
+    let failed = |error: std::io::Error| Failure::Unavailable(text::serve_signals_failed(lang, error));
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     Ok(async move {
@@ -126,11 +121,13 @@ fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
     })
 }
 
-fn start_logs(as_json: bool) {
-    let filter = EnvFilter::try_from_env("FUNDLEDGER_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+fn start_logs(settings: &LogSettings) {
+    let logs = tracing_subscriber::fmt().with_env_filter(settings.filter.filter()).with_writer(std::io::stderr);
     // A second call in one process keeps the first one's settings.
-    let _ = if as_json { logs.json().try_init() } else { logs.try_init() };
+    let _ = match settings.format {
+        LogFormat::Json => logs.json().try_init(),
+        LogFormat::Text => logs.try_init(),
+    };
 }
 
 impl From<OpenError> for Failure {

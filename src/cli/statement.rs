@@ -9,6 +9,7 @@ use super::balance::{position_json, write_position};
 use super::connect::{self, Connection};
 use super::render::{self, account_kind, account_kind_label, date, decimal, exponent, grouped, parse_date};
 use super::{Failure, Format, Globals, Lang};
+use crate::messages::cli as text;
 use crate::pb::Date;
 use crate::pb::v1::{GetStatementRequest, GetStatementResponse, StatementEntry};
 
@@ -109,36 +110,32 @@ fn write_table(
 ) -> Result<(), Failure> {
     let money = |amount: i128| grouped(amount, exponent(statement.currency_exponent));
     let by_lot = statement.entries.iter().any(|entry| !entry.lot_id.is_empty()) && statement.lot_id.is_empty();
-    let mut title = format!(
-        "{} {} ({})",
-        lang.pick("account", "账户"),
-        statement.account_id,
-        account_kind_label(statement.kind, lang)
-    );
+    let mut title =
+        format!("{} {} ({})", text::word_account(lang), statement.account_id, account_kind_label(statement.kind, lang));
     if !statement.lot_id.is_empty() {
-        title = format!("{title}, {} {}", lang.pick("lot", "批次"), statement.lot_id);
+        title = format!("{title}, {} {}", text::word_lot(lang), statement.lot_id);
     }
-    writeln!(out, "{title}, {} {}", lang.pick("currency", "币种"), statement.currency_code)?;
+    writeln!(out, "{title}, {} {}", text::word_currency(lang), statement.currency_code)?;
     let mut header = vec![
-        lang.pick("date", "日期"),
-        lang.pick("sequence", "序号"),
-        lang.pick("event", "事项"),
-        lang.pick("reference", "凭证"),
-        lang.pick("counterpart", "对方账户"),
+        text::statement_date(lang),
+        text::statement_sequence(lang),
+        text::statement_event(lang),
+        text::statement_reference(lang),
+        text::statement_counterpart(lang),
     ];
     if by_lot {
-        header.push(lang.pick("lot", "批次"));
+        header.push(text::word_lot(lang));
     }
     let first_amount = header.len();
-    header.extend([lang.pick("debit", "借方"), lang.pick("credit", "贷方"), lang.pick("balance", "余额")]);
+    header.extend([text::word_debit(lang), text::word_credit(lang), text::statement_balance(lang)]);
     let blank = |count: usize| vec![String::new(); count];
-    let balance_line = |day: Option<&Date>, label: &str, balance_minor: i64| {
-        let mut row = vec![date(day), String::new(), label.to_owned()];
+    let balance_line = |day: Option<&Date>, label: String, balance_minor: i64| {
+        let mut row = vec![date(day), String::new(), label];
         row.extend(blank(header.len().saturating_sub(4)));
         row.push(money(balance_minor.into()));
         row
     };
-    let opening = lang.pick("opening balance", "期初余额");
+    let opening = text::statement_opening(lang);
     let mut rows = vec![balance_line(args.from.as_ref(), opening, statement.opening_balance_minor)];
     for entry in &statement.entries {
         let (debit, credit) = sides(statement, entry);
@@ -156,7 +153,7 @@ fn write_table(
         row.push(money(entry.balance_minor.into()));
         rows.push(row);
     }
-    let closing = lang.pick("closing balance", "期末余额");
+    let closing = text::statement_closing(lang);
     rows.push(balance_line(args.to.as_ref(), closing, statement.closing_balance_minor));
     let right: Vec<usize> = std::iter::once(1).chain(first_amount..header.len()).collect();
     writeln!(out, "{}", render::table(&header, &rows, &right)).map_err(Failure::from)

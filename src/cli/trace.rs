@@ -10,6 +10,7 @@ use super::balance::{position_json, write_position};
 use super::connect::{self, Connection};
 use super::render::{self, account_kind, account_kind_label, date, decimal, exponent, grouped};
 use super::{Failure, Format, Globals, Lang};
+use crate::messages::cli as text;
 use crate::pb::v1::trace_request::Start;
 use crate::pb::v1::trace_response::Part;
 use crate::pb::v1::{TraceClass, TraceHead, TraceNode, TraceNodeKind, TraceRequest};
@@ -42,7 +43,7 @@ pub fn run(globals: &Globals, args: &TraceArgs, out: &mut dyn Write) -> Result<(
         (Some(lot), _, _) => Start::LotId(lot.clone()),
         (_, Some(payment), _) => Start::PaymentId(payment.clone()),
         (_, _, Some(payee)) => Start::Payee(payee.clone()),
-        (None, None, None) => return Err(Failure::Usage("--lot, --payment or --payee is needed".to_owned())),
+        (None, None, None) => return Err(Failure::Usage(text::trace_start_missing(globals.lang))),
     };
     let trace = connect::with(globals, async |connection| fetch(connection, start, args.as_of).await)?;
     match format {
@@ -69,13 +70,10 @@ async fn fetch(connection: &Connection, start: Start, as_of_sequence: Option<i64
             None => {}
         }
     }
-    let head = head.ok_or_else(|| Failure::Unavailable("the server sent a trace without a head".to_owned()))?;
+    let head = head.ok_or_else(|| Failure::Unavailable(text::trace_without_head(connection.lang())))?;
     if i64::try_from(nodes.len()) != Ok(head.node_count) {
-        return Err(Failure::Unavailable(format!(
-            "the trace is incomplete: {} of {} nodes came",
-            nodes.len(),
-            head.node_count
-        )));
+        let why = text::trace_incomplete(connection.lang(), nodes.len(), head.node_count);
+        return Err(Failure::Unavailable(why));
     }
     Ok(Trace { head, nodes })
 }
@@ -216,23 +214,20 @@ impl Trace {
 
 /// What a node stands for, and its name.
 fn name(node: &TraceNode, lang: Lang) -> String {
-    let kind = match node.kind() {
-        TraceNodeKind::Unspecified => "?",
-        TraceNodeKind::Lot => lang.pick("lot", "批次"),
-        TraceNodeKind::Unit => lang.pick("unit", "单位"),
-        TraceNodeKind::Account => lang.pick("account", "账户"),
-        TraceNodeKind::Payee => lang.pick("payee", "收款人"),
-        TraceNodeKind::Payment => lang.pick("payment", "支付"),
-        TraceNodeKind::Return => lang.pick("return", "退款"),
-        TraceNodeKind::Reversal => lang.pick("reversal", "冲销"),
-        TraceNodeKind::Opening => lang.pick("opening", "期初"),
-        TraceNodeKind::Document => lang.pick("document", "文号"),
-        TraceNodeKind::Unresolved => lang.pick("unresolved", "未能追溯"),
-    };
-    if node.kind() == TraceNodeKind::Account {
-        return format!("{kind} {} ({})", node.label, account_kind_label(node.account_kind, lang));
+    let name = &node.label;
+    match node.kind() {
+        TraceNodeKind::Unspecified => format!("? {name}"),
+        TraceNodeKind::Lot => text::trace_lot(lang, name),
+        TraceNodeKind::Unit => text::trace_unit(lang, name),
+        TraceNodeKind::Account => text::trace_account(lang, account_kind_label(node.account_kind, lang), name),
+        TraceNodeKind::Payee => text::trace_payee(lang, name),
+        TraceNodeKind::Payment => text::trace_payment(lang, name),
+        TraceNodeKind::Return => text::trace_return(lang, name),
+        TraceNodeKind::Reversal => text::trace_reversal(lang, name),
+        TraceNodeKind::Opening => text::trace_opening(lang, name),
+        TraceNodeKind::Document => text::trace_document(lang, name),
+        TraceNodeKind::Unresolved => text::trace_unresolved(lang, name),
     }
-    format!("{kind} {}", node.label)
 }
 
 fn kind_code(node: &TraceNode) -> &'static str {

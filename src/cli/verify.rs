@@ -10,8 +10,9 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::evidence::{PrivateCopy, Served};
-use super::{Failure, Format, Globals, Lang};
+use super::{Failure, Format, Globals, verdict};
 use crate::audit::{self, Depth, Evidence, Options, Report, Verdict, read_bundle};
+use crate::messages::cli as text;
 
 /// How often the progress bar looks at the count.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
@@ -40,30 +41,14 @@ pub fn run(globals: &Globals, args: &VerifyArgs, out: &mut dyn Write) -> Result<
     if args.json || format == Format::Json {
         writeln!(out, "{}", report.to_json())?;
     } else {
-        let lang = match globals.lang {
-            Lang::En => audit::Lang::En,
-            Lang::Zh => audit::Lang::Zh,
-        };
-        let mut text = Vec::new();
-        report.write_text(&mut text, lang)?;
-        out.write_all(&text)?;
+        verdict::write(out, &report, globals.lang)?;
     }
     out.flush()?;
     match report.verdict {
-        Verdict::Broken => Err(Failure::Refused(globals.lang.pick("the ledger is broken", "账本已损坏").to_owned())),
-        Verdict::Incomplete => Err(Failure::Unavailable(
-            globals.lang.pick("the evidence could not be read to its end", "证据无法完整读取").to_owned(),
-        )),
+        Verdict::Broken => Err(Failure::Refused(text::verify_broken(globals.lang))),
+        Verdict::Incomplete => Err(Failure::Unavailable(text::verify_incomplete(globals.lang))),
         Verdict::Verified if args.allow_unanchored => Ok(()),
-        Verdict::Verified => Err(Failure::Refused(
-            globals
-                .lang
-                .pick(
-                    "self-consistent, but not externally anchored; --allow-unanchored accepts that",
-                    "账本自身一致，但没有外部锚定；如可接受请加 --allow-unanchored",
-                )
-                .to_owned(),
-        )),
+        Verdict::Verified => Err(Failure::Refused(text::verify_unanchored(globals.lang))),
     }
 }
 

@@ -8,6 +8,8 @@ use unic_langid::LanguageIdentifier;
 
 use crate::domain::refusal::Reason;
 
+pub(crate) mod cli;
+
 /// A language that there is a catalogue for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Language {
@@ -69,18 +71,29 @@ fn weight_per_mille(text: &str) -> Option<u32> {
 }
 
 static ENGLISH: LazyLock<FluentBundle<FluentResource>> =
-    LazyLock::new(|| bundle(Language::English, include_str!("en.ftl")));
-static CHINESE: LazyLock<FluentBundle<FluentResource>> =
-    LazyLock::new(|| bundle(Language::Chinese, include_str!("zh-CN.ftl")));
+    LazyLock::new(|| bundle(Language::English, &[include_str!("en.ftl"), include_str!("cli.en.ftl")]));
+static CHINESE: LazyLock<FluentBundle<FluentResource>> = LazyLock::new(|| {
+    bundle(
+        Language::Chinese,
+        &[
+            include_str!("zh-CN.ftl"),
+            include_str!("cli.zh-CN.ftl"),
+            include_str!("help.zh-CN.ftl"),
+            include_str!("faults.zh-CN.ftl"),
+        ],
+    )
+});
 
-fn bundle(language: Language, catalogue: &str) -> FluentBundle<FluentResource> {
+fn bundle(language: Language, catalogues: &[&str]) -> FluentBundle<FluentResource> {
     let identifier: LanguageIdentifier = language.tag().parse().unwrap_or_default();
     let mut bundle = FluentBundle::new_concurrent(vec![identifier]);
     // The marks that isolate directions would stand in log lines and in tables.
     bundle.set_use_isolating(false);
     // A faulty line loses its own message only; a test finds it.
-    let resource = FluentResource::try_new(catalogue.to_owned()).unwrap_or_else(|(resource, _)| resource);
-    bundle.add_resource_overriding(resource);
+    for catalogue in catalogues {
+        let resource = FluentResource::try_new((*catalogue).to_owned()).unwrap_or_else(|(resource, _)| resource);
+        bundle.add_resource_overriding(resource);
+    }
     bundle
 }
 
@@ -119,6 +132,27 @@ pub fn refusal<'a>(language: Language, reason: Reason, facts: impl Iterator<Item
     sentence
 }
 
+/// What an auditor found, in Chinese: by the English sentence with its gaps `{}`, and what stands in them. `None` where the
+/// catalogue does not have the sentence.
+pub(crate) fn found_in_chinese(sentence: &str, values: &[String]) -> Option<String> {
+    let known = |id: String, arguments: &[(&str, &str)]| {
+        let told = text(Language::Chinese, &id, arguments);
+        (told != id).then_some(told)
+    };
+    let values: Vec<String> = values
+        .iter()
+        .map(|value| known(format!("value-{}", slug(value)), &[]).unwrap_or_else(|| value.clone()))
+        .collect();
+    let arguments: Vec<(&str, &str)> = ["a", "b", "c"].into_iter().zip(values.iter().map(String::as_str)).collect();
+    known(format!("found-{}", slug(sentence)), &arguments)
+}
+
+/// The words of a sentence, without its gaps, joined by hyphens.
+fn slug(sentence: &str) -> String {
+    let words = sentence.split(|char: char| !char.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    words.map(str::to_ascii_lowercase).collect::<Vec<_>>().join("-")
+}
+
 /// What to do about it.
 pub fn remedy(language: Language, reason: Reason) -> String {
     text(language, &format!("reason-{reason}.remedy"), &[])
@@ -131,28 +165,83 @@ fn label(language: Language, name: &str) -> String {
     if found == id { name.to_owned() } else { found }
 }
 
+/// Every id of the Chinese help, attributes as `id.attribute`.
+#[cfg(test)]
+pub(crate) fn ids_of_help() -> std::collections::BTreeSet<String> {
+    tests::ids(include_str!("help.zh-CN.ftl"))
+}
+
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
     use std::fs;
     use std::path::Path;
+
+    use fluent_syntax::ast::{Entry, Expression, InlineExpression, Pattern, PatternElement};
 
     use super::*;
 
     const CATALOGUES: [(Language, &str); 2] =
         [(Language::English, include_str!("en.ftl")), (Language::Chinese, include_str!("zh-CN.ftl"))];
 
-    fn ids(catalogue: &str) -> BTreeSet<&str> {
-        let lines = catalogue.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase()));
-        lines.filter_map(|line| line.split_once(" =")).map(|(id, _)| id).collect()
+    const PAIRS: [(&str, &str); 2] = [
+        (include_str!("en.ftl"), include_str!("zh-CN.ftl")),
+        (include_str!("cli.en.ftl"), include_str!("cli.zh-CN.ftl")),
+    ];
+
+    /// Each message and attribute, with its variables.
+    fn variables(catalogue: &'static str) -> BTreeMap<String, BTreeSet<&'static str>> {
+        let parsed = fluent_syntax::parser::parse(catalogue).expect("a catalogue that parses");
+        let mut found = BTreeMap::new();
+        let mut put = |id: String, pattern: &Pattern<&'static str>| {
+            let names = pattern.elements.iter().filter_map(|element| match element {
+                PatternElement::Placeable {
+                    expression: Expression::Inline(InlineExpression::VariableReference { id }),
+                } => Some(id.name),
+                PatternElement::TextElement { .. } => None,
+                PatternElement::Placeable { expression } => panic!("{id}: {expression:?}"),
+            });
+            let names = names.collect();
+            assert!(found.insert(id.clone(), names).is_none(), "{id} stands twice");
+        };
+        for entry in &parsed.body {
+            let Entry::Message(message) = entry else { continue };
+            put(message.id.name.to_owned(), message.value.as_ref().expect("a text"));
+            for attribute in &message.attributes {
+                put(format!("{}.{}", message.id.name, attribute.id.name), &attribute.value);
+            }
+        }
+        found
+    }
+
+    pub(super) fn ids(catalogue: &'static str) -> BTreeSet<String> {
+        variables(catalogue).into_keys().collect()
     }
 
     #[test]
-    fn catalogues_parse_and_have_the_same_messages() {
-        for (_, catalogue) in CATALOGUES {
-            assert!(FluentResource::try_new(catalogue.to_owned()).is_ok());
+    fn catalogues_have_the_same_messages_with_the_same_variables() {
+        for (english, chinese) in PAIRS {
+            let (english, chinese) = (variables(english), variables(chinese));
+            assert!(english.len() > 50);
+            for (id, names) in &english {
+                assert_eq!(Some(names), chinese.get(id), "{id}");
+            }
+            assert_eq!(english.len(), chinese.len(), "the Chinese catalogue has messages that the English has not");
         }
-        assert_eq!(ids(CATALOGUES[0].1), ids(CATALOGUES[1].1));
+    }
+
+    #[test]
+    fn every_chinese_text_is_chinese() {
+        // Names, arithmetic and units stay what they are.
+        let same: BTreeSet<&str> = ["bench-micros", "report-fault"].into();
+        for (english, chinese) in PAIRS {
+            let text = |language, id: &String| text(language, id, &[]);
+            for id in ids(english).intersection(&ids(chinese)) {
+                let text = text(Language::Chinese, id);
+                let has_chinese = text.chars().any(|char| ('\u{4e00}'..='\u{9fff}').contains(&char));
+                assert!(has_chinese || same.contains(id.as_str()), "{id} = {text}");
+            }
+        }
     }
 
     #[test]
@@ -164,6 +253,38 @@ mod tests {
                 assert_ne!(remedy(language, *reason), id, "{id}.remedy in {language:?}");
             }
         }
+    }
+
+    #[test]
+    fn every_sentence_of_the_audit_is_in_the_chinese_catalogue_and_no_other_is() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/audit");
+        let folders = [root.clone(), root.join("books")];
+        let files = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap()).map(|file| file.unwrap().path());
+        let mut expected: BTreeMap<String, usize> = BTreeMap::new();
+        for file in files.filter(|file| file.extension().is_some_and(|suffix| suffix == "rs")) {
+            let source = fs::read_to_string(file).unwrap();
+            for call in source.split("fact!(").skip(1) {
+                let Some(sentence) = call.trim_start().strip_prefix('"') else { continue };
+                let sentence = sentence.split('"').next().unwrap();
+                expected.insert(format!("found-{}", slug(sentence)), sentence.matches("{}").count());
+            }
+        }
+        assert!(expected.len() > 90, "the audit was not read");
+        let mut found = variables(include_str!("faults.zh-CN.ftl"));
+        found.retain(|id, _| id.starts_with("found-"));
+        for (id, gaps) in &expected {
+            let names = found.remove(id).unwrap_or_else(|| panic!("{id} is not in faults.zh-CN.ftl"));
+            assert_eq!(names, ["a", "b", "c"].into_iter().take(*gaps).collect(), "{id}");
+        }
+        assert!(found.is_empty(), "nothing says {found:?}");
+    }
+
+    #[test]
+    fn findings_are_told_in_chinese() {
+        let values = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect::<Vec<_>>();
+        let told = found_in_chinese("debits and credits of the {} book differ by {}", &values(&["cash", "-5"]));
+        assert_eq!(told.as_deref(), Some("现金账借贷相差 -5"));
+        assert_eq!(found_in_chinese("no such sentence", &[]), None);
     }
 
     #[test]

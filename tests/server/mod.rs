@@ -62,7 +62,12 @@ impl Served {
 
     /// Starts the server and waits until it listens.
     pub fn start(&mut self) {
-        let mut child = spawn(&self.data());
+        self.start_at("127.0.0.1:0");
+    }
+
+    /// Starts the server where clients expect it.
+    pub fn start_at(&mut self, address: &str) {
+        let mut child = spawn_at(&self.data(), address);
         self.address = listening(&mut child).expect("the server did not start");
         self.server = Some(child);
     }
@@ -135,8 +140,13 @@ pub fn listening(child: &mut Child) -> Option<String> {
 
 /// Starts the server without waiting for it.
 pub fn spawn(data: &Path) -> Child {
+    spawn_at(data, "127.0.0.1:0")
+}
+
+/// Starts the server at an address without waiting for it.
+pub fn spawn_at(data: &Path, address: &str) -> Child {
     let mut command = Command::new(BINARY);
-    command.args(["serve", "--insecure-dev", "--quiet", "--listen", "127.0.0.1:0", "--data"]).arg(data);
+    command.args(["serve", "--insecure-dev", "--quiet", "--listen", address, "--data"]).arg(data);
     command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
 }
 

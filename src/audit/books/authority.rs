@@ -8,7 +8,7 @@ use prost::Message;
 use prost::bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use crate::audit::report::{FaultKind, Findings};
+use crate::audit::report::{Fact, FaultKind, Findings};
 use crate::pb::v1::command_proposed::Content;
 use crate::pb::v1::event::Payload;
 use crate::pb::v1::{Approval, Command, Event, ProposedBatch, Role, SignedCommand};
@@ -109,7 +109,7 @@ impl Authority {
         event: &Event,
         payload: &Payload,
         authorization: &Authorization,
-        wrong: &mut Vec<String>,
+        wrong: &mut Vec<Fact>,
     ) {
         match payload {
             Payload::LedgerCreated(created) => {
@@ -119,7 +119,7 @@ impl Authority {
                     self.holdings.insert((administrator.principal_id.clone(), Role::Admin.into(), 0));
                 }
                 if self.administrators() == 1 {
-                    wrong.push("one administrator alone".to_owned());
+                    wrong.push(fact!("one administrator alone"));
                 }
             }
             Payload::KeyRotated(rotated) => {
@@ -132,18 +132,18 @@ impl Authority {
                     *who == granted.principal_id && (*role == auditor) != (granted.role == auditor)
                 };
                 if self.holdings.iter().any(conflicts) {
-                    wrong.push(format!("{} is an auditor and something else", granted.principal_id));
+                    wrong.push(fact!("{} is an auditor and something else", granted.principal_id));
                 }
                 if !self.holdings.insert(holding) {
-                    wrong.push(format!("{} is granted a role they hold", granted.principal_id));
+                    wrong.push(fact!("{} is granted a role they hold", granted.principal_id));
                 }
             }
             Payload::RoleRevoked(revoked) => {
                 if !self.holdings.remove(&(revoked.principal_id.clone(), revoked.role, revoked.fund)) {
-                    wrong.push(format!("{} loses a role they do not hold", revoked.principal_id));
+                    wrong.push(fact!("{} loses a role they do not hold", revoked.principal_id));
                 }
                 if revoked.role == i32::from(Role::Admin) && self.administrators() < ADMINISTRATORS_MIN {
-                    wrong.push("fewer than two administrators remain".to_owned());
+                    wrong.push(fact!("fewer than two administrators remain"));
                 }
             }
             Payload::CommandProposed(proposed) => {
@@ -153,7 +153,7 @@ impl Authority {
                         (None, Some(Batch { proposed: batch.clone(), leaves: BTreeMap::new() }))
                     }
                     None => {
-                        wrong.push("a proposal of nothing".to_owned());
+                        wrong.push(fact!("a proposal of nothing"));
                         return;
                     }
                 };
@@ -177,13 +177,13 @@ impl Authority {
             }
             Payload::ProposalWithdrawn(withdrawn) => match self.proposals.remove(&withdrawn.proposal_sequence) {
                 Some(proposal) if proposal.maker == authorization.actor => {}
-                Some(_) => wrong.push("a proposal is withdrawn by somebody else".to_owned()),
-                None => wrong.push("a proposal is withdrawn that does not wait".to_owned()),
+                Some(_) => wrong.push(fact!("a proposal is withdrawn by somebody else")),
+                None => wrong.push(fact!("a proposal is withdrawn that does not wait")),
             },
             Payload::ProposalExpired(expired) => match self.proposals.remove(&expired.proposal_sequence) {
                 Some(proposal) if proposal.expires_at_ns <= event.booked_at_ns => {}
-                Some(_) => wrong.push("a proposal expires before its time".to_owned()),
-                None => wrong.push("a proposal expires that does not wait".to_owned()),
+                Some(_) => wrong.push(fact!("a proposal expires before its time")),
+                None => wrong.push(fact!("a proposal expires that does not wait")),
             },
             _ => {}
         }
@@ -196,7 +196,7 @@ impl Authority {
         names.len()
     }
 
-    fn register(&mut self, owner: &str, number: i32, public_key: &Bytes, wrong: &mut Vec<String>) {
+    fn register(&mut self, owner: &str, number: i32, public_key: &Bytes, wrong: &mut Vec<Fact>) {
         for key in self.keys.iter_mut().filter(|key| key.owner == owner) {
             key.is_live = false;
         }
@@ -204,32 +204,32 @@ impl Authority {
             return;
         }
         if self.keys.iter().any(|key| key.public == *public_key) {
-            wrong.push(format!("the key of {owner} was registered before"));
+            wrong.push(fact!("the key of {} was registered before", owner));
         }
         self.keys.push(Key { owner: owner.to_owned(), public: public_key.clone(), is_live: true });
         if usize::try_from(number) != Ok(self.keys.len()) {
-            wrong.push(format!("key {number} is registered, {} is next", self.keys.len()));
+            wrong.push(fact!("key {} is registered, {} is next", number, self.keys.len()));
         }
     }
 
-    fn approve(&mut self, booked_at_ns: i64, sequence: i64, approval: &Approval, wrong: &mut Vec<String>) {
+    fn approve(&mut self, booked_at_ns: i64, sequence: i64, approval: &Approval, wrong: &mut Vec<Fact>) {
         let Some(proposal) = self.proposals.get(&sequence) else {
-            wrong.push(format!("an approval of proposal {sequence}, which does not wait"));
+            wrong.push(fact!("an approval of proposal {}, which does not wait", sequence));
             return;
         };
         let message = match (&proposal.command, &proposal.batch) {
             (Some(command), _) => match key_of(command) {
                 Some(key) => command_message(&self.origin, &key, proposal.expires_at_ns, command),
-                None => return wrong.push(format!("proposal {sequence} holds no command")),
+                None => return wrong.push(fact!("proposal {} holds no command", sequence)),
             },
             (None, Some(batch)) => batch_message(&self.origin, &proposal.id, proposal.expires_at_ns, &batch.proposed),
             (None, None) => return,
         };
         if proposal.expires_at_ns <= booked_at_ns {
-            wrong.push(format!("proposal {sequence} is approved after its time"));
+            wrong.push(fact!("proposal {} is approved after its time", sequence));
         }
         if proposal.maker == approval.actor || proposal.approvers.contains(&approval.actor) {
-            wrong.push(format!("{} approves their own proposal, or twice", approval.actor));
+            wrong.push(fact!("{} approves their own proposal, or twice", approval.actor));
         }
         self.check_signature(approval, &message, wrong);
         if let Some(proposal) = self.proposals.get_mut(&sequence) {
@@ -238,18 +238,18 @@ impl Authority {
     }
 
     /// A signature of the key over the message, and a key that counts: the approver's own.
-    fn check_signature(&self, approval: &Approval, message: &[u8], wrong: &mut Vec<String>) {
+    fn check_signature(&self, approval: &Approval, message: &[u8], wrong: &mut Vec<Fact>) {
         let actor = &approval.actor;
         let number = usize::try_from(approval.key).ok().and_then(|number| number.checked_sub(1));
         let Some(key) = number.and_then(|at| self.keys.get(at)).filter(|key| key.owner == *actor) else {
-            wrong.push(format!("the approval of {actor} is by key {}, which is not theirs", approval.key));
+            wrong.push(fact!("the approval of {} is by key {}, which is not theirs", actor, approval.key));
             return;
         };
         if !key.is_live {
-            wrong.push(format!("the approval of {actor} is by key {}, which counted no more", approval.key));
+            wrong.push(fact!("the approval of {} is by key {}, which counted no more", actor, approval.key));
         }
         if !verifies(&key.public, message, &approval.signature) {
-            wrong.push(format!("the signature of {actor} is not one over these bytes"));
+            wrong.push(fact!("the signature of {} is not one over these bytes", actor));
         }
     }
 
@@ -258,7 +258,7 @@ impl Authority {
         event: &Event,
         signed: &SignedCommand,
         authorization: &Authorization,
-        wrong: &mut Vec<String>,
+        wrong: &mut Vec<Fact>,
     ) {
         let key_is_taken = matches!(event.payload, Some(Payload::CommandRefused(_)))
             && authorization.request_id == format!("/proposal/{}", signed.proposal_sequence);
@@ -267,10 +267,10 @@ impl Authority {
                 let is_same = command.actor == authorization.actor
                     && (command.request_id == authorization.request_id || key_is_taken);
                 if !is_same {
-                    wrong.push("the signed bytes are of another command".to_owned());
+                    wrong.push(fact!("the signed bytes are of another command"));
                 }
             }
-            Err(error) => wrong.push(format!("the signed bytes are no command: {error}")),
+            Err(error) => wrong.push(fact!("the signed bytes are no command: {}", error)),
         }
         match signed.batch_index {
             Some(index) => self.check_member(signed, index, authorization, wrong),
@@ -283,7 +283,7 @@ impl Authority {
         event: &Event,
         signed: &SignedCommand,
         authorization: &Authorization,
-        wrong: &mut Vec<String>,
+        wrong: &mut Vec<Fact>,
     ) {
         if let Some(request_id) = key_of(&signed.command) {
             let message = command_message(&self.origin, &request_id, signed.expires_at_ns, &signed.command);
@@ -295,15 +295,15 @@ impl Authority {
             if !matches!(event.payload, Some(Payload::CommandRefused(_))) {
                 wrong.append(&mut found);
                 if signed.expires_at_ns <= event.booked_at_ns {
-                    wrong.push("the approvals had lapsed".to_owned());
+                    wrong.push(fact!("the approvals had lapsed"));
                 }
             }
         }
         if signed.proposal_sequence != 0 {
             match self.proposals.remove(&signed.proposal_sequence) {
                 Some(proposal) if proposal.command.as_ref() == Some(&signed.command) => {}
-                Some(_) => wrong.push("what was executed is not what was proposed".to_owned()),
-                None => wrong.push(format!("proposal {} does not wait", signed.proposal_sequence)),
+                Some(_) => wrong.push(fact!("what was executed is not what was proposed")),
+                None => wrong.push(fact!("proposal {} does not wait", signed.proposal_sequence)),
             }
         }
     }
@@ -313,32 +313,32 @@ impl Authority {
         signed: &SignedCommand,
         index: i32,
         authorization: &Authorization,
-        wrong: &mut Vec<String>,
+        wrong: &mut Vec<Fact>,
     ) {
         let sequence = signed.proposal_sequence;
         let Some(proposal) = self.proposals.get_mut(&sequence) else {
-            wrong.push(format!("batch {sequence} does not wait"));
+            wrong.push(fact!("batch {} does not wait", sequence));
             return;
         };
         if proposal.maker != authorization.actor {
-            wrong.push("a command of a batch is by another maker".to_owned());
+            wrong.push(fact!("a command of a batch is by another maker"));
         }
         let named = authorization.approvals.iter().map(|approval| &approval.actor);
         if !named.eq(&proposal.approvers) {
-            wrong.push(format!("the approvers of batch {sequence} are others"));
+            wrong.push(fact!("the approvers of batch {} are others", sequence));
         }
         let Some(batch) = &mut proposal.batch else {
-            wrong.push(format!("proposal {sequence} is no batch"));
+            wrong.push(fact!("proposal {} is no batch", sequence));
             return;
         };
         let count = batch.proposed.command_count;
         if !(0..count).contains(&index) || batch.leaves.insert(index, leaf_hash(&signed.command)).is_some() {
-            wrong.push(format!("place {index} of batch {sequence} does not exist, or is taken twice"));
+            wrong.push(fact!("place {} of batch {} does not exist, or is taken twice", index, sequence));
         }
         if usize::try_from(count) == Ok(batch.leaves.len()) {
             let leaves: Vec<[u8; 32]> = batch.leaves.values().copied().collect();
             if batch.proposed.root != root(&leaves).as_slice() {
-                wrong.push(format!("the commands of batch {sequence} are not those whose root was approved"));
+                wrong.push(fact!("the commands of batch {} are not those whose root was approved", sequence));
             }
             self.proposals.remove(&sequence);
         }

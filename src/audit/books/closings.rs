@@ -16,11 +16,11 @@ const YEAR_MAX: i32 = 9_999;
 impl Books {
     pub(super) fn close_day(&mut self, sequence: i64, closed: DayClosed) {
         let Some(fund) = self.funds.get_mut(closed.fund) else {
-            let message = format!("a day of unknown fund {} is closed", closed.fund);
+            let message = fact!("a day of unknown fund {} is closed", closed.fund);
             return self.findings.add(sequence, FaultKind::ClosedPeriod, message);
         };
         if let Some(through) = fund.closed_through.filter(|through| closed.day <= *through) {
-            let message = format!("day {} is closed after day {through}", closed.day);
+            let message = fact!("day {} is closed after day {}", closed.day, through);
             self.findings.add(sequence, FaultKind::ClosedPeriod, message);
         }
         fund.closed_through = fund.closed_through.max(Some(closed.day));
@@ -29,21 +29,21 @@ impl Books {
 
     pub(super) fn close_period(&mut self, sequence: i64, closed: &PeriodClosed) {
         let Some(fund) = self.funds.get_mut(closed.fund) else {
-            let message = format!("a month of unknown fund {} is closed", closed.fund);
+            let message = fact!("a month of unknown fund {} is closed", closed.fund);
             return self.findings.add(sequence, FaultKind::ClosedPeriod, message);
         };
         let Some(last_day) = last_day_of(closed.period) else {
-            let message = format!("{} is no month", closed.period);
+            let message = fact!("{} is no month", closed.period);
             return self.findings.add(sequence, FaultKind::ClosedPeriod, message);
         };
         if let Some(before) = fund.closed_period.filter(|before| closed.period != month_after(*before)) {
-            let message = format!("month {} is closed after month {before}", closed.period);
+            let message = fact!("month {} is closed after month {}", closed.period, before);
             self.findings.add(sequence, FaultKind::ClosedPeriod, message);
         }
         fund.closed_period = Some(closed.period);
         fund.closed_through = fund.closed_through.max(Some(last_day));
         if trial_balance(&fund.cells) != *closed.trial_balance_sha256 {
-            let message = format!("the balances of fund {} have another digest than the sealed one", closed.fund);
+            let message = fact!("the balances of fund {} have another digest than the sealed one", closed.fund);
             self.findings.add(sequence, FaultKind::TrialBalance, message);
         }
         self.check_clearing(sequence, closed.fund);
@@ -53,7 +53,7 @@ impl Books {
     pub(super) fn check_date(&mut self, sequence: i64, fund: i32, day: i32) {
         let through = self.funds.get(fund).and_then(|fund| fund.closed_through);
         if let Some(through) = through.filter(|through| day <= *through) {
-            let message = format!("dated day {day}; fund {fund} is closed through day {through}");
+            let message = fact!("dated day {}; fund {} is closed through day {}", day, fund, through);
             self.findings.add(sequence, FaultKind::ClosedPeriod, message);
         }
     }
@@ -64,7 +64,7 @@ impl Books {
         for account in &fund.clearing {
             let balance = held(fund, *account);
             if balance != 0 {
-                let message = format!("closed while clearing account {account} holds {balance}");
+                let message = fact!("closed while clearing account {} holds {}", account, balance);
                 self.findings.add(sequence, FaultKind::ClosedPeriod, message);
             }
         }

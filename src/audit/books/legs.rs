@@ -6,7 +6,7 @@ use std::hash::BuildHasher;
 use super::kinds::{DRAWABLE, Meaning, Moves, Need, change, is_cash, tracks_lots};
 use super::tables::{Due, Held};
 use super::{Books, Posting, Side, Statement};
-use crate::audit::report::FaultKind;
+use crate::audit::report::{Fact, FaultKind};
 use crate::pb::v1::{AccountKind as Kind, Leg};
 
 const AMOUNT_MAX_MINOR: u64 = (1 << 53) - 1;
@@ -38,7 +38,7 @@ impl Books {
             }
         }
         if legs.len() > LEGS_MAX {
-            self.findings.add(sequence, FaultKind::Leg, format!("{} legs", legs.len()));
+            self.findings.add(sequence, FaultKind::Leg, fact!("{} legs", legs.len()));
         }
         let (mut authority, mut cash) = (0_i128, 0_i128);
         let (mut moves_authority, mut moves_cash) = (false, false);
@@ -53,44 +53,44 @@ impl Books {
         if postings.len() == legs.len() {
             for (book, sum) in [("authority", authority), ("cash", cash)] {
                 if sum != 0 {
-                    let message = format!("debits and credits of the {book} book differ by {sum}");
+                    let message = fact!("debits and credits of the {} book differ by {}", book, sum);
                     self.findings.add(sequence, FaultKind::Unbalanced, message);
                 }
             }
             let lacks = |need: Need, is_moved: bool| need == Need::Must && !is_moved;
             if moves.is_some_and(|moves| lacks(moves.authority, moves_authority) || lacks(moves.cash, moves_cash)) {
-                self.findings.add(sequence, FaultKind::Leg, "the event does not move what its type has to move");
+                self.findings.add(sequence, FaultKind::Leg, fact!("the event does not move what its type has to move"));
             }
         }
         fund
     }
 
-    fn check_leg(&self, leg: &Leg, moves: Option<&Moves>, fund: Option<i32>) -> Result<(Posting, i32), String> {
+    fn check_leg(&self, leg: &Leg, moves: Option<&Moves>, fund: Option<i32>) -> Result<(Posting, i32), Fact> {
         let Leg { account: number, lot, amount_minor: amount } = *leg;
         let Some(account) = self.accounts.get(number) else {
-            return Err(format!("a leg on unknown account {number}"));
+            return Err(fact!("a leg on unknown account {}", number));
         };
         if amount == 0 || amount.unsigned_abs() > AMOUNT_MAX_MINOR {
-            return Err(format!("a leg of {amount} on account {number}"));
+            return Err(fact!("a leg of {} on account {}", amount, number));
         }
         if fund.is_some_and(|fund| fund != account.fund) {
-            return Err(format!("a leg on account {number} of another fund"));
+            return Err(fact!("a leg on account {} of another fund", number));
         }
         if tracks_lots(account.kind) {
             let Some(row) = self.lots.get(lot) else {
-                return Err(format!("a leg on account {number} with unknown lot {lot}"));
+                return Err(fact!("a leg on account {} with unknown lot {}", number, lot));
             };
             if row.fund != account.fund {
-                return Err(format!("a leg on account {number} with lot {lot} of another fund"));
+                return Err(fact!("a leg on account {} with lot {} of another fund", number, lot));
             }
         } else if lot != 0 {
-            return Err(format!("a leg with lot {lot} on account {number}, which tracks none"));
+            return Err(fact!("a leg with lot {} on account {}, which tracks none", lot, number));
         }
         let allowed = moves.map(|moves| if amount > 0 { moves.debits } else { moves.credits });
         if allowed.is_some_and(|kinds| !kinds.contains(&account.kind)) {
             let side = if amount > 0 { "debited" } else { "credited" };
             let kind = account.kind.as_str_name();
-            return Err(format!("account {number} of kind {kind} is {side} by an event of this type"));
+            return Err(fact!("account {} of kind {} is {} by an event of this type", number, kind, side));
         }
         Ok((Posting { account: number, lot, kind: account.kind, amount }, account.fund))
     }
@@ -106,7 +106,7 @@ impl Books {
             if let Some(sum) = cell.checked_add(change) {
                 *cell = sum;
             } else {
-                let message = format!("account {} of fund {number} overflows", posting.account);
+                let message = fact!("account {} of fund {} overflows", posting.account, number);
                 self.findings.add(sequence, FaultKind::Books, message);
             }
             let fell_below = *cell < 0 && change < 0;
@@ -143,13 +143,13 @@ impl Books {
             told.push(place);
             let held = self.funds.get(fund).and_then(|fund| fund.cells.get(&place)).copied().unwrap_or(0);
             if held < 0 && tracks_lots(posting.kind) {
-                let message = format!("account {} holds {held} of lot {}", posting.account, posting.lot);
+                let message = fact!("account {} holds {} of lot {}", posting.account, held, posting.lot);
                 self.findings.add(sequence, FaultKind::NegativeLot, message);
             }
             let Some(account) = self.accounts.get_mut(posting.account) else { continue };
             let is_below = account.balance < 0 && account.kind != Kind::AuthoritySource;
             if is_below && !account.is_reported {
-                let message = format!("account {} holds {}", posting.account, account.balance);
+                let message = fact!("account {} holds {}", posting.account, account.balance);
                 self.findings.add(sequence, FaultKind::NegativeBalance, message);
             }
             // An account below zero is told of once, not at every event that leaves it there.
@@ -230,7 +230,7 @@ impl Books {
             fund.reported = off;
             if off != 0 {
                 let message =
-                    format!("fund {number}: the treasury holds {}, claims are {}", fund.treasury, fund.claims);
+                    fact!("fund {}: the treasury holds {}, claims are {}", number, fund.treasury, fund.claims);
                 self.findings.add(sequence, FaultKind::FundCash, message);
             }
         }
@@ -243,16 +243,23 @@ impl Books {
         if off == before {
             return;
         }
-        for (now, before, kind, what) in [
-            (off.source, before.source, FaultKind::LotTotal, "the source account differs from what was issued"),
-            (off.authority, before.authority, FaultKind::LotTotal, "the accounts together differ from what was issued"),
-            (off.used, before.used, FaultKind::LotUsed, "used differs from paid less returned"),
-            (off.cash, before.cash, FaultKind::LotUsed, "cash differs from received less paid, plus returned"),
-        ] {
+        let mut differs = |now: i128, before: i128, kind: FaultKind, told: &dyn Fn() -> Fact| {
             if now != before && now != 0 {
-                self.findings.add(sequence, kind, format!("lot {number}: {what} by {now}"));
+                self.findings.add(sequence, kind, told());
             }
-        }
+        };
+        differs(off.source, before.source, FaultKind::LotTotal, &|| {
+            fact!("lot {}: the source account differs from what was issued by {}", number, off.source)
+        });
+        differs(off.authority, before.authority, FaultKind::LotTotal, &|| {
+            fact!("lot {}: the accounts together differ from what was issued by {}", number, off.authority)
+        });
+        differs(off.used, before.used, FaultKind::LotUsed, &|| {
+            fact!("lot {}: used differs from paid less returned by {}", number, off.used)
+        });
+        differs(off.cash, before.cash, FaultKind::LotUsed, &|| {
+            fact!("lot {}: cash differs from received less paid, plus returned by {}", number, off.cash)
+        });
     }
 
     /// Ends the books: once more all lots and funds, from the balances as they stand.
@@ -281,7 +288,7 @@ impl Books {
             self.check_lot_sums(sequence, *number, held);
         }
         for (number, treasury, claims) in of_funds {
-            let message = format!("fund {number}: at the end the treasury holds {treasury}, claims are {claims}");
+            let message = fact!("fund {}: at the end the treasury holds {}, claims are {}", number, treasury, claims);
             self.findings.add(sequence, FaultKind::FundCash, message);
         }
         Statement { findings: self.findings, stopped_at: self.stopped_at }

@@ -18,7 +18,7 @@ use self::authority::{Authority, Authorization};
 use self::kinds::{Meaning, moves};
 use self::tables::{Account, ById, Freeze, Fund, Lot, Numbered, Payment, Stage};
 use super::frame::Fingerprints;
-use super::report::{FaultKind, Findings};
+use super::report::{Fact, FaultKind, Findings};
 use crate::pb::v1::event::Payload;
 use crate::pb::v1::{AccountKind as Kind, AccountOpened, Event, Leg, LotOpened, PaymentExecuted, PolicySet};
 
@@ -26,7 +26,7 @@ use crate::pb::v1::{AccountKind as Kind, AccountOpened, Event, Leg, LotOpened, P
 /// given up by the thread that read it; to free it all here would cost more than the sums.
 pub(super) struct Record {
     event: Event,
-    duties: Vec<String>,
+    duties: Vec<Fact>,
     authorization: Option<Box<Authorization>>,
 }
 
@@ -47,16 +47,16 @@ impl Record {
 }
 
 /// 审监分离: whoever made a command did not check it, and nobody checked twice.
-fn broken_duties(event: &Event) -> Vec<String> {
+fn broken_duties(event: &Event) -> Vec<Fact> {
     let mut wrong = Vec::new();
     if event.actor.is_empty() && !matches!(event.payload, Some(Payload::LedgerCreated(_))) {
-        wrong.push("the event names no maker".to_owned());
+        wrong.push(fact!("the event names no maker"));
     }
     for (at, approval) in event.approvals.iter().enumerate() {
         if approval.actor == event.actor {
-            wrong.push(format!("{} approved what they made", approval.actor));
+            wrong.push(fact!("{} approved what they made", approval.actor));
         } else if event.approvals.iter().take(at).any(|earlier| earlier.actor == approval.actor) {
-            wrong.push(format!("{} approved twice", approval.actor));
+            wrong.push(fact!("{} approved twice", approval.actor));
         }
     }
     wrong
@@ -141,12 +141,12 @@ impl Books {
         self.originals.push(Original { legs, meaning, is_reversed: false });
         if let Payload::CommandRefused(_) = payload {
             if !event.legs.is_empty() {
-                self.findings.add(sequence, FaultKind::Leg, "a refused command moves something");
+                self.findings.add(sequence, FaultKind::Leg, fact!("a refused command moves something"));
             }
             return;
         }
         for message in &record.duties {
-            self.findings.add(sequence, FaultKind::SegregationOfDuties, message.as_str());
+            self.findings.add(sequence, FaultKind::SegregationOfDuties, message.clone());
         }
         self.open(sequence, payload);
         let mut postings = std::mem::take(&mut self.postings);
@@ -181,14 +181,14 @@ impl Books {
                 for lot in &opening.lots {
                     self.open_lot(sequence, lot);
                     if lot.fund != opening.fund {
-                        let message = format!("lot {} is of fund {}, not {}", lot.lot, lot.fund, opening.fund);
+                        let message = fact!("lot {} is of fund {}, not {}", lot.lot, lot.fund, opening.fund);
                         self.findings.add(sequence, FaultKind::Books, message);
                     }
                 }
             }
             Payload::BudgetIssued(issued) => match &issued.lot {
                 Some(lot) => self.open_lot(sequence, lot),
-                None => self.findings.add(sequence, FaultKind::Books, "an appropriation without its lot"),
+                None => self.findings.add(sequence, FaultKind::Books, fact!("an appropriation without its lot")),
             },
             _ => {}
         }
@@ -196,7 +196,7 @@ impl Books {
 
     fn number(&mut self, sequence: i64, what: &str, number: i32, opened: Result<(), i32>) {
         if let Err(expected) = opened {
-            let message = format!("{what} {number} is opened, {expected} is next");
+            let message = fact!("{} {} is opened, {} is next", what, number, expected);
             self.findings.add(sequence, FaultKind::Numbering, message);
         }
     }
@@ -206,7 +206,7 @@ impl Books {
         let expected = version.saturating_add(1);
         *version = policy.version;
         if policy.version != expected {
-            let message = format!("version {} of a policy is set, {expected} is next", policy.version);
+            let message = fact!("version {} of a policy is set, {} is next", policy.version, expected);
             self.findings.add(sequence, FaultKind::Numbering, message);
         }
     }
@@ -214,13 +214,13 @@ impl Books {
     fn open_account(&mut self, sequence: i64, opened: &AccountOpened) {
         let account = Account { fund: opened.fund, kind: opened.kind(), balance: 0, is_reported: false };
         if account.kind == Kind::Unspecified {
-            self.findings.add(sequence, FaultKind::Books, format!("account {} is of no known kind", opened.account));
+            self.findings.add(sequence, FaultKind::Books, fact!("account {} is of no known kind", opened.account));
         }
         match self.funds.get_mut(opened.fund) {
             Some(fund) if account.kind == Kind::Clearing => fund.clearing.push(opened.account),
             Some(_) => {}
             None => {
-                let message = format!("account {} is of unknown fund {}", opened.account, opened.fund);
+                let message = fact!("account {} is of unknown fund {}", opened.account, opened.fund);
                 self.findings.add(sequence, FaultKind::Books, message);
             }
         }
@@ -230,7 +230,7 @@ impl Books {
 
     fn open_lot(&mut self, sequence: i64, lot: &LotOpened) {
         if self.funds.get(lot.fund).is_none() {
-            let message = format!("lot {} is of unknown fund {}", lot.lot, lot.fund);
+            let message = fact!("lot {} is of unknown fund {}", lot.lot, lot.fund);
             self.findings.add(sequence, FaultKind::Books, message);
         }
         let opened = self.lots.open(lot.lot, Lot::new(lot.fund));
@@ -288,15 +288,15 @@ impl Books {
 
     /// An opening balance stands before every other movement of its fund.
     fn check_opening(&mut self, sequence: i64, number: i32, postings: &[Posting]) {
-        let mut wrong = |message: String| self.findings.add(sequence, FaultKind::Books, message);
+        let mut wrong = |message: Fact| self.findings.add(sequence, FaultKind::Books, message);
         if self.funds.get(number).is_none_or(|fund| fund.has_moved) {
-            wrong(format!("an opening balance of fund {number}, which is unknown or has moved already"));
+            wrong(fact!("an opening balance of fund {}, which is unknown or has moved already", number));
         }
         if let Some(other) = postings
             .iter()
             .find(|posting| self.accounts.get(posting.account).is_none_or(|account| account.fund != number))
         {
-            wrong(format!("an opening balance of fund {number} moves account {}", other.account));
+            wrong(fact!("an opening balance of fund {} moves account {}", number, other.account));
         }
     }
 
@@ -308,7 +308,7 @@ impl Books {
             self.findings.add(
                 sequence,
                 FaultKind::Leg,
-                format!("the event is about lot {lot}, a leg about lot {other}"),
+                fact!("the event is about lot {}, a leg about lot {}", lot, other),
             );
         }
     }

@@ -3,7 +3,7 @@
 use super::kinds::{DRAWABLE, Meaning};
 use super::tables::{Draws, Freeze, Payment, PaymentState, Stage};
 use super::{Books, Posting, Side};
-use crate::audit::report::FaultKind;
+use crate::audit::report::{Fact, FaultKind};
 use crate::pb::v1::frozen::Scope;
 use crate::pb::v1::{AccountKind as Kind, Frozen, Leg, PaymentReturned, Reversed};
 
@@ -14,13 +14,13 @@ impl Books {
         let draws = postings.iter().filter(is_draw);
         let paid = draws.clone().fold(0_i64, |sum, posting| sum.saturating_add(posting.amount));
         let ordered = total(postings, Kind::Clearing, Sign::Credit);
-        let mut wrong = |message: String| self.findings.add(sequence, FaultKind::Books, message);
+        let mut wrong = |message: Fact| self.findings.add(sequence, FaultKind::Books, message);
         if ordered != paid {
-            wrong(format!("{paid} of authority is drawn, {ordered} of cash ordered"));
+            wrong(fact!("{} of authority is drawn, {} of cash ordered", paid, ordered));
         }
         let Some(source) = draws.clone().next() else { return };
         if let Some(other) = draws.clone().find(|posting| posting.account != source.account) {
-            wrong(format!("one payment draws on accounts {} and {}", source.account, other.account));
+            wrong(fact!("one payment draws on accounts {} and {}", source.account, other.account));
         }
         let Some(fund) = self.accounts.get(source.account).map(|account| account.fund) else { return };
         let draws = match draws.clone().count() {
@@ -35,54 +35,54 @@ impl Books {
             }
             std::collections::hash_map::Entry::Occupied(first) => {
                 let first = first.get().sequence;
-                wrong(format!("payment {payment_id:?} was ordered before, at sequence {first}"));
+                wrong(fact!("payment {} was ordered before, at sequence {}", format_args!("{payment_id:?}"), first));
             }
         }
     }
 
     /// Payments are cleared: each whole, once.
     pub(super) fn clear(&mut self, sequence: i64, payment_ids: &[String], postings: &[Posting]) {
-        let mut wrong = |message: String| self.findings.add(sequence, FaultKind::Books, message);
+        let mut wrong = |message: Fact| self.findings.add(sequence, FaultKind::Books, message);
         let fund = postings.first().and_then(|posting| self.accounts.get(posting.account)).map(|account| account.fund);
         let mut owed = 0_i64;
         for payment_id in payment_ids {
             let Some(payment) = self.payments.get_mut(&self.fingerprints.of(payment_id)) else {
-                wrong(format!("unknown payment {payment_id:?} is cleared"));
+                wrong(fact!("unknown payment {} is cleared", format_args!("{payment_id:?}")));
                 continue;
             };
             if payment.state != PaymentState::Ordered {
-                wrong(format!("payment {payment_id:?} is cleared; it is {}", payment.state.as_str()));
+                wrong(fact!("payment {} is cleared; it is {}", format_args!("{payment_id:?}"), payment.state.as_str()));
             }
             if fund.is_some_and(|fund| fund != payment.fund) {
-                wrong(format!("payment {payment_id:?} of another fund is cleared"));
+                wrong(fact!("payment {} of another fund is cleared", format_args!("{payment_id:?}")));
             }
             payment.state = PaymentState::Cleared;
             owed = owed.saturating_add(payment.paid);
         }
         let cleared = total(postings, Kind::Clearing, Sign::Debit);
         if cleared != owed {
-            wrong(format!("{cleared} is cleared for payments of {owed}"));
+            wrong(fact!("{} is cleared for payments of {}", cleared, owed));
         }
     }
 
     /// Money of a cleared payment comes back: at most what is left, the last draw first.
     pub(super) fn give_back(&mut self, sequence: i64, returned: &PaymentReturned, postings: &[Posting]) {
         let payment_id = &returned.payment_id;
-        let mut over = |message: String| self.findings.add(sequence, FaultKind::OverReturn, message);
+        let mut over = |message: Fact| self.findings.add(sequence, FaultKind::OverReturn, message);
         let Some(payment) = self.payments.get_mut(&self.fingerprints.of(payment_id)) else {
-            return over(format!("return of unknown payment {payment_id:?}"));
+            return over(fact!("return of unknown payment {}", format_args!("{payment_id:?}")));
         };
         if returned.original_sequence != payment.sequence {
             let (named, actual) = (returned.original_sequence, payment.sequence);
-            over(format!("payment {payment_id:?} is that of sequence {actual}, not {named}"));
+            over(fact!("payment {} is that of sequence {}, not {}", format_args!("{payment_id:?}"), actual, named));
         }
         if payment.state != PaymentState::Cleared {
-            over(format!("payment {payment_id:?} is returned; it is {}", payment.state.as_str()));
+            over(fact!("payment {} is returned; it is {}", format_args!("{payment_id:?}"), payment.state.as_str()));
         }
         let amount = total(postings, Kind::AuthorityUsed, Sign::Debit);
         let left = payment.paid.saturating_sub(payment.returned);
         if amount > left {
-            over(format!("{amount} of payment {payment_id:?} is returned, {left} is left"));
+            over(fact!("{} of payment {} is returned, {} is left", amount, format_args!("{payment_id:?}"), left));
         } else {
             let is_used = |posting: &&Posting| posting.kind == Kind::AuthorityUsed && posting.amount > 0;
             let mut back: Vec<_> =
@@ -91,7 +91,10 @@ impl Books {
             back.sort_unstable();
             due.sort_unstable();
             if back != due {
-                let message = format!("the return of {payment_id:?} does not refill its draws, the last one first");
+                let message = fact!(
+                    "the return of {} does not refill its draws, the last one first",
+                    format_args!("{payment_id:?}")
+                );
                 self.findings.add(sequence, FaultKind::Books, message);
             }
         }
@@ -113,7 +116,7 @@ impl Books {
                 Stage::Recalled => posting.kind == Kind::AuthorityRecalled,
             };
             if !fits {
-                let message = format!("lot {} comes back to account {}", posting.lot, posting.account);
+                let message = fact!("lot {} comes back to account {}", posting.lot, posting.account);
                 self.findings.add(sequence, FaultKind::Books, message);
             }
         }
@@ -123,27 +126,27 @@ impl Books {
     pub(super) fn reverse(&mut self, sequence: i64, reversed: &Reversed, legs: &[Leg], postings: &[Posting]) {
         let target = reversed.original_sequence;
         let mirrored = self.legs_hash(legs, Side::Mirrored);
-        let mut wrong = |message: String| self.findings.add(sequence, FaultKind::Reversal, message);
+        let mut wrong = |message: Fact| self.findings.add(sequence, FaultKind::Reversal, message);
         let place = usize::try_from(target).ok();
         let original = place.and_then(|place| self.originals.get_mut(place)).filter(|row| row.meaning.is_reversible());
         let Some(original) = original.filter(|_| target < sequence) else {
-            return wrong(format!("event {target} cannot be reversed"));
+            return wrong(fact!("event {} cannot be reversed", target));
         };
         if original.is_reversed {
-            wrong(format!("event {target} was reversed before"));
+            wrong(fact!("event {} was reversed before", target));
         }
         if original.legs != mirrored {
-            wrong(format!("the legs are not the mirror of those of event {target}"));
+            wrong(fact!("the legs are not the mirror of those of event {}", target));
         }
         original.is_reversed = true;
         let meaning = original.meaning;
         if meaning == Meaning::Payment {
             let named = self.payments.get_mut(&self.fingerprints.of(&reversed.payment_id));
             match named.filter(|payment| payment.sequence == target) {
-                None => wrong(format!("event {target} is not payment {:?}", reversed.payment_id)),
+                None => wrong(fact!("event {} is not payment {}", target, format_args!("{:?}", reversed.payment_id))),
                 Some(payment) => {
                     if payment.state != PaymentState::Ordered {
-                        wrong(format!("the payment of event {target} is {}", payment.state.as_str()));
+                        wrong(fact!("the payment of event {} is {}", target, payment.state.as_str()));
                     }
                     payment.state = PaymentState::Reversed;
                 }
@@ -154,19 +157,23 @@ impl Books {
 
     /// An amount is frozen, or something whole is: then nothing moves.
     pub(super) fn freeze(&mut self, sequence: i64, frozen: &Frozen, legs: &[Leg], postings: &[Posting]) {
-        let mut wrong = |message: String| self.findings.add(sequence, FaultKind::Books, message);
+        let mut wrong = |message: Fact| self.findings.add(sequence, FaultKind::Books, message);
         let of_account = match &frozen.scope {
             Some(Scope::Account(account)) => Some(*account),
             Some(Scope::Lot(_) | Scope::Payee(_)) => None,
-            None => return wrong("a freeze of nothing".to_owned()),
+            None => return wrong(fact!("a freeze of nothing")),
         };
         if postings.iter().any(|posting| posting.amount > 0 && Some(posting.account) != of_account) {
-            wrong("an amount is frozen that is not of the account named".to_owned());
+            wrong(fact!("an amount is frozen that is not of the account named"));
         }
         let legs = self.legs_hash(legs, Side::AsIs);
         let case = self.fingerprints.of(&frozen.case_id);
         if self.freezes.insert(case, Freeze { legs, is_live: true }).is_some() {
-            self.findings.add(sequence, FaultKind::Books, format!("case {:?} froze before", frozen.case_id));
+            self.findings.add(
+                sequence,
+                FaultKind::Books,
+                fact!("case {} froze before", format_args!("{:?}", frozen.case_id)),
+            );
         }
     }
 
@@ -175,11 +182,15 @@ impl Books {
         let mirrored = self.legs_hash(legs, Side::Mirrored);
         let freeze = self.freezes.get_mut(&self.fingerprints.of(case_id)).filter(|freeze| freeze.is_live);
         let Some(freeze) = freeze else {
-            return self.findings.add(sequence, FaultKind::Books, format!("no freeze of case {case_id:?} to lift"));
+            return self.findings.add(
+                sequence,
+                FaultKind::Books,
+                fact!("no freeze of case {} to lift", format_args!("{case_id:?}")),
+            );
         };
         freeze.is_live = false;
         if freeze.legs != mirrored {
-            let message = format!("the legs are not the mirror of those that froze case {case_id:?}");
+            let message = fact!("the legs are not the mirror of those that froze case {}", format_args!("{case_id:?}"));
             self.findings.add(sequence, FaultKind::Books, message);
         }
     }

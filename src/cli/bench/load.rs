@@ -10,6 +10,7 @@ use indicatif::ProgressBar;
 use super::workload::Workload;
 use crate::cli::Failure;
 use crate::cli::connect::Connection;
+use crate::messages::cli as text;
 use crate::pb::v1;
 use crate::pb::v1::post_result::Outcome;
 
@@ -62,7 +63,8 @@ impl Load {
         }
         let mut latencies = histogram()?;
         for task in tasks {
-            let joined = task.await.map_err(|error| Failure::Unavailable(format!("a client failed: {error}")))?;
+            let joined =
+                task.await.map_err(|error| Failure::Unavailable(text::server_failed(connection.lang(), error)))?;
             latencies.add(joined?).map_err(|error| Failure::Unavailable(error.to_string()))?;
         }
         let elapsed = started.elapsed();
@@ -118,7 +120,7 @@ async fn post(connection: &Connection, commands: Vec<v1::Command>) -> Result<i64
         match result.outcome {
             Some(Outcome::Receipt(receipt)) => last = receipt.sequence,
             Some(Outcome::Error(status)) => return Err(Failure::Refused(status.message)),
-            None => return Err(Failure::Unavailable("a result without an outcome".to_owned())),
+            None => return Err(Failure::Unavailable(text::answer_has_no_outcome(connection.lang()))),
         }
     }
     Ok(last)

@@ -24,12 +24,13 @@ use self::load::{Load, Measured};
 use self::workload::Workload;
 use super::connect::Connection;
 use super::serve::serve_until_stopped;
-use super::{Failure, Format, Globals};
+use super::{Failure, Format, Globals, Lang};
 use crate::grpc::node::Node;
-use crate::grpc::server;
+use crate::grpc::server::{self, Limits};
 use crate::ledger::Genesis;
 use crate::ledger::clock::SystemClock;
 use crate::ledger::directory::DataDirectory;
+use crate::messages::cli as text;
 use crate::pb::v1;
 
 /// Longest the views may lag behind at the end.
@@ -84,19 +85,19 @@ impl WorkloadKind {
 /// Runs the load and prints what was seen.
 pub fn run(globals: &Globals, args: &BenchArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let format = globals.format(&[Format::Table, Format::Json])?;
-    let runtime = Runtime::new().map_err(|error| Failure::Unavailable(format!("starting the runtime: {error}")))?;
+    let runtime = Runtime::new().map_err(|error| Failure::Unavailable(text::runtime_failed(globals.lang, error)))?;
     let figures = runtime.block_on(async {
         if globals.server.is_some() {
             return drive(globals, args, None).await;
         }
-        let temporary = Temporary::start(args.data.as_deref()).await?;
+        let temporary = Temporary::start(args.data.as_deref(), globals.lang).await?;
         let mut globals = globals.clone();
         globals.server = Some(temporary.url.clone());
         let figures = drive(&globals, args, Some(temporary.directory.path())).await;
         temporary.stop().await?;
         figures
     })?;
-    figures.write(format, args, out)
+    figures.write(format, args, globals.lang, out)
 }
 
 /// A ledger for the time of the run.
@@ -105,31 +106,38 @@ struct Temporary {
     url: String,
     stop: oneshot::Sender<()>,
     served: tokio::task::JoinHandle<Result<(), Failure>>,
+    lang: Lang,
 }
 
 impl Temporary {
-    async fn start(parent: Option<&Path>) -> Result<Self, Failure> {
+    async fn start(parent: Option<&Path>, lang: Lang) -> Result<Self, Failure> {
         let directory = match parent {
             Some(parent) => tempfile::tempdir_in(parent),
             None => tempfile::tempdir(),
         };
-        let directory =
-            directory.map_err(|error| Failure::Unavailable(format!("creating a temporary directory: {error}")))?;
+        let parent = parent.map_or_else(std::env::temp_dir, Path::to_owned);
+        let directory = directory.map_err(|error| Failure::about(parent.display(), error))?;
         let data = directory.path().join("ledger");
         drop(DataDirectory::create(&data, Genesis::of_development("bench.invalid/funds"), &SystemClock)?);
         let node = Node::open(&data, Box::new(SystemClock))?;
         let (listener, bound) = server::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
         let (stop, stopped) = oneshot::channel();
-        let served = tokio::spawn(serve_until_stopped(node, listener, async {
-            // Dropping the sender stops the server as well.
-            drop(stopped.await);
-        }));
-        Ok(Self { directory, url: format!("http://{bound}"), stop, served })
+        let served = tokio::spawn(serve_until_stopped(
+            node,
+            listener,
+            Limits::default(),
+            async {
+                // Dropping the sender stops the server as well.
+                drop(stopped.await);
+            },
+            lang,
+        ));
+        Ok(Self { directory, url: format!("http://{bound}"), stop, served, lang })
     }
 
     async fn stop(self) -> Result<(), Failure> {
         drop(self.stop);
-        self.served.await.map_err(|error| Failure::Unavailable(format!("the server: {error}")))?
+        self.served.await.map_err(|error| Failure::Unavailable(text::server_failed(self.lang, error)))?
     }
 }
 
@@ -162,13 +170,11 @@ async fn drive(globals: &Globals, args: &BenchArgs, directory: Option<&Path>) ->
     let lag = waited.elapsed();
     let probe_after = directory.map(probe).transpose()?;
     if after.sequence != expected {
-        return Err(Failure::Refused(format!(
-            "the head is at {}, but {expected} events were acknowledged: somebody else posted, or events are missing",
-            after.sequence
-        )));
+        return Err(Failure::Refused(text::bench_head_differs(globals.lang, expected, after.sequence)));
     }
     if lag > LAG_MAX {
-        return Err(Failure::Refused(format!("the views lagged {lag:?} behind at the end, more than {LAG_MAX:?}")));
+        let (lag, allowed) = (format!("{lag:?}"), format!("{LAG_MAX:?}"));
+        return Err(Failure::Refused(text::bench_views_behind(globals.lang, allowed, lag)));
     }
     let disk = directory.map(|directory| directory_bytes(&directory.join("ledger").join("log"))).transpose()?;
     Ok(Figures {
@@ -187,12 +193,12 @@ async fn head(connection: &Connection, min_sequence: i64) -> Result<v1::ReadPosi
     let request = v1::ListBalancesRequest { page_size: 1, min_sequence: Some(min_sequence), ..Default::default() };
     let answer = connection.query().list_balances(connection.request(request)).await;
     let answer = answer.map_err(|status| Failure::Unavailable(connection.explain(&status).message))?;
-    answer.into_inner().position.ok_or_else(|| Failure::Unavailable("the answer names no position".to_owned()))
+    answer.into_inner().position.ok_or_else(|| Failure::Unavailable(text::answer_has_no_position(connection.lang())))
 }
 
 /// Median time of a small write and sync in a directory: how quiet the disk is.
 fn probe(directory: &Path) -> Result<Duration, Failure> {
-    let failed = |error: std::io::Error| Failure::Unavailable(format!("probing the disk: {error}"));
+    let failed = |error: std::io::Error| Failure::about(directory.display(), error);
     let mut file = File::create(directory.join("probe")).map_err(failed)?;
     let mut times = Vec::with_capacity(PROBE_SYNCS);
     for _ in 0..PROBE_SYNCS {
@@ -205,7 +211,7 @@ fn probe(directory: &Path) -> Result<Duration, Failure> {
 }
 
 fn directory_bytes(path: &Path) -> Result<u64, Failure> {
-    let failed = |error: std::io::Error| Failure::Unavailable(format!("measuring {}: {error}", path.display()));
+    let failed = |error: std::io::Error| Failure::about(path.display(), error);
     let mut sum = 0_u64;
     for entry in std::fs::read_dir(path).map_err(failed)? {
         let entry = entry.map_err(failed)?;
@@ -217,7 +223,7 @@ fn directory_bytes(path: &Path) -> Result<u64, Failure> {
 }
 
 impl Figures {
-    fn write(&self, format: Format, args: &BenchArgs, out: &mut dyn Write) -> Result<(), Failure> {
+    fn write(&self, format: Format, args: &BenchArgs, lang: Lang, out: &mut dyn Write) -> Result<(), Failure> {
         let measured = &self.measured;
         let rate = measured.events_per_second();
         let probe = |probe: Option<Duration>| probe.map(|probe| probe.as_micros());
@@ -247,23 +253,26 @@ impl Figures {
             writeln!(out, "{figures}")?;
             return Ok(());
         }
-        let (events, batch, clients) = (args.events, args.batch, args.clients);
-        writeln!(out, "{events} {} in requests of {batch}, {clients} in flight", args.workload.name())?;
-        writeln!(out, "over {} accounts and {} lots, every answer durable", args.accounts, args.lots)?;
-        writeln!(out, "events/s   {rate:>12}")?;
+        let workload = args.workload.name();
+        writeln!(out, "{}", text::bench_load(lang, args.batch, args.clients, args.events, workload))?;
+        writeln!(out, "{}", text::bench_over(lang, args.accounts, args.lots))?;
+        let mut rows = vec![("events/s".to_owned(), rate.to_string())];
         for (name, percentile) in [("p50", 50.0), ("p90", 90.0), ("p99", 99.0), ("max", 100.0)] {
-            writeln!(out, "{name}        {:>12} µs a request", measured.percentile_us(percentile))?;
+            rows.push((name.to_owned(), text::bench_latency(lang, measured.percentile_us(percentile))));
         }
-        writeln!(out, "views lag  {:>12} µs", self.lag.as_micros())?;
-        if let (Some(before), Some(after)) = (self.probe_before, self.probe_after) {
-            writeln!(out, "flush probe p50 before {} µs, after {} µs", before.as_micros(), after.as_micros())?;
-        }
+        rows.push((text::bench_views_lag(lang), text::bench_micros(lang, self.lag.as_micros())));
         if let Some((bytes, entries)) = self.disk {
             let each = bytes.checked_div(entries).unwrap_or_default();
-            writeln!(out, "log        {bytes:>12} bytes on disk, {each} an event")?;
+            rows.push((text::bench_log(lang), text::bench_log_bytes(lang, bytes, each)));
         }
-        writeln!(out, "head       {} {}", self.last_sequence, self.head)?;
-        writeln!(out, "on: {}; not in this version: {}", FEATURES.join(", "), MISSING.join(", "))?;
+        rows.push((text::bench_head(lang), format!("{} {}", self.last_sequence, self.head)));
+        for (name, figure) in rows {
+            writeln!(out, "{name}: {figure}")?;
+        }
+        if let (Some(before), Some(after)) = (self.probe_before, self.probe_after) {
+            writeln!(out, "{}", text::bench_probe(lang, after.as_micros(), before.as_micros()))?;
+        }
+        writeln!(out, "{}", text::bench_features(lang, FEATURES.join(", "), MISSING.join(", ")))?;
         Ok(())
     }
 }

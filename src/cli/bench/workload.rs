@@ -29,7 +29,7 @@ impl Workload {
     pub(super) fn new(args: &BenchArgs) -> Result<Self, Failure> {
         let units = (args.accounts.saturating_sub(FUND_ACCOUNTS) / ACCOUNTS_A_UNIT).max(1);
         let mut random = [0; 4];
-        getrandom::fill(&mut random).map_err(|error| Failure::Unavailable(format!("random bytes: {error}")))?;
+        getrandom::fill(&mut random).map_err(|error| Failure::about("getrandom", error))?;
         let run = hexadecimal::of(&random);
         // A payment is at most 1,000 fen; no unit runs dry. All shares together stay what JSON carries.
         let share_minor = (AMOUNT_MAX_MINOR / 2).checked_div(units.into()).unwrap_or_default();

@@ -5,7 +5,7 @@
 //! be corrected in the mapping and sent again.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use indicatif::ProgressBar;
 use jiff::civil::Date;
@@ -16,9 +16,11 @@ use super::mapping::{Kind, Mapping, Method};
 use super::plan::{Allocation, Payment, Plan, Return, Step};
 use super::report::Posted;
 use super::rows::{Fault, RefusedRow};
-use crate::cli::Failure;
 use crate::cli::connect::{Connection, Explanation};
+use crate::cli::posting::{self, Mode};
 use crate::cli::render::hex;
+use crate::cli::{Failure, Lang};
+use crate::messages::cli as text;
 use crate::pb;
 use crate::pb::v1::command::Payload;
 use crate::pb::v1::post_result::Outcome;
@@ -26,8 +28,6 @@ use crate::pb::v1::{self, AccountKind, Command, PostResult, Receipt};
 
 const CLEARED_AT_ONCE_MAX: usize = 512;
 const CONTENT_DIGITS: usize = 12;
-const RETRY_FIRST: Duration = Duration::from_millis(100);
-const RETRY_LONGEST: Duration = Duration::from_secs(5);
 /// What the policy of an imported fund says; its SHA-256 stands in the ledger.
 const POLICY_TEXT: &str = "fundledger import: the plan is optional, one checker from 0";
 const MESSAGES_SHOWN_MAX: usize = 5;
@@ -146,18 +146,18 @@ impl Poster<'_> {
     /// mistake in the mapping is refused once, not once a row.
     async fn set_up(&mut self, first_date: Date) -> Result<(), Failure> {
         let plan = self.plan;
-        self.stage("the policy", &["POLICY_VERSION_INVALID"], vec![self.set_policy()]).await?;
-        self.stage("the fund", &["FUND_EXISTS"], vec![self.define_fund()]).await?;
+        self.stage(text::import_stage_policy, &["POLICY_VERSION_INVALID"], vec![self.set_policy()]).await?;
+        self.stage(text::import_stage_fund, &["FUND_EXISTS"], vec![self.define_fund()]).await?;
         let accounts = self.missing_accounts(first_date).await?;
-        self.stage("accounts", &["ACCOUNT_EXISTS"], accounts).await?;
+        self.stage(text::import_stage_accounts, &["ACCOUNT_EXISTS"], accounts).await?;
         self.check_fund().await?;
         let issues = plan.lots.iter().map(|lot| self.issue(lot)).collect();
-        self.stage("lots", &[], issues).await?;
+        self.stage(text::import_stage_lots, &[], issues).await?;
         if self.mapping.kind == Kind::Budget {
             return Ok(());
         }
         let receipts = plan.lots.iter().map(|lot| self.receive(lot)).collect();
-        self.stage("cash", &[], receipts).await?;
+        self.stage(text::import_stage_cash, &[], receipts).await?;
         let allocations = plan.allocations.iter().map(|allocation| {
             let content = [
                 &allocation.lot_id,
@@ -170,13 +170,18 @@ impl Poster<'_> {
             self.allocate(key, allocation)
         });
         let allocations = allocations.collect();
-        self.stage("allocations", &[], allocations).await?;
+        self.stage(text::import_stage_allocations, &[], allocations).await?;
         self.posted.allocations = Posted::planned(plan).allocations;
         Ok(())
     }
 
     /// Posts set-up commands; a refusal for one of the `tolerated` reasons means that it is there already.
-    async fn stage(&mut self, what: &str, tolerated: &[&str], commands: Vec<Command>) -> Result<(), Failure> {
+    async fn stage(
+        &mut self,
+        what: fn(Lang) -> String,
+        tolerated: &[&str],
+        commands: Vec<Command>,
+    ) -> Result<(), Failure> {
         let mut refusals = Vec::new();
         for batch in commands.chunks(self.mapping.posting.batch.0) {
             for (command, result) in batch.iter().zip(self.send(batch).await?) {
@@ -190,12 +195,14 @@ impl Poster<'_> {
         if refusals.is_empty() {
             return Ok(());
         }
+        let lang = self.connection.lang();
         let more = refusals.len().saturating_sub(MESSAGES_SHOWN_MAX);
         refusals.truncate(MESSAGES_SHOWN_MAX);
         if more > 0 {
-            refusals.push(format!("and {more} more"));
+            refusals.push(text::import_and_more(lang, more));
         }
-        Err(Failure::Refused(format!("setting up {what} was refused; no row was posted\n  {}", refusals.join("\n  "))))
+        let told = text::import_stage_refused(lang, what(lang));
+        Err(Failure::Refused(format!("{told}\n  {}", refusals.join("\n  "))))
     }
 
     /// Accounts that the ledger does not have yet. A later file of the same fund finds most of them there.
@@ -212,10 +219,9 @@ impl Poster<'_> {
                         && found.kind == i32::from(kind)
                         && found.unit_id == unit_id => {}
                 Some(found) => {
-                    return Err(Failure::Refused(format!(
-                        "the account {account_id} exists, but belongs to fund {} and unit `{}`",
-                        found.fund_id, found.unit_id
-                    )));
+                    let lang = self.connection.lang();
+                    let why = text::import_account_taken(lang, account_id, found.fund_id, found.unit_id);
+                    return Err(Failure::Refused(why));
                 }
                 None => missing.push(self.open(kind, account_id, unit_id, date)),
             }
@@ -228,15 +234,17 @@ impl Poster<'_> {
         let fund = &self.mapping.fund;
         let account_id = self.fund_account("TREASURY");
         let Some(found) = self.balance(&account_id, "").await? else {
-            return Err(Failure::Refused(format!(
-                "the account {account_id} cannot be opened: the fund has a treasury account of another name"
-            )));
+            return Err(Failure::Refused(text::import_treasury_differs(self.connection.lang(), account_id)));
         };
         let exponent_agrees = u32::try_from(found.currency_exponent) == Ok(fund.exponent.0);
         if found.currency_code != fund.currency.0 || !exponent_agrees {
-            return Err(Failure::Refused(format!(
-                "the fund {} is in {} with {} decimal places, the mapping says {} with {}",
-                fund.id.0, found.currency_code, found.currency_exponent, fund.currency.0, fund.exponent.0
+            return Err(Failure::Refused(text::import_currency_differs(
+                self.connection.lang(),
+                found.currency_code,
+                found.currency_exponent,
+                &fund.id.0,
+                &fund.currency.0,
+                fund.exponent.0,
             )));
         }
         Ok(())
@@ -293,15 +301,13 @@ impl Poster<'_> {
                 (Origin::Allocate { amount_minor, .. }, Ok(_)) => self.posted.allocations.add(amount_minor),
                 (Origin::Clear { .. }, Ok(_)) => {}
                 (_, Err(explanation)) if explanation.reason == "IDEMPOTENCY_KEY_REUSED" => {
-                    return Err(Failure::Refused(format!(
-                        "this file was posted before, under a mapping that says otherwise: {}: {explanation}",
-                        command.request_id
-                    )));
+                    let lang = self.connection.lang();
+                    let why = text::import_mapping_changed(lang, explanation, &command.request_id);
+                    return Err(Failure::Refused(why));
                 }
                 (Origin::Clear { line }, Err(explanation)) => {
-                    return Err(Failure::Refused(format!(
-                        "clearing the payments up to line {line} was refused: {explanation}"
-                    )));
+                    let lang = self.connection.lang();
+                    return Err(Failure::Refused(text::import_clear_refused(lang, explanation, line)));
                 }
                 (
                     Origin::Pay { line, amount_minor, .. } | Origin::Allocate { line, amount_minor },
@@ -351,74 +357,31 @@ impl Poster<'_> {
                 Ok(receipt)
             }
             Some(Outcome::Error(status)) => Err(Explanation::of_result(&status, self.connection.lang())),
-            None => Err(unreadable("a result is neither a receipt nor an error")),
+            None => Err(posting::unreadable(text::answer_has_no_outcome(self.connection.lang()))),
         }
     }
 
-    /// Sends one request until it is answered or patience ends. Sending again under the same keys posts nothing twice.
     async fn send(&self, commands: &[Command]) -> Result<Vec<PostResult>, Failure> {
-        let sent = self
-            .patiently(async || {
-                let request =
-                    v1::PostRequest { commands: commands.to_vec(), validate_only: false, approved_batch: None };
-                let answer = self.connection.ledger().post(self.connection.request(request)).await;
-                let results = answer.map_err(|status| self.connection.explain(&status))?.into_inner().results;
-                if results.len() != commands.len() {
-                    return Err(unreadable("the server gave another number of results than there were commands"));
-                }
-                // A world that fails is not a rule that refuses: such a result ends the request, not the row.
-                let failed = results.iter().find_map(|result| match &result.outcome {
-                    Some(Outcome::Error(status)) => {
-                        Some(Explanation::of_result(status, self.connection.lang())).filter(is_no_refusal)
-                    }
-                    Some(Outcome::Receipt(_)) | None => None,
-                });
-                failed.map_or(Ok(results), Err)
-            })
-            .await;
-        sent.map_err(|explanation| {
-            if is_no_refusal(&explanation) {
-                let hint = "run the same command again to go on: nothing is posted twice";
-                return Failure::Unavailable(format!("{explanation}\n{hint}"));
-            }
-            explanation.failure()
-        })
+        posting::post(self.connection, commands, Mode::Commit, self.patience).await
     }
 
     /// The balance of an account, or of a lot in it; none where the ledger does not know it.
     async fn balance(&self, account_id: &str, lot_id: &str) -> Result<Option<v1::Balance>, Failure> {
-        let asked = self
-            .patiently(async || {
-                let request = v1::GetBalanceRequest {
-                    account_id: account_id.to_owned(),
-                    lot_id: lot_id.to_owned(),
-                    min_sequence: (self.posted.last_sequence > 0).then_some(self.posted.last_sequence),
-                    ..v1::GetBalanceRequest::default()
-                };
-                let answer = self.connection.query().get_balance(self.connection.request(request)).await;
-                answer.map_err(|status| self.connection.explain(&status))
-            })
-            .await;
+        let asked = posting::patiently(self.patience, async || {
+            let request = v1::GetBalanceRequest {
+                account_id: account_id.to_owned(),
+                lot_id: lot_id.to_owned(),
+                min_sequence: (self.posted.last_sequence > 0).then_some(self.posted.last_sequence),
+                ..v1::GetBalanceRequest::default()
+            };
+            let answer = self.connection.query().get_balance(self.connection.request(request)).await;
+            answer.map_err(|status| self.connection.explain(&status))
+        })
+        .await;
         match asked {
             Ok(answer) => Ok(answer.into_inner().balance),
             Err(explanation) if explanation.code == Code::NotFound => Ok(None),
             Err(explanation) => Err(explanation.failure()),
-        }
-    }
-
-    /// Calls again, after the delay the server asks for or a growing one, and jitter, while that can help.
-    async fn patiently<T>(&self, call: impl AsyncFn() -> Result<T, Explanation>) -> Result<T, Explanation> {
-        let started = Instant::now();
-        let mut growing = RETRY_FIRST;
-        loop {
-            match call().await {
-                Err(explanation) if explanation.is_transient() && started.elapsed() < self.patience => {
-                    let delay = explanation.retry_delay.unwrap_or(growing).min(RETRY_LONGEST);
-                    growing = growing.saturating_mul(2).min(RETRY_LONGEST);
-                    tokio::time::sleep(delay.saturating_add(jitter(delay))).await;
-                }
-                done => return done,
-            }
         }
     }
 
@@ -599,34 +562,6 @@ fn wire_date(date: Date) -> pb::Date {
 
 fn sha256(bytes: &[u8]) -> bytes::Bytes {
     Sha256::digest(bytes).to_vec().into()
-}
-
-fn is_no_refusal(explanation: &Explanation) -> bool {
-    matches!(explanation.failure(), Failure::Unavailable(_))
-}
-
-/// An answer that cannot be right.
-fn unreadable(message: &str) -> Explanation {
-    Explanation {
-        code: Code::Internal,
-        reason: String::new(),
-        message: message.to_owned(),
-        violations: Vec::new(),
-        retry_delay: None,
-        replayed: false,
-        on_the_way: false,
-    }
-}
-
-/// Up to half the delay, so that clients that failed together do not come back together.
-fn jitter(delay: Duration) -> Duration {
-    let random = getrandom::u32().unwrap_or(0);
-    delay
-        .checked_div(2)
-        .and_then(|half| half.checked_mul(random))
-        .unwrap_or_default()
-        .checked_div(u32::MAX)
-        .unwrap_or_default()
 }
 
 #[cfg(test)]

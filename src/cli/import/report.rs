@@ -10,6 +10,7 @@ use super::plan::{Plan, Step};
 use super::rows::{Fault, RefusedRow};
 use crate::cli::render::{self, decimal, grouped, hex};
 use crate::cli::{Failure, Format, Lang};
+use crate::messages::cli as text;
 
 /// A count and a sum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -94,8 +95,7 @@ pub(crate) struct Summary {
 #[derive(Clone, Debug)]
 struct Item {
     key: &'static str,
-    english: &'static str,
-    chinese: &'static str,
+    label: fn(Lang) -> String,
     figure: Figure,
 }
 
@@ -136,43 +136,38 @@ impl Summary {
             Kind::Budget => "budget",
         };
         let mut items = Vec::new();
-        let mut put = |key, english, chinese, figure| items.push(Item { key, english, chinese, figure });
-        put("file", "File", "文件", Figure::Text(input.to_owned()));
-        put("file_sha256", "SHA-256 of the file", "文件 SHA-256", Figure::Text(hex(&plan.digest)));
-        put("key_prefix", "Prefix of its keys", "幂等键前缀", Figure::Text(plan.short_digest()));
-        put("kind", "Kind", "类型", Figure::Text(kind.to_owned()));
-        put("fund_id", "Fund", "资金", Figure::Text(mapping.fund.id.0.clone()));
-        put("currency_code", "Currency", "币种", Figure::Text(mapping.fund.currency.0.clone()));
-        put("currency_exponent", "Decimal places", "小数位", Figure::Count(mapping.fund.exponent.0.into()));
-        put("dry_run", "Dry run (nothing posted)", "试运行(未入账)", Figure::Flag(dry_run));
-        put("rows_read", "Rows read", "读取行数", Figure::Count(plan.rows_read));
-        put("rows_blank", "Blank rows skipped", "跳过空行", Figure::Count(plan.rows_blank));
-        put("lots", "Lots", "资金批次", Figure::Count(count(&plan.lots)));
-        put(
-            "lots_agreeing",
-            "Lots that agree with the ledger",
-            "与账本一致的批次",
-            Figure::Count(posted.lots_agreeing),
-        );
-        put("units", "Budget units", "预算单位", Figure::Count(count(&plan.units)));
-        put("allocations", "Allocations", "指标分配", Figure::Count(posted.allocations.count));
-        put("allocations", "Allocated", "分配金额", Figure::Money(posted.allocations.minor));
+        let mut put = |key, label, figure| items.push(Item { key, label, figure });
+        put("file", text::import_file, Figure::Text(input.to_owned()));
+        put("file_sha256", text::import_file_sha256, Figure::Text(hex(&plan.digest)));
+        put("key_prefix", text::import_key_prefix, Figure::Text(plan.short_digest()));
+        put("kind", text::import_kind, Figure::Text(kind.to_owned()));
+        put("fund_id", text::import_fund, Figure::Text(mapping.fund.id.0.clone()));
+        put("currency_code", text::import_currency, Figure::Text(mapping.fund.currency.0.clone()));
+        put("currency_exponent", text::import_exponent, Figure::Count(mapping.fund.exponent.0.into()));
+        put("dry_run", text::import_dry_run, Figure::Flag(dry_run));
+        put("rows_read", text::import_rows_read, Figure::Count(plan.rows_read));
+        put("rows_blank", text::import_rows_blank, Figure::Count(plan.rows_blank));
+        put("lots", text::import_lots, Figure::Count(count(&plan.lots)));
+        put("lots_agreeing", text::import_lots_agreeing, Figure::Count(posted.lots_agreeing));
+        put("units", text::import_units, Figure::Count(count(&plan.units)));
+        put("allocations", text::import_allocations, Figure::Count(posted.allocations.count));
+        put("allocations", text::import_allocated, Figure::Money(posted.allocations.minor));
         if mapping.kind == Kind::Payments {
-            put("payments", "Payments", "支付笔数", Figure::Count(posted.payments.count));
-            put("payments", "Paid", "支付金额", Figure::Money(posted.payments.minor));
-            put("returns", "Returns", "退款笔数", Figure::Count(posted.returns.count));
-            put("returns", "Returned", "退款金额", Figure::Money(posted.returns.minor));
+            put("payments", text::import_payments, Figure::Count(posted.payments.count));
+            put("payments", text::import_paid, Figure::Money(posted.payments.minor));
+            put("returns", text::import_returns, Figure::Count(posted.returns.count));
+            put("returns", text::import_returned, Figure::Money(posted.returns.minor));
         }
-        put("refused", "Refused rows", "拒绝行数", Figure::Count(count(&refused)));
-        put("refused", "Refused (sign as in the file)", "拒绝金额(符号同文件)", Figure::Money(refused_minor));
-        put("refused_without_amount", "… without a readable amount", "其中金额不可读", Figure::Count(without_amount));
-        put("net_posted", "Net posted", "净入账", Figure::Money(net_minor));
-        put("file_sum", "Sum of the file", "文件合计", Figure::Money(plan.file_sum_minor));
-        put("file_sum_agrees", "Net posted + refused = file", "净入账 + 拒绝 = 文件", Figure::Flag(file_sum_agrees));
-        put("commands_posted", "Commands posted now", "本次入账命令", Figure::Count(posted.accepted_now));
-        put("commands_replayed", "Commands posted before", "此前已入账命令", Figure::Count(posted.accepted_before));
-        put("last_sequence", "Last sequence", "最后序号", Figure::Sequence(posted.last_sequence));
-        put("refused_by_reason", "Refused, by reason", "拒绝原因", Figure::Counts(reasons));
+        put("refused", text::import_refused, Figure::Count(count(&refused)));
+        put("refused", text::import_refused_amount, Figure::Money(refused_minor));
+        put("refused_without_amount", text::import_refused_without_amount, Figure::Count(without_amount));
+        put("net_posted", text::import_net_posted, Figure::Money(net_minor));
+        put("file_sum", text::import_file_sum, Figure::Money(plan.file_sum_minor));
+        put("file_sum_agrees", text::import_sums_agree, Figure::Flag(file_sum_agrees));
+        put("commands_posted", text::import_posted_now, Figure::Count(posted.accepted_now));
+        put("commands_replayed", text::import_posted_before, Figure::Count(posted.accepted_before));
+        put("last_sequence", text::import_last_sequence, Figure::Sequence(posted.last_sequence));
+        put("refused_by_reason", text::import_refused_by_reason, Figure::Counts(reasons));
         Self { items, exponent: mapping.fund.exponent.0, dry_run, refused, file_sum_agrees }
     }
 
@@ -219,9 +214,9 @@ impl Summary {
                     .items
                     .iter()
                     .filter(|item| !(self.dry_run && ABOUT_POSTING.contains(&item.key)))
-                    .map(|item| vec![lang.pick(item.english, item.chinese).to_owned(), self.for_people(item, lang)])
+                    .map(|item| vec![(item.label)(lang), self.for_people(item, lang)])
                     .collect();
-                let header = [lang.pick("Import", "导入"), ""];
+                let header = [text::import_title(lang), String::new()];
                 writeln!(out, "{}", render::table(&header, &rows, &[1])).map_err(Failure::from)
             }
         }
@@ -233,8 +228,8 @@ impl Summary {
             Figure::Count(count) => grouped(i128::from(*count), 0),
             Figure::Sequence(sequence) => grouped(i128::from(*sequence), 0),
             Figure::Money(minor) => grouped(*minor, self.exponent),
-            Figure::Flag(true) => lang.pick("yes", "是").to_owned(),
-            Figure::Flag(false) => lang.pick("no", "否").to_owned(),
+            Figure::Flag(true) => text::word_yes(lang),
+            Figure::Flag(false) => text::word_no(lang),
             Figure::Counts(counts) => {
                 let lines: Vec<String> = counts.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
                 if lines.is_empty() { "-".to_owned() } else { lines.join("\n") }
@@ -256,7 +251,7 @@ impl Summary {
                     amount.map(|minor| minor.to_string()).unwrap_or_default(),
                     amount.map(|minor| decimal(minor, self.exponent)).unwrap_or_default(),
                     row.fault.message(lang),
-                    row.fault.remedy(lang).to_owned(),
+                    row.fault.remedy(lang),
                 ]
             })
             .collect();
@@ -289,71 +284,36 @@ impl Fault {
 
     /// What is the case.
     pub(super) fn message(&self, lang: Lang) -> String {
-        match (self, lang) {
-            (Self::EncodingInvalid { column }, Lang::En) => format!("`{column}` is not in the encoding of the mapping"),
-            (Self::EncodingInvalid { column }, Lang::Zh) => format!("“{column}”不符合映射文件的编码"),
-            (Self::ColumnsMismatch { expected, found }, Lang::En) => {
-                format!("the row has {found} fields, the header {expected}")
-            }
-            (Self::ColumnsMismatch { expected, found }, Lang::Zh) => {
-                format!("该行有 {found} 个字段,表头有 {expected} 个")
-            }
-            (Self::FieldEmpty { column }, Lang::En) => format!("`{column}` is empty"),
-            (Self::FieldEmpty { column }, Lang::Zh) => format!("“{column}”为空"),
-            (Self::FieldTooLong { column, bytes_max }, Lang::En) => {
-                format!("`{column}` is longer than {bytes_max} bytes")
-            }
-            (Self::FieldTooLong { column, bytes_max }, Lang::Zh) => format!("“{column}”超过 {bytes_max} 字节"),
-            (Self::DateInvalid { text }, Lang::En) => format!("`{text}` is no date in the form of the mapping"),
-            (Self::DateInvalid { text }, Lang::Zh) => format!("“{text}”不是映射文件格式的有效日期"),
-            (Self::AmountInvalid { text }, Lang::En) => format!("`{text}` is no amount in the form of the mapping"),
-            (Self::AmountInvalid { text }, Lang::Zh) => format!("“{text}”不是映射文件格式的金额"),
-            (Self::AmountTooPrecise { text, exponent }, Lang::En) => {
-                format!("`{text}` has more than {exponent} decimal places; amounts are never rounded")
-            }
-            (Self::AmountTooPrecise { text, exponent }, Lang::Zh) => {
-                format!("“{text}”超过 {exponent} 位小数;金额从不四舍五入")
-            }
-            (Self::AmountOutOfRange { text }, Lang::En) => format!("`{text}` is more than an amount can hold"),
-            (Self::AmountOutOfRange { text }, Lang::Zh) => format!("“{text}”超出金额上限"),
-            (Self::AmountZero, Lang::En) => "the amount is zero".to_owned(),
-            (Self::AmountZero, Lang::Zh) => "金额为零".to_owned(),
-            (Self::ReturnWithoutPayment, Lang::En) => {
-                "no earlier payment of the same payee, lot value and unit has that much left".to_owned()
-            }
-            (Self::ReturnWithoutPayment, Lang::Zh) => "此前没有同一收款人、批次和单位且余额足够的支付".to_owned(),
-            (Self::BudgetLineNegative, Lang::En) => "a budget line below zero".to_owned(),
-            (Self::BudgetLineNegative, Lang::Zh) => "预算行金额为负".to_owned(),
-            (Self::Ledger { message, .. }, _) => message.clone(),
+        match self {
+            Self::EncodingInvalid { column } => text::row_encoding_invalid(lang, column),
+            Self::ColumnsMismatch { expected, found } => text::row_columns_mismatch(lang, expected, found),
+            Self::FieldEmpty { column } => text::row_field_empty(lang, column),
+            Self::FieldTooLong { column, bytes_max } => text::row_field_too_long(lang, bytes_max, column),
+            Self::DateInvalid { text } => text::row_date_invalid(lang, text),
+            Self::AmountInvalid { text } => text::row_amount_invalid(lang, text),
+            Self::AmountTooPrecise { text, exponent } => text::row_amount_too_precise(lang, exponent, text),
+            Self::AmountOutOfRange { text } => text::row_amount_out_of_range(lang, text),
+            Self::AmountZero => text::row_amount_zero(lang),
+            Self::ReturnWithoutPayment => text::row_return_without_payment(lang),
+            Self::BudgetLineNegative => text::row_budget_line_negative(lang),
+            Self::Ledger { message, .. } => message.clone(),
         }
     }
 
     /// What can be done.
-    pub(super) fn remedy(&self, lang: Lang) -> &'static str {
+    pub(super) fn remedy(&self, lang: Lang) -> String {
         match self {
-            Self::EncodingInvalid { .. } => {
-                lang.pick("set `file.encoding`, or have the row corrected", "改正 file.encoding 或更正该行")
-            }
-            Self::ColumnsMismatch { .. } => lang.pick("quote fields that hold the delimiter", "含分隔符的字段须加引号"),
-            Self::FieldEmpty { .. } | Self::FieldTooLong { .. } => {
-                lang.pick("have the row corrected at its source", "由来源更正该行")
-            }
-            Self::DateInvalid { .. } => {
-                lang.pick("set `date.format`, or have the row corrected", "改正 date.format 或更正该行")
-            }
-            Self::AmountInvalid { .. } => {
-                lang.pick("set `[amount]`, or have the row corrected", "改正 [amount] 或更正该行")
-            }
-            Self::AmountTooPrecise { .. } => lang.pick("have the exact amount published", "由来源公布准确金额"),
-            Self::AmountOutOfRange { .. } => lang.pick("check the amount at its source", "向来源核对金额"),
-            Self::AmountZero => lang.pick("nothing to post", "无需入账"),
-            Self::ReturnWithoutPayment => {
-                lang.pick("find the payment it belongs to, and post the return by hand", "查明原支付后手工登记退款")
-            }
-            Self::BudgetLineNegative => lang.pick("post it as a reduction of the lot", "按追减登记"),
-            Self::Ledger { .. } => {
-                lang.pick("remove the cause and post it by hand under a new key", "消除原因后以新键手工入账")
-            }
+            Self::EncodingInvalid { .. } => text::row_encoding_invalid_remedy(lang),
+            Self::ColumnsMismatch { .. } => text::row_columns_mismatch_remedy(lang),
+            Self::FieldEmpty { .. } | Self::FieldTooLong { .. } => text::row_field_remedy(lang),
+            Self::DateInvalid { .. } => text::row_date_invalid_remedy(lang),
+            Self::AmountInvalid { .. } => text::row_amount_invalid_remedy(lang),
+            Self::AmountTooPrecise { .. } => text::row_amount_too_precise_remedy(lang),
+            Self::AmountOutOfRange { .. } => text::row_amount_out_of_range_remedy(lang),
+            Self::AmountZero => text::row_amount_zero_remedy(lang),
+            Self::ReturnWithoutPayment => text::row_return_without_payment_remedy(lang),
+            Self::BudgetLineNegative => text::row_budget_line_negative_remedy(lang),
+            Self::Ledger { .. } => text::row_ledger_remedy(lang),
         }
     }
 }

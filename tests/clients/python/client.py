@@ -1,9 +1,11 @@
 """A stock gRPC client: posts, retries and reads, with stubs generated from proto/.
 
-Usage: client.py STUBS ADDRESS, after tests/python_client.rs has generated the stubs.
+Usage: client.py STUBS ADDRESS, after tests/clients.rs has generated the stubs. Towards its end it says `stop`, waits for a
+line, sends a payment while nobody listens, says `start`, and expects the channel's retries to find the server again.
 """
 
 import hashlib
+import pathlib
 import sys
 
 sys.path.insert(0, sys.argv[1])
@@ -11,6 +13,7 @@ sys.path.insert(0, sys.argv[1])
 import grpc
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from grpc_status import rpc_status
 
 from fundledger.v1 import audit_pb2, audit_pb2_grpc, event_pb2, ledger_pb2, ledger_pb2_grpc, query_pb2, query_pb2_grpc
@@ -136,6 +139,66 @@ assert previous == part.head.entry_hash and count == part.head.sequence + 1
 assert len(query.ListEvents(query_pb2.ListEventsRequest(page_size=1000)).records) == count
 assert "某某".encode() not in b"".join(e for p in audit.ReadEntries(audit_pb2.ReadEntriesRequest()) for e in p.entries)
 
-health = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service="fundledger.v1.LedgerService"))
-assert health.status == health_pb2.HealthCheckResponse.SERVING
+# Pages: together they are everything, once, and a token is for its own parameters only.
+sequences, token = [], ""
+while True:
+    page = query.ListEvents(query_pb2.ListEventsRequest(page_size=5, page_token=token, min_sequence=last))
+    assert len(page.records) <= 5
+    sequences += [record.sequence for record in page.records]
+    token = page.next_page_token or token
+    if not page.next_page_token:
+        break
+assert sequences == list(range(count)), sequences
+try:
+    query.ListEvents(query_pb2.ListEventsRequest(page_size=5, page_token=token, lot_id="LOT-1", min_sequence=last))
+    raise SystemExit("a token was taken for other parameters")
+except grpc.RpcError as error:
+    assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert details(rpc_status.from_call(error))["ErrorInfo"].reason == "PAGE_TOKEN_INVALID"
+
+# Messages in the caller's language; every field that is wrong, at once.
+for language, locale, words in (("en", "en", "does not cover"), ("zh;q=0.9, en;q=0.1", "zh-CN", "余额不足")):
+    request = ledger_pb2.PostRequest(commands=[payment("py-2", 9_007_199_254_740_991)])
+    (again,) = ledger.Post(request, metadata=[("accept-language", language)]).results
+    text = details(again.error)["LocalizedMessage"]
+    assert text.locale == locale and words in text.message, text
+wrong = payment("py-4", -1)
+wrong.actor = ""
+wrong.business_date.month = 13
+fields = [violation.field for violation in details(post(wrong)[0].error)["BadRequest"].field_violations]
+for field in ("actor", "business_date", "execute_payment.amount_minor"):
+    assert any(found.startswith(f"commands[0].{field}") for found in fields), fields
+
+# Health of each service, and reflection by the older protocol, which most tools still speak.
+for service in ("", "fundledger.v1.LedgerService", "fundledger.v1.QueryService", "fundledger.v1.AuditService"):
+    health = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=service))
+    assert health.status == health_pb2.HealthCheckResponse.SERVING, service
+reflection = reflection_pb2_grpc.ServerReflectionStub(channel)
+asked = [
+    reflection_pb2.ServerReflectionRequest(list_services=""),
+    reflection_pb2.ServerReflectionRequest(file_containing_symbol="google.rpc.ErrorInfo"),
+]
+listed, found = reflection.ServerReflectionInfo(iter(asked))
+services = {service.name for service in listed.list_services_response.service}
+assert services >= {"fundledger.v1.LedgerService", "grpc.health.v1.Health"}, services
+assert found.file_descriptor_response.file_descriptor_proto
+
+# Retries: with the published service config, a payment that is sent while the server is away arrives once it is back.
+config = pathlib.Path("docs/clients/service_config.json").read_text()
+options = [("grpc.service_config", config), ("grpc.initial_reconnect_backoff_ms", 100)]
+patient = ledger_pb2_grpc.LedgerServiceStub(grpc.insecure_channel(sys.argv[2], options=options))
+assert patient.GetReceipt(ledger_pb2.GetReceiptRequest(request_id="py-1")).result.HasField("receipt")
+print("stop", flush=True)
+sys.stdin.readline()
+request = ledger_pb2.PostRequest(commands=[payment("py-5", 7)])
+try:
+    grpc_without = grpc.insecure_channel(sys.argv[2], options=[("grpc.enable_retries", 0)])
+    ledger_pb2_grpc.LedgerServiceStub(grpc_without).Post(request)
+    raise SystemExit("nobody should have answered")
+except grpc.RpcError as error:
+    assert error.code() == grpc.StatusCode.UNAVAILABLE
+sending = patient.Post.future(request)
+print("start", flush=True)
+(arrived,) = sending.result().results
+assert arrived.HasField("receipt") and not arrived.receipt.replayed, arrived
 print(f"{count} entries")

@@ -1,0 +1,320 @@
+# Texts of the command line in English. Each is a function of `messages::cli`, made by build.rs; the one that nobody calls
+# is a compiler warning, the one that is missing a compiler error. cli.zh-CN.ftl has the same, with the same variables.
+
+## Words of several commands
+
+word-account = account
+word-credit = credit
+word-currency = currency
+word-debit = debit
+word-fund = fund
+word-kind = kind
+word-lot = lot
+word-no = no
+word-unit = unit
+word-yes = yes
+next-step = next
+as-of = as of sequence { $sequence }, entry hash { $hash }
+
+## Failures of any command
+
+format-not-offered = --format { $asked } is not for this command; it has { $offered }
+output-failed = the result could not be written: { $cause }
+output-closed = standard output was closed
+runtime-failed = the runtime did not start: { $cause }
+server-is-no-address = --server { $server }: { $cause }; e.g. http://127.0.0.1:7070
+server-needs-http = --server { $server }: an http:// address is needed
+server-unreachable = cannot reach { $server }: { $cause }; is `fundledger serve` running?
+server-gone = the server could not be read
+server-failed = the server: { $cause }
+answer-has-no-outcome = a result is neither a receipt nor an error
+answer-has-other-length = the server gave another number of results than there were commands
+answer-has-no-position = the answer names no position
+run-again = run the same command again to go on: nothing is posted twice
+
+## Kinds of accounts; English has the names of the API
+
+kind-authority-source = AUTHORITY_SOURCE
+kind-authority-unallocated = AUTHORITY_UNALLOCATED
+kind-authority-unit = AUTHORITY_UNIT
+kind-authority-plan = AUTHORITY_PLAN
+kind-authority-committed = AUTHORITY_COMMITTED
+kind-authority-frozen = AUTHORITY_FROZEN
+kind-authority-used = AUTHORITY_USED
+kind-authority-carry = AUTHORITY_CARRY
+kind-authority-recalled = AUTHORITY_RECALLED
+kind-treasury = TREASURY
+kind-fund-lot = FUND_LOT
+kind-clearing = CLEARING
+
+## init
+
+init-created = created ledger { $origin } ({ $directory })
+init-without-administrators = without administrators (--admin) there are no roles and no signed approvals, now or later
+init-back-up-keys = back up keys/ apart from the log: without it retries and payees cannot be recognised
+
+## serve
+
+serve-development = a DEVELOPMENT ledger: it can never become a real one
+serve-read-only = POSTING IS REFUSED: { $cause }
+serve-head = head { $sequence } { $hash }
+serve-listening = listening on http://{ $address }
+serve-needs-data = no directory of a ledger: pass --data, or set `data`
+serve-needs-consent = this version serves plain text only: pass --insecure-dev to accept that, on loopback
+serve-needs-loopback = { $address } is not a loopback address: plain text stays on this machine
+serve-stopped = the ledger stopped: { $cause }
+serve-signals-failed = listening for signals: { $cause }
+
+## config
+
+config-is-right = the settings are right
+config-is-wrong = the settings are wrong:
+config-unknown-key = { $origin }: there is no key `{ $key }`
+config-wrong-value = { $origin }: `{ $key }`: { $cause }
+config-default = default
+config-key = key
+config-value = value
+config-source = source
+
+## export
+
+export-written = values written: { $values } ({ $file })
+
+## balance
+
+balance-total-authority = total, authority book
+balance-total-cash = total, cash book
+
+## statement
+
+statement-balance = balance
+statement-closing = closing balance
+statement-counterpart = counterpart
+statement-date = date
+statement-event = event
+statement-opening = opening balance
+statement-reference = reference
+statement-sequence = sequence
+
+## trace
+
+trace-account = account { $name } ({ $kind })
+trace-document = document { $name }
+trace-lot = lot { $name }
+trace-opening = opening { $name }
+trace-payee = payee { $name }
+trace-payment = payment { $name }
+trace-return = return { $name }
+trace-reversal = reversal { $name }
+trace-unit = unit { $name }
+trace-unresolved = unresolved { $name }
+trace-start-missing = --lot, --payment or --payee is needed
+trace-without-head = the server sent a trace without a head
+trace-incomplete = the trace is incomplete: { $came } of { $expected } nodes came
+
+## verify
+
+verify-broken = the ledger is broken
+verify-incomplete = the evidence could not be read to its end
+verify-unanchored = self-consistent, but not externally anchored; --allow-unanchored accepts that
+verify-no-entries = the server gave no entries
+verify-no-hash = the server's head has no hash
+verdict-verified = VERIFIED: self-consistent, not externally anchored
+verdict-broken = BROKEN
+verdict-incomplete = INCOMPLETE: the evidence could not be read to its end
+report-ledger = ledger: { $origin }
+report-development = note: a development ledger, not a real one
+report-events = events: { $events }
+report-last-sequence = last sequence: { $sequence }
+report-head = head: { $hash }
+report-unreadable = unreadable: { $cause }
+report-first-bad = first bad sequence: { $sequence }
+report-faults = faults: { $faults }
+report-fault = #{ $sequence } [{ $kind }]: { $facts }
+report-books-stopped = balances not derived from this sequence on: { $sequence }
+report-checked = Checked:
+report-not-checked = NOT checked:
+
+check-blocks = layout and checksum of every stored block
+check-sequences = sequences contiguous from 0
+check-chain = every hash recomputed from the stored bytes and compared with every stored link and head
+check-events = every event decodes; genesis first; booking times strictly increase; request ids unique
+check-claimed-head = the head the source claims
+check-numbering = numbers of funds, accounts, lots and policy versions
+check-legs = every leg: account, lot, fund, kind for the type of event, balanced per book
+check-balances = balances re-derived from the legs: no account and no lot below zero; issued, used, cash and claims agree
+check-returns = payments, clearings, returns, reversals and frozen amounts
+check-closings = closed days and months, sealed trial balances
+check-duties = makers apart from checkers
+check-anchoring = whether this is the log that was published: no signature, checkpoint or witness was looked at
+check-keyed-digests = digests of commands and pseudonyms of payees: opaque without the ledger's keys
+check-approvals = signed approvals over the stored bytes, by keys that counted; batches by their root; roles and proposals
+check-named-persons = that persons who were only named as makers and checkers acted
+check-decision-rules = rules of decision: checkers needed, plans, purposes, expiry, contracts, freezes in force
+
+fault-framing = framing
+fault-checksum = checksum
+fault-sequence = sequence
+fault-chain = chain
+fault-block-head = block_head
+fault-genesis = genesis
+fault-time = time
+fault-request-id = request_id
+fault-decode = decode
+fault-books = books
+fault-head = head
+fault-leg = leg
+fault-unbalanced = unbalanced
+fault-negative-balance = negative_balance
+fault-negative-lot = negative_lot
+fault-lot-total = lot_total
+fault-lot-used = lot_used
+fault-fund-cash = fund_cash
+fault-over-return = over_return
+fault-reversal = reversal
+fault-closed-period = closed_period
+fault-trial-balance = trial_balance
+fault-segregation-of-duties = segregation_of_duties
+fault-approval = approval
+fault-numbering = numbering
+
+## demo
+
+demo-created = a temporary ledger on a loopback port, chained from its genesis
+demo-post = post real payments and returns of a London hospital trust over gRPC (fundledger import)
+demo-balance = a balance (fundledger balance)
+demo-forwards = controllable forwards: where did this lot's money go? (fundledger trace --lot)
+demo-backwards = traceable backwards: where did this payee's money come from? (fundledger trace --payee)
+demo-refusal = an attempt to pay more than is there: refused, and the attempt is on record
+demo-not-refused = the attempt was not refused
+demo-verify-running = verify the running ledger (fundledger verify URL)
+demo-verify-stopped = verify the stopped ledger's files (fundledger verify DIR --deep)
+demo-tamper = tamper: somebody at the disk sends one payment to another payee, and mends the block's checksum
+demo-changed = changed: the event at sequence { $sequence }
+demo-verify-again = verify again
+demo-found = found: the ledger is broken, and verify named the place (exit code 1)
+demo-not-found = the tampering was not found
+
+## bench
+
+bench-load = { $events } { $workload } in requests of { $batch }, { $clients } in flight
+bench-over = over { $accounts } accounts and { $lots } lots, every answer durable
+bench-latency = { $micros } µs a request
+bench-views-lag = views lag
+bench-log = log
+bench-head = head
+bench-micros = { $micros } µs
+bench-log-bytes = { $bytes } bytes on disk, { $each } an event
+bench-probe = flush probe p50 before { $before } µs, after { $after } µs
+bench-features = on: { $features }; not in this version: { $missing }
+bench-head-differs = the head is at { $found }, but { $expected } events were acknowledged: somebody else posted, or events are missing
+bench-views-behind = the views lagged { $lag } behind at the end, more than { $allowed }
+
+## post
+
+post-streams = standard input is posted in batches as it comes: a bad line ends it, after what stood before it was posted
+post-nothing-posted = { $file } was not posted, because not every line of it is a command:
+post-bad-line = line { $line }: { $cause }
+post-stopped = line { $line }: { $cause }; the lines before it were posted, none after it
+post-refused = { $count } commands were refused
+post-summary = accepted { $accepted }, accepted before { $replayed }, refused { $refused }; last sequence { $last_sequence }
+post-line = line
+post-key = key
+post-sequence = sequence
+post-outcome = entry hash, or why refused
+post-replayed = accepted before
+
+## propose, pending, approve, withdraw
+
+propose-nothing = the file holds no command
+propose-needs-batch-file = several commands are a batch: --batch-file says where its exact bytes go, for its checkers and for `post --proposal`
+propose-done = proposed { $id } at sequence { $sequence }, commands: { $commands }
+propose-root = root { $root }, control total { $total } minor units
+pending-proposal = proposal
+pending-maker = maker
+pending-expires = expires
+pending-commands = commands
+pending-what = what
+pending-approvers = approved by
+approve-head = proposal { $proposal } by { $maker } in { $origin }, until { $expires }
+approve-not-pending = no proposal { $proposal } waits: it was never made, or was executed, withdrawn or has expired
+approve-other-message = the server asks for a signature over something else than what it shows: nothing was signed
+approve-declined = nothing was signed
+approve-needs-batch-file = this is a batch: --batch-file names the file with its commands, from its maker; only its root is in the ledger
+approve-needs-yes = nobody can be asked: pass --yes to approve what is shown
+approve-question = approve this as { $name }? [y/N]
+approve-done = { $name } approved { $proposal } at sequence { $sequence }
+approve-waits = more approvals are needed, or its maker posts the batch
+approve-executed = executed at sequence { $sequence }, entry hash { $hash }
+withdraw-done = withdrew { $proposal } at sequence { $sequence }
+
+## import
+
+import-title = Import
+import-file = File
+import-file-sha256 = SHA-256 of the file
+import-key-prefix = Prefix of its keys
+import-kind = Kind
+import-fund = Fund
+import-currency = Currency
+import-exponent = Decimal places
+import-dry-run = Dry run (nothing posted)
+import-rows-read = Rows read
+import-rows-blank = Blank rows skipped
+import-lots = Lots
+import-lots-agreeing = Lots that agree with the ledger
+import-units = Budget units
+import-allocations = Allocations
+import-allocated = Allocated
+import-payments = Payments
+import-paid = Paid
+import-returns = Returns
+import-returned = Returned
+import-refused = Refused rows
+import-refused-amount = Refused (sign as in the file)
+import-refused-without-amount = … without a readable amount
+import-net-posted = Net posted
+import-file-sum = Sum of the file
+import-sums-agree = Net posted + refused = file
+import-posted-now = Commands posted now
+import-posted-before = Commands posted before
+import-last-sequence = Last sequence
+import-refused-by-reason = Refused, by reason
+import-sum-differs = what was posted and refused does not add up to the file
+import-rows-refused = { $count } rows were refused
+import-stage-policy = the policy
+import-stage-fund = the fund
+import-stage-accounts = accounts
+import-stage-lots = lots
+import-stage-cash = cash
+import-stage-allocations = allocations
+import-stage-refused = setting up { $stage } was refused; no row was posted
+import-and-more = and { $count } more
+import-account-taken = the account { $account } exists, but belongs to fund { $fund } and unit `{ $unit }`
+import-treasury-differs = the account { $account } cannot be opened: the fund has a treasury account of another name
+import-currency-differs = the fund { $fund } is in { $currency } with { $exponent } decimal places, the mapping says { $mapping_currency } with { $mapping_exponent }
+import-mapping-changed = this file was posted before, under a mapping that says otherwise: { $key }: { $cause }
+import-clear-refused = clearing the payments up to line { $line } was refused: { $cause }
+
+row-encoding-invalid = `{ $column }` is not in the encoding of the mapping
+row-encoding-invalid-remedy = set `file.encoding`, or have the row corrected
+row-columns-mismatch = the row has { $found } fields, the header { $expected }
+row-columns-mismatch-remedy = quote fields that hold the delimiter
+row-field-empty = `{ $column }` is empty
+row-field-too-long = `{ $column }` is longer than { $bytes } bytes
+row-field-remedy = have the row corrected at its source
+row-date-invalid = `{ $text }` is no date in the form of the mapping
+row-date-invalid-remedy = set `date.format`, or have the row corrected
+row-amount-invalid = `{ $text }` is no amount in the form of the mapping
+row-amount-invalid-remedy = set `[amount]`, or have the row corrected
+row-amount-too-precise = `{ $text }` has more than { $exponent } decimal places; amounts are never rounded
+row-amount-too-precise-remedy = have the exact amount published
+row-amount-out-of-range = `{ $text }` is more than an amount can hold
+row-amount-out-of-range-remedy = check the amount at its source
+row-amount-zero = the amount is zero
+row-amount-zero-remedy = nothing to post
+row-return-without-payment = no earlier payment of the same payee, lot value and unit has that much left
+row-return-without-payment-remedy = find the payment it belongs to, and post the return by hand
+row-budget-line-negative = a budget line below zero
+row-budget-line-negative-remedy = post it as a reduction of the lot
+row-ledger-remedy = remove the cause and post it by hand under a new key

@@ -1,0 +1,319 @@
+# 命令行文本（中文）。与 cli.en.ftl 的条目及变量一一对应。
+
+## 各命令共用词语
+
+word-account = 账户
+word-credit = 贷方
+word-currency = 币种
+word-debit = 借方
+word-fund = 资金
+word-kind = 类型
+word-lot = 批次
+word-no = 否
+word-unit = 单位
+word-yes = 是
+next-step = 下一步
+as-of = 截至序号 { $sequence }，条目哈希 { $hash }
+
+## 各命令共用错误
+
+format-not-offered = 本命令不支持 --format { $asked }；可用：{ $offered }
+output-failed = 结果无法写出：{ $cause }
+output-closed = 标准输出已关闭
+runtime-failed = 运行环境未能启动：{ $cause }
+server-is-no-address = --server { $server }：{ $cause }；例如 http://127.0.0.1:7070
+server-needs-http = --server { $server }：须为 http:// 地址
+server-unreachable = 无法连接 { $server }：{ $cause }；是否已运行 `fundledger serve`？
+server-gone = 无法从服务器读取
+server-failed = 服务器：{ $cause }
+answer-has-no-outcome = 有一条结果既非回执也非错误
+answer-has-other-length = 服务器返回的结果条数与指令条数不符
+answer-has-no-position = 答复未注明账本位置
+run-again = 请再次运行同一命令以继续：不会重复记账
+
+## 账户类型
+
+kind-authority-source = 指标来源
+kind-authority-unallocated = 待分指标
+kind-authority-unit = 单位可执行指标
+kind-authority-plan = 用款计划
+kind-authority-committed = 合同占用
+kind-authority-frozen = 冻结
+kind-authority-used = 已执行
+kind-authority-carry = 结转
+kind-authority-recalled = 收回
+kind-treasury = 国库存款
+kind-fund-lot = 专项结存
+kind-clearing = 零余额待清算
+
+## init
+
+init-created = 已创建账本 { $origin }（{ $directory }）
+init-without-administrators = 未指定管理员（--admin）：该账本现在和以后都没有角色与签名审批
+init-back-up-keys = 请将 keys/ 与日志分开备份：缺少密钥则无法识别重试与收款人
+
+## serve
+
+serve-development = 开发用账本：永远不能转为正式账本
+serve-read-only = 已停止记账：{ $cause }
+serve-head = 最新序号 { $sequence } { $hash }
+serve-listening = 监听地址 http://{ $address }
+serve-needs-data = 未指定账本目录：请用 --data 或配置项 `data`
+serve-needs-consent = 本版本只提供明文服务：如可接受（仅限本机回环地址）请加 --insecure-dev
+serve-needs-loopback = { $address } 不是回环地址：明文只限本机
+serve-stopped = 账本已停止：{ $cause }
+serve-signals-failed = 无法监听信号：{ $cause }
+
+## config
+
+config-is-right = 配置无误
+config-is-wrong = 配置有误：
+config-unknown-key = { $origin }：没有配置项 `{ $key }`
+config-wrong-value = { $origin }：配置项 `{ $key }`：{ $cause }
+config-default = 默认值
+config-key = 配置项
+config-value = 值
+config-source = 来源
+
+## export
+
+export-written = 已写出数据块：{ $values }（{ $file }）
+
+## balance
+
+balance-total-authority = 指标账合计
+balance-total-cash = 现金账合计
+
+## trace
+
+trace-account = 账户 { $name }（{ $kind }）
+trace-document = 文号 { $name }
+trace-lot = 批次 { $name }
+trace-opening = 期初 { $name }
+trace-payee = 收款人 { $name }
+trace-payment = 支付 { $name }
+trace-return = 退款 { $name }
+trace-reversal = 冲销 { $name }
+trace-unit = 单位 { $name }
+trace-unresolved = 未能追溯 { $name }
+trace-start-missing = 须指定 --lot、--payment 或 --payee
+trace-without-head = 服务器返回的追溯没有起始信息
+trace-incomplete = 追溯不完整：应有 { $expected } 个节点，收到 { $came } 个
+
+## statement
+
+statement-balance = 余额
+statement-closing = 期末余额
+statement-counterpart = 对方账户
+statement-date = 日期
+statement-event = 事项
+statement-opening = 期初余额
+statement-reference = 凭证
+statement-sequence = 序号
+
+## verify
+
+verify-broken = 账本已损坏
+verify-incomplete = 证据无法完整读取
+verify-unanchored = 账本自身一致，但没有外部锚定；如可接受请加 --allow-unanchored
+verify-no-entries = 服务器未返回任何条目
+verify-no-hash = 服务器所称的链首没有哈希
+verdict-verified = 验证通过：自洽，但未与外部锚点核对
+verdict-broken = 已损坏或被篡改
+verdict-incomplete = 不完整：证据未能读到末尾
+report-ledger = 账本：{ $origin }
+report-development = 注意：开发用账本，非正式账本
+report-events = 事件数：{ $events }
+report-last-sequence = 末序号：{ $sequence }
+report-head = 链首哈希：{ $hash }
+report-unreadable = 无法读取：{ $cause }
+report-first-bad = 首个异常序号：{ $sequence }
+report-faults = 异常数：{ $faults }
+report-fault = #{ $sequence } [{ $kind }]：{ $facts }
+report-books-stopped = 自此序号起未能重算余额：{ $sequence }
+report-checked = 已核对：
+report-not-checked = 未核对：
+
+check-blocks = 全部数据块的格式与校验和
+check-sequences = 序号从 0 起连续
+check-chain = 由存储字节重算全部哈希，并与全部链接和首尾哈希比对
+check-events = 事件全部可解码；创世记录在首；记账时间严格递增；请求编号唯一
+check-claimed-head = 来源所称的链首
+check-numbering = 资金、账户、批次、政策版本的编号
+check-legs = 每条分录：账户、批次、资金、类型，各账套借贷平衡
+check-balances = 由分录重算全部余额：账户与批次不为负；下达、支出、资金与权益相符
+check-returns = 支付、清算、退款、冲销与冻结金额
+check-closings = 日结、月结与封存的试算平衡
+check-duties = 制单与审批分离
+check-anchoring = 本日志是否即公布的日志：未核对签名、检查点与见证
+check-keyed-digests = 指令摘要与收款人假名：无密钥不可核对
+check-approvals = 对存储字节的签名审批（密钥当时有效）、批次根、角色与提请
+check-named-persons = 仅列名而未签名的制单人与审批人是否本人
+check-decision-rules = 决策规则：审批人数、用款计划、用途、有效期、合同与冻结
+
+fault-framing = framing 存储格式错误
+fault-checksum = checksum 校验和不符
+fault-sequence = sequence 序号缺失、重复或错位
+fault-chain = chain 哈希链断裂
+fault-block-head = block_head 数据块首尾哈希不符
+fault-genesis = genesis 创世记录错误
+fault-time = time 记账时间未递增
+fault-request-id = request_id 请求编号缺失或重复
+fault-decode = decode 事件无法解码
+fault-books = books 账目与事件不符
+fault-head = head 与所称的链首不符
+fault-leg = leg 分录不合法
+fault-unbalanced = unbalanced 借贷不平
+fault-negative-balance = negative_balance 账户余额为负
+fault-negative-lot = negative_lot 批次余额为负
+fault-lot-total = lot_total 批次指标合计不符
+fault-lot-used = lot_used 批次支出或资金不符
+fault-fund-cash = fund_cash 账实不符
+fault-over-return = over_return 退款超额或不合规
+fault-reversal = reversal 冲销不合规
+fault-closed-period = closed_period 违反结账规则
+fault-trial-balance = trial_balance 试算平衡摘要不符
+fault-segregation-of-duties = segregation_of_duties 制单与审批未分离
+fault-approval = approval 审批签名、密钥、角色或提请不符
+fault-numbering = numbering 编号不连续
+
+## demo
+
+demo-created = 临时账本，自创世记录起逐条哈希相连
+demo-post = 通过 gRPC 记入一家伦敦医院信托的真实支付与退款（fundledger import）
+demo-balance = 查询余额（fundledger balance）
+demo-forwards = 顺向可控：这批资金去了哪里？（fundledger trace --lot）
+demo-backwards = 逆向可溯：这位收款人的钱从哪里来？（fundledger trace --payee）
+demo-refusal = 超额支付：被拒绝，且留下记录
+demo-not-refused = 该笔超额支付未被拒绝
+demo-verify-running = 校验运行中的账本（fundledger verify URL）
+demo-verify-stopped = 校验已停止账本的文件（fundledger verify DIR --deep）
+demo-tamper = 篡改：有人直接改动磁盘，将一笔支付改给他人，并修补数据块校验和
+demo-changed = 已改动：事件序号 { $sequence }
+demo-verify-again = 再次校验
+demo-found = 已发现：账本被改动，并指明位置（退出码 1）
+demo-not-found = 未能发现篡改
+
+## bench
+
+bench-load = { $events } 条 { $workload }，每次请求 { $batch } 条，并发 { $clients }
+bench-over = 分布于 { $accounts } 个账户、{ $lots } 个批次，每个答复均已落盘
+bench-latency = 每次请求 { $micros } µs
+bench-views-lag = 视图滞后
+bench-log = 日志
+bench-head = 最新序号
+bench-micros = { $micros } µs
+bench-log-bytes = 磁盘 { $bytes } 字节，每事件 { $each }
+bench-probe = 刷盘探测 p50：之前 { $before } µs，之后 { $after } µs
+bench-features = 已启用：{ $features }；本版本未含：{ $missing }
+bench-head-differs = 最新序号为 { $found }，但已确认至 { $expected }：另有他人记账，或有事件缺失
+bench-views-behind = 结束时视图滞后 { $lag }，超过 { $allowed }
+
+## post
+
+post-streams = 标准输入将边读边分批入账：遇到错误行即停止，其前各行已入账
+post-nothing-posted = { $file } 未入账：有的行不是指令：
+post-bad-line = 第 { $line } 行：{ $cause }
+post-stopped = 第 { $line } 行：{ $cause }；其前各行已入账，其后各行未入账
+post-refused = { $count } 条指令被拒绝
+post-summary = 已受理 { $accepted }，此前已受理 { $replayed }，被拒绝 { $refused }；最后序号 { $last_sequence }
+post-line = 行
+post-key = 幂等键
+post-sequence = 序号
+post-outcome = 条目哈希或拒绝原因
+post-replayed = 此前已受理
+
+## propose, pending, approve, withdraw
+
+propose-nothing = 文件中没有指令
+propose-needs-batch-file = 多条指令为一个批次：请用 --batch-file 指明其原始字节写入何处，供复核人查看并供 `post --proposal` 提交
+propose-done = 已提请 { $id }，序号 { $sequence }，指令数 { $commands }
+propose-root = 根 { $root }，控制总额 { $total } 最小货币单位
+pending-proposal = 提请
+pending-maker = 制单人
+pending-expires = 有效期至
+pending-commands = 指令数
+pending-what = 内容
+pending-approvers = 已审批
+approve-head = 提请 { $proposal }，制单人 { $maker }，账本 { $origin }，有效期至 { $expires }
+approve-not-pending = 没有待批的提请 { $proposal }：从未提出，或已执行、撤回、过期
+approve-other-message = 服务器要求签名的内容与所示不同：未签名
+approve-declined = 未签名
+approve-needs-batch-file = 这是一个批次：请用 --batch-file 指明制单人给出的指令文件；账本中只有它的根
+approve-needs-yes = 无法询问：如要审批所示内容，请加 --yes
+approve-question = 以 { $name } 的身份审批？[y/N]
+approve-done = { $name } 已审批 { $proposal }，序号 { $sequence }
+approve-waits = 尚需其他审批，或由制单人提交批次
+approve-executed = 已执行，序号 { $sequence }，条目哈希 { $hash }
+withdraw-done = 已撤回 { $proposal }，序号 { $sequence }
+
+## import
+
+import-title = 导入
+import-file = 文件
+import-file-sha256 = 文件 SHA-256
+import-key-prefix = 幂等键前缀
+import-kind = 类型
+import-fund = 资金
+import-currency = 币种
+import-exponent = 小数位
+import-dry-run = 试运行（未入账）
+import-rows-read = 读取行数
+import-rows-blank = 跳过空行
+import-lots = 资金批次
+import-lots-agreeing = 与账本一致的批次
+import-units = 预算单位
+import-allocations = 指标分配
+import-allocated = 分配金额
+import-payments = 支付笔数
+import-paid = 支付金额
+import-returns = 退款笔数
+import-returned = 退款金额
+import-refused = 拒绝行数
+import-refused-amount = 拒绝金额（符号同文件）
+import-refused-without-amount = 其中金额不可读
+import-net-posted = 净入账
+import-file-sum = 文件合计
+import-sums-agree = 净入账 + 拒绝 = 文件
+import-posted-now = 本次入账指令
+import-posted-before = 此前已入账指令
+import-last-sequence = 最后序号
+import-refused-by-reason = 拒绝原因
+import-sum-differs = 入账与拒绝之和与文件合计不符
+import-rows-refused = { $count } 行被拒绝
+import-stage-policy = 政策
+import-stage-fund = 资金
+import-stage-accounts = 账户
+import-stage-lots = 批次
+import-stage-cash = 收款
+import-stage-allocations = 指标分配
+import-stage-refused = 设立{ $stage }被拒绝；未记入任何行
+import-and-more = 另有 { $count } 条
+import-account-taken = 账户 { $account } 已存在，但属于资金 { $fund }、单位“{ $unit }”
+import-treasury-differs = 账户 { $account } 无法开立：该资金的国库存款账户另有其名
+import-currency-differs = 资金 { $fund } 的币种为 { $currency }、小数 { $exponent } 位，映射文件为 { $mapping_currency }、{ $mapping_exponent } 位
+import-mapping-changed = 该文件此前已按内容不同的映射文件入账：{ $key }：{ $cause }
+import-clear-refused = 清算至第 { $line } 行的支付被拒绝：{ $cause }
+
+row-encoding-invalid = “{ $column }”不符合映射文件的编码
+row-encoding-invalid-remedy = 改正 file.encoding 或更正该行
+row-columns-mismatch = 该行有 { $found } 个字段，表头有 { $expected } 个
+row-columns-mismatch-remedy = 含分隔符的字段须加引号
+row-field-empty = “{ $column }”为空
+row-field-too-long = “{ $column }”超过 { $bytes } 字节
+row-field-remedy = 由来源更正该行
+row-date-invalid = “{ $text }”不是映射文件格式的有效日期
+row-date-invalid-remedy = 改正 date.format 或更正该行
+row-amount-invalid = “{ $text }”不是映射文件格式的金额
+row-amount-invalid-remedy = 改正 [amount] 或更正该行
+row-amount-too-precise = “{ $text }”超过 { $exponent } 位小数；金额从不四舍五入
+row-amount-too-precise-remedy = 由来源公布准确金额
+row-amount-out-of-range = “{ $text }”超出金额上限
+row-amount-out-of-range-remedy = 向来源核对金额
+row-amount-zero = 金额为零
+row-amount-zero-remedy = 无需入账
+row-return-without-payment = 此前没有同一收款人、批次和单位且余额足够的支付
+row-return-without-payment-remedy = 查明原支付后手工登记退款
+row-budget-line-negative = 预算行金额为负
+row-budget-line-negative-remedy = 按追减登记
+row-ledger-remedy = 消除原因后以新键手工入账
