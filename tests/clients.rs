@@ -6,7 +6,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::print_stdout,
+    clippy::explicit_write,
     reason = "a test may fail, and says why it is skipped"
 )]
 
@@ -96,7 +96,9 @@ static NODE: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| {
 
 /// What is not here is skipped aloud.
 fn or_skip<'a, T>(found: &'a Result<T, String>, what: &str) -> Option<&'a T> {
-    found.as_ref().inspect_err(|why| println!("SKIPPED: {what} could not be had here: {why}")).ok()
+    // Not `println!`: what a test that passes prints is not shown.
+    let told = |why: &String| writeln!(std::io::stderr(), "SKIPPED: {what} could not be had here: {why}").unwrap();
+    found.as_ref().inspect_err(|why| told(why)).ok()
 }
 
 async fn served() -> Served {

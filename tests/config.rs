@@ -109,6 +109,7 @@ fn serve_and_check_agree_on_what_may_be_served() {
         (vec!["--data", data], "pass --insecure-dev"),
         (vec!["--data", data, "--insecure-dev", "--listen", "0.0.0.0:0"], "not a loopback address"),
         (vec!["--insecure-dev"], "no directory of a ledger"),
+        (vec![], "on loopback\nno directory of a ledger"),
     ] {
         let check = config(&[vec!["check"], arguments.clone()].concat(), &[]);
         let serve = Command::new(BINARY).arg("serve").args(arguments).output().unwrap();

@@ -48,15 +48,17 @@ pub fn run(globals: &Globals, args: &ServeArgs, out: &mut dyn Write) -> Result<(
     })
 }
 
-/// The directory to serve, if this version may serve it as the settings say.
+/// The directory to serve, if this version may serve it as the settings say; otherwise everything that speaks against it.
 pub(super) fn admit(settings: &Settings, lang: Lang) -> Result<&Path, Failure> {
-    if !settings.insecure_dev {
-        return Err(Failure::Usage(text::serve_needs_consent(lang)));
+    let mut objections = Vec::new();
+    objections.extend((!settings.insecure_dev).then(|| text::serve_needs_consent(lang)));
+    let is_loopback = settings.listen.ip().is_loopback();
+    objections.extend((!is_loopback).then(|| text::serve_needs_loopback(lang, settings.listen)));
+    objections.extend(settings.data.is_none().then(|| text::serve_needs_data(lang)));
+    match &settings.data {
+        Some(data) if objections.is_empty() => Ok(data),
+        _ => Err(Failure::Usage(objections.join("\n"))),
     }
-    if !settings.listen.ip().is_loopback() {
-        return Err(Failure::Usage(text::serve_needs_loopback(lang, settings.listen)));
-    }
-    settings.data.as_deref().ok_or_else(|| Failure::Usage(text::serve_needs_data(lang)))
 }
 
 fn announce(globals: &Globals, node: &Node, bound: SocketAddr, out: &mut dyn Write) -> Result<(), Failure> {
