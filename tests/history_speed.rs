@@ -38,6 +38,10 @@ use fundledger::projection::history::{History, Sizes};
 use tokio::runtime::Runtime;
 use tonic::transport::Channel;
 
+/// The binary's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const EVENTS: u64 = 1_000_000;
 const UNITS: u64 = 1_000;
 const LOTS: u64 = 100;

@@ -86,12 +86,6 @@ impl Bounds {
 }
 
 impl Snapshot {
-    /// A snapshot of rows in memory alone.
-    pub fn of_rows(rows: Vec<Row>) -> Self {
-        let segment = Segment { first_sequence: i64::MIN, last_sequence: i64::MAX, rows: super::row::sorted(rows) };
-        Self { runs: Vec::new(), segments: vec![Arc::new(segment)] }
-    }
-
     /// Gives what there is of a subject, in the order of the log, until the visitor breaks off.
     fn visit(
         &self,
