@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Failure, Globals};
+use super::{Failure, Globals, Lang};
 use crate::domain::approval::PublicKey;
 use crate::domain::ids::ActorId;
 use crate::format::note_key::VerifierKey;
@@ -30,7 +30,7 @@ pub struct InitArgs {
 
 /// Creates the ledger: its directory, its keys, its genesis.
 pub fn run(globals: &Globals, args: &InitArgs, out: &mut dyn Write) -> Result<(), Failure> {
-    let administrators = administrators(&args.admin)?;
+    let administrators = administrators(&args.admin, globals.lang)?;
     let genesis = Genesis { origin: &args.origin, development: false, administrators: &administrators };
     let directory = DataDirectory::create(&args.data, genesis, &SystemClock)?;
     if !globals.quiet {
@@ -46,19 +46,19 @@ pub fn run(globals: &Globals, args: &InitArgs, out: &mut dyn Write) -> Result<()
 }
 
 /// The first administrators: different persons with different keys, so that one alone changes nothing.
-fn administrators(keys: &[String]) -> Result<Vec<(ActorId, PublicKey)>, Failure> {
+fn administrators(keys: &[String], lang: Lang) -> Result<Vec<(ActorId, PublicKey)>, Failure> {
     let mut administrators: Vec<(ActorId, PublicKey)> = Vec::with_capacity(keys.len());
     for key in keys {
-        let usage = |cause: String| Failure::Usage(format!("--admin {key}: {cause}"));
+        let usage = |cause: String| Failure::Usage(text::init_admin_invalid(lang, cause, key));
         let VerifierKey { name, public_key } = VerifierKey::parse(key).map_err(|error| usage(error.to_string()))?;
-        let name = ActorId::parse(name).map_err(|error| usage(format!("the name {error}")))?;
+        let name = ActorId::parse(name).map_err(|error| usage(error.to_string()))?;
         if administrators.iter().any(|(other, known)| *other == name || *known == public_key) {
-            return Err(usage("the person or the key is named twice".to_owned()));
+            return Err(usage(text::init_admin_twice(lang)));
         }
         administrators.push((name, public_key));
     }
     if administrators.len() == 1 {
-        return Err(Failure::Usage("one administrator alone could change nothing: name at least two".to_owned()));
+        return Err(Failure::Usage(text::init_admin_alone(lang)));
     }
     Ok(administrators)
 }

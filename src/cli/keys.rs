@@ -49,7 +49,7 @@ pub fn run(_globals: &Globals, args: &KeysArgs, out: &mut dyn Write) -> Result<(
 fn generate(name: &str, output: &Path) -> Result<VerifierKey, Failure> {
     ActorId::parse(name).map_err(|error| Failure::Usage(format!("{name:?} {error}")))?;
     let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(|error| Failure::Unavailable(format!("no random bytes: {error}")))?;
+    getrandom::fill(&mut seed).map_err(|error| Failure::about("getrandom", error))?;
     let key = SignerKey::from_seed(name, &seed);
     let mut options = File::options();
     options.write(true).create_new(true);
@@ -62,13 +62,13 @@ fn generate(name: &str, output: &Path) -> Result<VerifierKey, Failure> {
         writeln!(file, "{}", key.secret_text())?;
         file.sync_all()
     });
-    written.map_err(|error| Failure::Unavailable(format!("{}: {error}", output.display())))?;
+    written.map_err(|error| Failure::about(output.display(), error))?;
     Ok(key.verifier())
 }
 
 /// Reads a private key.
 pub fn read(file: &Path) -> Result<SignerKey, Failure> {
     let text = std::fs::read_to_string(file);
-    let text = text.map_err(|error| Failure::Unavailable(format!("{}: {error}", file.display())))?;
+    let text = text.map_err(|error| Failure::about(file.display(), error))?;
     SignerKey::parse(&text).map_err(|error| Failure::Usage(format!("{}: {error}", file.display())))
 }

@@ -312,7 +312,7 @@ fn agreed(name: &str, lang: Lang) -> Result<bool, Failure> {
     write!(io::stderr().lock(), "{} ", text::approve_question(lang, name))?;
     let mut answer = String::new();
     input.lock().read_line(&mut answer).map_err(|error| Failure::about("-", error))?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes" | "是"))
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 fn told(connection: &Connection, result: PostResult, out: &mut dyn Write) -> Result<(), Failure> {

@@ -51,6 +51,9 @@ kind-clearing = CLEARING
 
 init-created = created ledger { $origin } ({ $directory })
 init-without-administrators = without administrators (--admin) there are no roles and no signed approvals, now or later
+init-admin-alone = one administrator alone could change nothing: name at least two
+init-admin-invalid = --admin { $key }: { $cause }
+init-admin-twice = the person or the key is named twice
 init-back-up-keys = back up keys/ apart from the log: without it retries and payees cannot be recognised
 
 ## serve
