@@ -1040,3 +1040,39 @@ async fn approvals_that_were_tampered_with_are_named_by_deep_verification() {
         assert_eq!(text.contains("[approval]"), what != "nothing", "{what}: {text}");
     }
 }
+
+/// Makes the bundle that every later version must verify: every event about authority, and approvals in all forms.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+#[ignore = "only for a new form of approvals"]
+async fn freeze() {
+    let mut world = World::with_fund().await;
+    let single = world.propose("single", "m1", vec![world.made_by("m1", pay("V1", 5_000))]).await.unwrap();
+    for who in ["c1", "c2"] {
+        world.approve("single", who, &single.message_to_sign).await.unwrap();
+    }
+    let commands = vec![world.made_by("m1", pay("V2", 1)), world.made_by("m1", pay("V3", 900_000))];
+    let batch = world.propose("batch", "m1", commands).await.unwrap();
+    for who in ["c1", "c2"] {
+        world.approve("batch", who, &batch.message_to_sign).await.unwrap();
+    }
+    let approved_batch = Some(v1::ApprovedBatch { proposal_id: "batch".to_owned(), commands: batch.commands.clone() });
+    let post = v1::PostRequest { commands: Vec::new(), validate_only: false, approved_batch };
+    world.ledger().post(post).await.unwrap();
+    let signed = signed_command(&world, "m1", pay("V4", 2), "c1", world.now() + 60).await;
+    world.post(vec![signed]).await;
+    world.propose("withdrawn", "m1", vec![world.made_by("m1", pay("V5", 1))]).await.unwrap();
+    world.withdraw("withdrawn", "m1").await.unwrap();
+    receipt(world.administer(revoke("c1", Role::Checker)).await);
+    receipt(world.administer(unregister("n1")).await);
+    world.propose("expires", "m1", vec![world.made_by("m1", pay("V6", 1))]).await.unwrap();
+    world.pass(3_600);
+    world.post(vec![world.made_by("m1", pay("V7", 1))]).await;
+    world.stop(true).await;
+    let data = world.directory.path().join("data");
+    let exported = Process::new(BINARY)
+        .args(["export", "--data"])
+        .arg(&data)
+        .args(["--bundle", "target/approvals.bundle"])
+        .output();
+    assert!(exported.unwrap().status.success());
+}

@@ -113,7 +113,9 @@ fn a_role_is_granted_by_two_administrators_at_their_terminals() {
         "what is signed is shown: {}",
         printed(&approved)
     );
-    assert!(printed(&approved).contains("executed at sequence"), "{}", printed(&approved));
+    assert!(printed(&approved).starts_with("proposal p-1 by wang in test.invalid/f, until "), "{}", printed(&approved));
+    let last = printed(&approved).lines().last().unwrap().to_owned();
+    assert!(last.starts_with("executed at sequence 4, entry hash "), "{last}");
     let gone = desk.run(&["approve", "p-1", "--key", &desk.key("li"), "--yes"]);
     assert_eq!(gone.status.code(), Some(1), "{}", printed(&gone));
 

@@ -49,8 +49,10 @@ const PAYER: PayeeRef = PayeeRef([0xa1; 16]);
 const OTHER: PayeeRef = PayeeRef([0xb2; 16]);
 
 /// The bundles of format version 1, with the heads they had when they were frozen.
-const FIXTURES: &[(&str, i64, &str)] =
-    &[("every_event.bundle", 55, "55c306d6ea9d0183a27a3fda40df2cc3614b5f0fc9e53d06f512ece6dd3d0876")];
+const FIXTURES: &[(&str, &str, i64, &str)] = &[
+    ("every_event.bundle", ORIGIN, 55, "55c306d6ea9d0183a27a3fda40df2cc3614b5f0fc9e53d06f512ece6dd3d0876"),
+    ("approvals.bundle", "test.invalid/funds", 87, "604b49e1ae7ba73f06bff58989d05b2c691a7fb8af8f87894bb6459abb7169a5"),
+];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -158,7 +160,7 @@ fn deep() -> Options {
 
 #[test]
 fn frozen_bundles_verify_for_ever() {
-    for (name, last, head) in FIXTURES {
+    for (name, _, last, head) in FIXTURES {
         let report = audit::verify(Evidence::Blocks(Box::new(bundle(name))), &deep());
         assert_eq!(report.verdict, Verdict::Verified, "{name}: {:?}", report.faults);
         let found = report.head.unwrap();
@@ -168,13 +170,13 @@ fn frozen_bundles_verify_for_ever() {
 
 #[test]
 fn frozen_bundles_open_for_ever() {
-    for (name, last, head) in FIXTURES {
+    for (name, origin, last, head) in FIXTURES {
         let log = MemoryLog::default();
         log.tamper(|values| values.extend(bundle(name).map(|item| item.unwrap())));
         let ledger = Ledger::open_log(Box::new(log), &digests(), Box::new(NOW), Box::new(|_| {})).unwrap();
         let Head { sequence, hash } = ledger.committed();
         assert_eq!((sequence, hash.to_string().as_str()), (*last, *head), "{name}");
-        assert_eq!((ledger.read_only(), ledger.origin()), (None, ORIGIN), "{name}");
+        assert_eq!((ledger.read_only(), ledger.origin()), (None, *origin), "{name}");
         ledger.close().unwrap();
     }
 }
@@ -194,7 +196,8 @@ fn the_frozen_bundles_hold_every_type_of_event_and_an_entry_in_parts() {
     }
     each!(LedgerCreated FundDefined PolicySet AccountOpened OpeningBalance BudgetIssued BudgetAllocated BudgetAdjusted
         PlanApproved Committed CommitmentReleased Frozen Unfrozen CashReceived PaymentExecuted Cleared PaymentReturned
-        Reversed DayClosed PeriodClosed CarriedForward LapsedRecovered CommandRefused);
+        Reversed DayClosed PeriodClosed CarriedForward LapsedRecovered CommandRefused
+        CommandProposed ProposalApproved ProposalWithdrawn ProposalExpired RoleGranted RoleRevoked KeyRotated);
 }
 
 fn bundle(name: &str) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), audit::Unreadable>> + Send {

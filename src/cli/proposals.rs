@@ -275,7 +275,7 @@ fn shown(
     out: &mut dyn Write,
 ) -> Result<Vec<u8>, Failure> {
     let expires_at = nanos(proposal.expires_at.as_ref());
-    writeln!(out, "{}", text::approve_head(lang, expires_at, origin, &proposal.maker, &proposal.proposal_id))?;
+    writeln!(out, "{}", text::approve_head(lang, expires_at, &proposal.maker, origin, &proposal.proposal_id))?;
     match &proposal.content {
         Some(Content::Command(bytes)) => {
             let command = reader.shown(bytes)?;
