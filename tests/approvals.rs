@@ -241,6 +241,7 @@ impl World {
             business_date: Some(TODAY),
             actor: maker.to_owned(),
             checkers: Vec::new(),
+            preconditions: Vec::new(),
             payload: Some(payload),
         }
     }
@@ -609,7 +610,7 @@ async fn every_refusal_about_approvals_is_made_and_says_why() {
     assert_eq!(refusal_of(world.post(vec![signed]).await.remove(0)), "APPROVAL_EXPIRED");
     seen.borrow_mut().insert("APPROVAL_EXPIRED".to_owned());
 
-    let about_approvals = |reason: &&Reason| matches!(reason.number(), 40..=49 | 109..=111 | 128..=130 | 170..=179);
+    let about_approvals = |reason: &&Reason| matches!(reason.number(), 40..=49 | 109..=111 | 128..=130 | 170..=176);
     let missing: Vec<_> =
         Reason::ALL.iter().filter(about_approvals).filter(|reason| !seen.borrow().contains(reason.as_str())).collect();
     assert!(missing.is_empty(), "no refusal was seen for {missing:?}");
@@ -773,6 +774,7 @@ async fn proposals_survive_restarts_and_a_crash_before_the_execution_is_made_up_
             actor: ActorId::parse("c2").unwrap(),
             approvals: fundledger::domain::approval::Approvals::default(),
         },
+        preconditions: Vec::new(),
         order: Order::Approve {
             proposal_id: RequestId::parse("first").unwrap(),
             key: number.unwrap_or(KeyNumber(0)),

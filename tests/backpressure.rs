@@ -66,6 +66,7 @@ const BATCH: usize = 8_192;
 fn batch(ledger: &Ledger, number: usize) -> Vec<Prepared> {
     let command = |at: usize| Command {
         envelope: on("2026-06-15").envelope(&format!("k{number}-{at}")),
+        preconditions: Vec::new(),
         order: close_day("NO", "2026-06-15"),
     };
     let mut scratch = Vec::new();

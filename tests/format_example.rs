@@ -292,7 +292,7 @@ fn command(key: &str, date: &str, checkers: &[&str], order: Order) -> Command {
         actor: n(ActorId::parse("alice")),
         approvals: Approvals::Named(checkers),
     };
-    Command { envelope, order }
+    Command { envelope, preconditions: Vec::new(), order }
 }
 
 fn fund(name: &str, shown: &str, currency: &str, exponent: u8) -> FundDefinition {

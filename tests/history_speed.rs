@@ -64,6 +64,7 @@ fn command(request_id: String, business_date: Date, payload: Payload) -> v1::Com
         business_date: Some(business_date),
         actor: "maker-1".to_owned(),
         checkers: vec!["checker-1".to_owned()],
+        preconditions: Vec::new(),
         payload: Some(payload),
     }
 }

@@ -243,6 +243,7 @@ fn rows_that_the_ledger_refuses_are_reported() {
         business_date: Some(Date { year: 2020, month: 4, day: 1 }),
         actor: "auditor".to_owned(),
         checkers: vec!["checker".to_owned()],
+        preconditions: Vec::new(),
         payload: Some(Payload::Freeze(Box::new(v1::Freeze {
             case_id: "CASE-1".to_owned(),
             legal_basis: "test".to_owned(),

@@ -154,6 +154,7 @@ impl<'a> Tour<'a> {
             business_date: Some(Date { year: 2020, month: 4, day: 30 }),
             actor: "maker".to_owned(),
             checkers: vec!["checker".to_owned()],
+            preconditions: Vec::new(),
             payload: Some(Wire::ExecutePayment(Box::new(v1::ExecutePayment {
                 payment_id: "demo-attempt-1".to_owned(),
                 from_account_id: UNIT_ACCOUNT.to_owned(),

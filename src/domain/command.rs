@@ -16,8 +16,40 @@ use super::time::{Day, Period, UtcNanos};
 pub struct Command {
     /// Who and when.
     pub envelope: Envelope,
+    /// What must hold when it is decided.
+    pub preconditions: Vec<Precondition>,
     /// What.
     pub order: Order,
+}
+
+/// A condition on the ledger as it stands when a command is decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Precondition {
+    /// The last event that moved an account is this one.
+    AccountRevision {
+        /// The account.
+        account: AccountId,
+        /// Its last event; 0 for none.
+        revision: Sequence,
+    },
+    /// The last event that moved an account of a fund is this one.
+    FundRevision {
+        /// The fund.
+        fund: FundId,
+        /// Its last event; 0 for none.
+        revision: Sequence,
+    },
+    /// The last event of all is this one.
+    HeadSequence(Sequence),
+    /// An account, or a lot in it, holds at least this much.
+    AvailableAtLeast {
+        /// The account.
+        account: AccountId,
+        /// The lot; `None` for the account as a whole.
+        lot: Option<LotId>,
+        /// How much.
+        amount: Amount,
+    },
 }
 
 /// What every command carries.

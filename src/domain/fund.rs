@@ -2,7 +2,7 @@
 
 use super::ids::{
     Code, DisplayName, DocumentDigest, DocumentNumber, FundId, FundNumber, IssuerId, LegalBasis, LotId, LotNumber,
-    PolicyId,
+    PolicyId, Sequence,
 };
 use super::time::{Day, Period};
 
@@ -61,6 +61,8 @@ pub struct Fund {
     pub closed_period: Option<Period>,
     /// Whether anything but opening balances has moved.
     pub has_moved: bool,
+    /// The last event that moved an account of it; 0 for none.
+    pub revision: Sequence,
 }
 
 impl Fund {

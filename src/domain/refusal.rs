@@ -198,6 +198,10 @@ reasons! {
     NotTheMaker = 175, "NOT_THE_MAKER";
     /// A time of expiry lies in the past, or more than 366 days ahead.
     ExpiryOutOfRange = 176, "EXPIRY_OUT_OF_RANGE";
+    /// A precondition on a balance does not hold.
+    ConditionNotMet = 177, "CONDITION_NOT_MET";
+    /// Something has moved since the revision that a precondition names. Read again, and decide again.
+    RevisionMismatch = 178, "REVISION_MISMATCH";
 }
 
 impl fmt::Display for Reason {

@@ -34,6 +34,8 @@ pub struct Account {
     pub lots: Vec<(LotNumber, i64)>,
     /// How many live freezes name it.
     pub freezes: u32,
+    /// The last event that moved it; 0 for none.
+    pub revision: Sequence,
 }
 
 impl Account {
@@ -269,10 +271,15 @@ impl State {
             if let Some(account) = self.accounts.get_mut(leg.account.index()) {
                 let change = account.kind.change(leg.debit_minor);
                 account.change(leg.lot, change);
+                account.revision = sequence;
             }
         }
         if !matches!(event.decision.payload, Payload::OpeningBalance { .. }) {
             self.mark_moved(legs);
+        }
+        let fund = self.fund_of(legs);
+        if let Some(fund) = self.funds.get_mut(fund.index()) {
+            fund.revision = sequence;
         }
         self.authority.apply(sequence, event);
         match &event.decision.payload {
@@ -290,7 +297,13 @@ impl State {
             Payload::FundDefined { fund, definition } => {
                 self.fund_names.insert(definition.fund_id.clone(), *fund);
                 let definition = FundDefinition::clone(definition);
-                self.funds.push(Fund { definition, closed_day: None, closed_period: None, has_moved: false });
+                self.funds.push(Fund {
+                    definition,
+                    closed_day: None,
+                    closed_period: None,
+                    has_moved: false,
+                    revision: Sequence(0),
+                });
             }
             Payload::PolicySet { policy_id, policy } => {
                 self.policies.entry(policy_id.clone()).or_default().push(policy.clone());
@@ -307,6 +320,7 @@ impl State {
                     balance_minor: 0,
                     lots: Vec::new(),
                     freezes: 0,
+                    revision: Sequence(0),
                 });
             }
             Payload::OpeningBalance { lots, .. } => lots.iter().for_each(|lot| self.open_lot(sequence, lot)),

@@ -6,6 +6,7 @@ use crate::domain::approval::Approvals;
 use crate::domain::authority::ProposedContent;
 use crate::domain::command::{
     Adjustment, Command, Draw, Envelope, ExecutePayment, FreezeScope, Movement, OpeningLine, Order, PaymentMethod,
+    Precondition,
 };
 use crate::domain::fund::{FundDefinition, FundFamily, LotDefinition, PlanStep, PolicyVersion};
 use crate::domain::time::Day;
@@ -31,6 +32,35 @@ pub fn write(command: &Command, buffer: &mut Vec<u8>) {
     }
     out.text(command.order.name());
     write_order(&command.order, &mut out);
+    // After everything else, and only where there are any: commands without them keep their digests.
+    if !command.preconditions.is_empty() {
+        out.list(&command.preconditions, write_precondition);
+    }
+}
+
+fn write_precondition(out: &mut Canonical<'_>, precondition: &Precondition) {
+    match precondition {
+        Precondition::AccountRevision { account, revision } => {
+            out.tag(1);
+            out.text(account.as_str());
+            out.number(revision.0);
+        }
+        Precondition::FundRevision { fund, revision } => {
+            out.tag(2);
+            out.text(fund.as_str());
+            out.number(revision.0);
+        }
+        Precondition::HeadSequence(sequence) => {
+            out.tag(3);
+            out.number(sequence.0);
+        }
+        Precondition::AvailableAtLeast { account, lot, amount } => {
+            out.tag(4);
+            out.text(account.as_str());
+            out.optional(lot.as_ref(), |out, lot| out.text(lot.as_str()));
+            out.number(amount.minor());
+        }
+    }
 }
 
 struct Canonical<'a> {

@@ -26,7 +26,8 @@ pub(super) async fn one(reading: Reading, request: v1::GetBalanceRequest) -> Res
     let (_, account) = reading.account(&views, &request.account_id, i64::MAX)?;
     let lot = reading.lot(&views, &request.lot_id, i64::MAX)?;
     reading.check_tracks_lots(account, lot)?;
-    let balance = wire_balance(&views, account, lot, now_minor(account, lot));
+    let mut balance = wire_balance(&views, account, lot, now_minor(account, lot));
+    balance.revision = Some(account.revision.0);
     Ok(v1::GetBalanceResponse { balance: Some(balance), position: Some(read_position(&views.position)) })
 }
 

@@ -9,7 +9,7 @@ use prost::bytes::Bytes;
 
 use crate::domain::approval::Approvals;
 use crate::domain::command::{
-    Adjustment, Command, Draw, Envelope, ExecutePayment, FreezeScope, Movement, Order, PaymentMethod,
+    Adjustment, Command, Draw, Envelope, ExecutePayment, FreezeScope, Movement, Order, PaymentMethod, Precondition,
 };
 use crate::domain::ids::{
     AccountId, ActorId, BankReference, CaseId, Code, ContractId, DocumentDigest, DocumentNumber, FundId, IssuerId,
@@ -24,6 +24,7 @@ use crate::pb::{self, v1};
 /// Most commands of one request.
 pub const COMMANDS_MAX: usize = 8_192;
 const CHECKERS_MAX: usize = 8;
+const PRECONDITIONS_MAX: usize = 16;
 const DRAWS_MAX: usize = 64;
 const CLEARED_MAX: usize = 512;
 const DOCUMENTS_MAX: usize = 16;
@@ -44,12 +45,15 @@ pub struct Violation {
 pub fn command(wire: v1::Command, pseudonyms: &KeyedDigest, path: &str) -> Result<Command, Vec<Violation>> {
     let mut parser = Parser { violations: Vec::new(), pseudonyms, path, section: "" };
     let envelope = parser.envelope(wire.request_id, wire.business_date, wire.actor, wire.checkers);
+    let preconditions = parser.preconditions(wire.preconditions);
     let order = match wire.payload {
         Some(payload) => parser.order(payload, envelope.as_ref()),
         None => parser.wrong("payload", Reason::FieldInvalid, "is missing: a command says what to do"),
     };
-    match (envelope, order) {
-        (Some(envelope), Some(order)) if parser.violations.is_empty() => Ok(Command { envelope, order }),
+    match (envelope, preconditions, order) {
+        (Some(envelope), Some(preconditions), Some(order)) if parser.violations.is_empty() => {
+            Ok(Command { envelope, preconditions, order })
+        }
         _ => Err(parser.violations),
     }
 }
@@ -302,6 +306,46 @@ impl Parser<'_> {
             actor: actor?,
             approvals: Approvals::Named(checkers?),
         })
+    }
+
+    fn preconditions(&mut self, wire: Vec<v1::Precondition>) -> Option<Vec<Precondition>> {
+        self.list("preconditions", wire, PRECONDITIONS_MAX, |parser, field, wire| {
+            parser.precondition(&field.to_string(), wire)
+        })
+    }
+
+    fn precondition(&mut self, field: &str, wire: v1::Precondition) -> Option<Precondition> {
+        use v1::precondition::Condition;
+        match wire.condition {
+            None => self.wrong(field, Reason::FieldInvalid, "says no condition"),
+            Some(Condition::AccountRevision(wire)) => {
+                let account = self.named(format_args!("{field}.account_revision.id"), AccountId::parse(wire.id));
+                let revision = self.sequence(format_args!("{field}.account_revision.revision"), wire.revision);
+                Some(Precondition::AccountRevision { account: account?, revision: revision? })
+            }
+            Some(Condition::FundRevision(wire)) => {
+                let fund = self.named(format_args!("{field}.fund_revision.id"), FundId::parse(wire.id));
+                let revision = self.sequence(format_args!("{field}.fund_revision.revision"), wire.revision);
+                Some(Precondition::FundRevision { fund: fund?, revision: revision? })
+            }
+            Some(Condition::HeadSequence(sequence)) => {
+                self.sequence(format_args!("{field}.head_sequence"), sequence).map(Precondition::HeadSequence)
+            }
+            Some(Condition::AvailableAtLeast(wire)) => {
+                let field = format!("{field}.available_at_least");
+                let account = self.named(format_args!("{field}.account_id"), AccountId::parse(wire.account_id));
+                let lot = self.optional(format_args!("{field}.lot_id"), wire.lot_id, LotId::parse);
+                let amount = self.amount(format_args!("{field}.amount_minor"), wire.amount_minor);
+                Some(Precondition::AvailableAtLeast { account: account?, lot: lot?, amount: amount? })
+            }
+        }
+    }
+
+    fn sequence(&mut self, field: impl Display, sequence: i64) -> Option<Sequence> {
+        if sequence >= 0 {
+            return Some(Sequence(sequence));
+        }
+        self.wrong(field, Reason::FieldInvalid, "is not a sequence from 0 on")
     }
 
     fn movement(&mut self, movement: Option<v1::AuthorityMovement>) -> Option<Movement> {

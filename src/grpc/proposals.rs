@@ -39,7 +39,7 @@ fn envelope(
 
 impl LedgerApi {
     fn prepared(&self, envelope: Envelope, order: Order) -> Prepared {
-        self.node.ledger().prepare(Command { envelope, order }, &mut Vec::new())
+        self.node.ledger().prepare(Command { envelope, preconditions: Vec::new(), order }, &mut Vec::new())
     }
 
     /// The one outcome of a command that makes or breaks the whole request.

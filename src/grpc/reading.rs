@@ -193,6 +193,7 @@ pub(super) fn wire_balance(
         currency_code: fund.map(|fund| fund.currency().code_str().to_owned()).unwrap_or_default(),
         currency_exponent: fund.map(|fund| i32::from(fund.currency_exponent)).unwrap_or_default(),
         debit_normal: account.kind.normal_side() == NormalSide::Debit,
+        revision: None,
     }
 }
 

@@ -94,7 +94,9 @@ pub const fn code(reason: Reason) -> Code {
         | Reason::ApprovalExpired
         | Reason::RolesConflict
         | Reason::AdministratorsTooFew
-        | Reason::ExpiryOutOfRange => Code::FailedPrecondition,
+        | Reason::ExpiryOutOfRange
+        | Reason::ConditionNotMet => Code::FailedPrecondition,
+        Reason::RevisionMismatch => Code::Aborted,
     }
 }
 

@@ -12,7 +12,7 @@ use crate::format::stored::{Malformed, Stored, put_count, take_count};
 use crate::stored_struct;
 
 /// Version of the layout below; it stands in the file's name.
-pub(super) const LAYOUT: &str = "state-2";
+pub(super) const LAYOUT: &str = "state-3";
 
 /// The state as bytes.
 pub(super) fn encode(state: &State, keys: &FingerprintTable, booked_at: UtcNanos) -> Vec<u8> {
@@ -112,10 +112,10 @@ fn index_names(state: &mut State) {
     }
 }
 
-stored_struct!(Fund { definition, closed_day, closed_period, has_moved });
+stored_struct!(Fund { definition, closed_day, closed_period, has_moved, revision });
 stored_struct!(FundDefinition { fund_id, name, family, currency, purposes, economic_codes, policy_id, legal_basis });
 stored_struct!(Currency { code, exponent });
-stored_struct!(Account { account_id, fund, kind, unit, balance_minor, lots, freezes });
+stored_struct!(Account { account_id, fund, kind, unit, balance_minor, lots, freezes, revision });
 stored_struct!(Lot { fund, definition, stage, freezes });
 stored_struct!(LotDefinition {
     lot_id,

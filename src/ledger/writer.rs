@@ -10,7 +10,7 @@ use super::idempotency;
 use super::snapshot;
 use super::{Outcome, Prepared, Receipt, Shared, Submission, SubmissionKind, Unavailable};
 use crate::domain::approval::Approvals;
-use crate::domain::command::{Command, Envelope, Order};
+use crate::domain::command::{Command, Envelope, Order, Precondition};
 use crate::domain::decide::{Context, decide, needs_trial_balance, original_of};
 use crate::domain::event::{Decision, Event, Payload};
 use crate::domain::ids::{ActorId, CaseId, RequestId, Sequence};
@@ -301,8 +301,8 @@ impl Writer {
             let first_different_field = "proposal";
             return Ok(Some(Outcome::KeyReused { original_sequence, first_different_field }));
         }
-        let Command { envelope, order } = &proposed.command;
-        let decided = self.decide(envelope, order.clone(), now)?;
+        let Command { envelope, preconditions, order } = &proposed.command;
+        let decided = self.decide(envelope, preconditions, order.clone(), now)?;
         let waits = |reason| matches!(reason, Reason::ApprovalMissing | Reason::RoleMissing | Reason::KeyRevoked);
         if decided.is_err_and(|refusal| waits(refusal.reason)) {
             return Ok(None);
@@ -384,14 +384,14 @@ impl Writer {
     }
 
     fn post(&mut self, prepared: Prepared, now: UtcNanos) -> Result<Outcome, Unavailable> {
-        let Prepared { command: Command { mut envelope, order }, digest, fingerprint } = prepared;
+        let Prepared { command: Command { mut envelope, preconditions, order }, digest, fingerprint } = prepared;
         if let Approvals::Batch(batch) = &mut envelope.approvals
             && let Some(proposal) = self.state.authority().proposal(batch.proposal)
         {
             batch.checkers = proposal.approvals.iter().map(|approval| approval.actor.clone()).collect();
         }
         let name = order.name();
-        let decided = self.decide(&envelope, order, now)?;
+        let decided = self.decide(&envelope, &preconditions, order, now)?;
         let booked_at = self.booking_time(now);
         let event = |decision| Event { booked_at, command_digest: digest, envelope: Some(envelope), decision };
         let (event, refusal) = match decided {
@@ -432,8 +432,8 @@ impl Writer {
     }
 
     fn validate(&self, prepared: Prepared, now: UtcNanos) -> Result<Outcome, Unavailable> {
-        let Command { envelope, order } = prepared.command;
-        Ok(match self.decide(&envelope, order, now)? {
+        let Command { envelope, preconditions, order } = prepared.command;
+        Ok(match self.decide(&envelope, &preconditions, order, now)? {
             Ok(_) => Outcome::Valid,
             Err(refusal) => Outcome::Refused { refusal, sequence: None, replayed: false },
         })
@@ -442,6 +442,7 @@ impl Writer {
     fn decide(
         &self,
         envelope: &Envelope,
+        preconditions: &[Precondition],
         order: Order,
         now: UtcNanos,
     ) -> Result<Result<Decision, Refusal>, Unavailable> {
@@ -454,7 +455,13 @@ impl Writer {
         let sealed =
             needs_trial_balance(&self.state, &order).map(|fund| trial_balance::digest(self.state.trial_balance(fund)));
         let now = self.booking_time(now);
-        let context = Context { original: original.as_ref(), now, trial_balance_sha256: sealed };
+        let context = Context {
+            original: original.as_ref(),
+            now,
+            trial_balance_sha256: sealed,
+            preconditions,
+            head: Sequence(self.builder.head().sequence),
+        };
         Ok(decide(&self.state, envelope, order, &context))
     }
 }
@@ -478,6 +485,7 @@ pub(super) fn probe(request_id: RequestId) -> Command {
             actor: ActorId::stored(""),
             approvals: Approvals::default(),
         },
+        preconditions: Vec::new(),
         order: Order::Unfreeze { case_id: CaseId::stored("") },
     }
 }

@@ -51,7 +51,7 @@ kind-clearing = 零余额待清算
 init-created = 已创建账本 { $origin }（{ $directory }）
 init-without-administrators = 未指定管理员（--admin）：该账本现在和以后都没有角色与签名审批
 init-admin-alone = 仅一名管理员无法更改任何事项：请至少指定两名
-init-admin-invalid = --admin { $key }：{ $cause }
+init-admin-invalid = --admin { $key } 无效：{ $cause }
 init-admin-twice = 同一人员或密钥被重复指定
 init-back-up-keys = 请将 keys/ 与日志分开备份：缺少密钥则无法识别重试与收款人
 

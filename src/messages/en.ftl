@@ -156,6 +156,10 @@ reason-ADMINISTRATORS_TOO_FEW = Fewer than two administrators with keys would re
     .remedy = Grant the role to another person with a key first. The refusal is on record under this key; after correcting it, send a new command under a new key.
 reason-NOT_THE_MAKER = Only the maker of the proposal may do this
     .remedy = Have its maker do it. The refusal is on record under this key; after correcting it, send a new command under a new key.
+reason-CONDITION_NOT_MET = A precondition on a balance does not hold
+    .remedy = Read the balance again and decide again. The refusal is on record under this key; send a new command under a new key.
+reason-REVISION_MISMATCH = Something has moved since it was read
+    .remedy = Read it again and decide again. The refusal is on record under this key; send a new command under a new key.
 reason-EXPIRY_OUT_OF_RANGE = The time of expiry lies in the past, or more than 366 days ahead
     .remedy = Choose another time. The refusal is on record under this key; after correcting it, send a new command under a new key.
 
@@ -230,4 +234,5 @@ fact-sequence = sequence
 fact-subscribers_max = most subscriptions
 fact-tracks_lots = tracks lots
 fact-unit = unit
+fact-unmet = conditions that do not hold
 fact-version = version

@@ -156,6 +156,10 @@ reason-ADMINISTRATORS_TOO_FEW = 将剩下不足两名持有密钥的管理员
     .remedy = 请先将该角色授予另一名持有密钥的人员。本次拒绝已记录并占用该幂等键；更正后请使用新的幂等键提交新指令。
 reason-NOT_THE_MAKER = 只有提请的制单人可以办理
     .remedy = 请由其制单人办理。本次拒绝已记录并占用该幂等键；更正后请使用新的幂等键提交新指令。
+reason-CONDITION_NOT_MET = 余额前置条件不成立
+    .remedy = 请重新查询余额再作决定。本次拒绝已记录并占用该幂等键；请使用新的幂等键提交新指令。
+reason-REVISION_MISMATCH = 读取之后已有变动
+    .remedy = 请重新读取再作决定。本次拒绝已记录并占用该幂等键；请使用新的幂等键提交新指令。
 reason-EXPIRY_OUT_OF_RANGE = 有效期已过，或超过 366 天
     .remedy = 请另定有效期。本次拒绝已记录并占用该幂等键；更正后请使用新的幂等键提交新指令。
 
@@ -230,4 +234,5 @@ fact-sequence = 序号
 fact-subscribers_max = 订阅数上限
 fact-tracks_lots = 按批次核算
 fact-unit = 预算单位
+fact-unmet = 不成立的条件
 fact-version = 版本

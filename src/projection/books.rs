@@ -50,9 +50,11 @@ pub struct AccountView {
     pub lots: Vec<(LotNumber, i64)>,
     /// The event that opened it.
     pub opened: Sequence,
+    /// The last event that moved it; 0 for none.
+    pub revision: Sequence,
 }
 
-stored_struct!(AccountView { account_id, fund, kind, unit_id, balance_minor, lots, opened });
+stored_struct!(AccountView { account_id, fund, kind, unit_id, balance_minor, lots, opened, revision });
 
 impl AccountView {
     /// Whether it ever held something of a lot.
@@ -144,6 +146,7 @@ impl Books {
             let Some(account) = self.accounts.get_mut(leg.account.index()) else { continue };
             let change = account.kind.change(leg.debit_minor);
             account.balance_minor = account.balance_minor.saturating_add(change);
+            account.revision = sequence;
             if leg.lot == LotNumber::NONE {
                 continue;
             }
@@ -177,6 +180,7 @@ impl Books {
                     balance_minor: 0,
                     lots: Vec::new(),
                     opened: sequence,
+                    revision: Sequence(0),
                 });
             }
             Payload::BudgetIssued { lot } => self.open_lot(sequence, lot),

@@ -8,6 +8,7 @@ use fundledger::domain::approval::{Approval, Approvals, BatchCommand, PublicKey,
 use fundledger::domain::authority::{ProposedBatch, ProposedContent};
 use fundledger::domain::command::{
     Adjustment, Command, Draw, Envelope, ExecutePayment, FreezeScope, Movement, OpeningLine, Order, PaymentMethod,
+    Precondition,
 };
 use fundledger::domain::event::{AdjustmentKind, Decision, Event, Frozen, Leg, Payload, PaymentExecuted};
 use fundledger::domain::fund::{
@@ -268,9 +269,22 @@ impl<'a> Genes<'a> {
         }
     }
 
+    fn precondition(&mut self) -> Precondition {
+        match self.pick(&[0, 1, 2, 3]) {
+            0 => Precondition::AccountRevision { account: self.account(), revision: self.sequence() },
+            1 => Precondition::FundRevision { fund: self.fund(), revision: self.sequence() },
+            2 => Precondition::HeadSequence(self.sequence()),
+            _ => Precondition::AvailableAtLeast {
+                account: self.account(),
+                lot: self.optional(Self::lot),
+                amount: self.amount(),
+            },
+        }
+    }
+
     /// A command of a kind, from 0 to [`COMMAND_KINDS`].
     pub(crate) fn command(&mut self, kind: usize) -> Command {
-        Command { envelope: self.envelope(), order: self.order(kind) }
+        Command { envelope: self.envelope(), preconditions: self.list(Self::precondition), order: self.order(kind) }
     }
 
     fn order(&mut self, kind: usize) -> Order {

@@ -93,11 +93,11 @@ fn state_of(events: &[Event]) -> State {
 fn state_by_the_rules(commands: &[Command]) -> State {
     let mut state = State::default();
     let mut posted: Vec<Option<Event>> = vec![None];
-    for Command { envelope, order } in commands {
+    for Command { envelope, order, .. } in commands {
         let original = original_of(&state, order).and_then(|sequence| usize::try_from(sequence.0).ok());
         let original = original.and_then(|at| posted.get(at)).and_then(Option::as_ref);
         let sealed = needs_trial_balance(&state, order).map(|fund| trial_balance::digest(state.trial_balance(fund)));
-        let context = Context { original, now: UtcNanos(1), trial_balance_sha256: sealed };
+        let context = Context { original, now: UtcNanos(1), trial_balance_sha256: sealed, ..Context::default() };
         let decided = decide(&state, envelope, order.clone(), &context);
         let event = decided.ok().map(|decision| Event {
             booked_at: UtcNanos(0),

@@ -163,6 +163,7 @@ pub fn command(request_id: &str, payload: Payload) -> v1::Command {
         business_date: Some(DATE),
         actor: "maker-1".to_owned(),
         checkers: vec!["checker-1".to_owned()],
+        preconditions: Vec::new(),
         payload: Some(payload),
     }
 }

@@ -49,7 +49,7 @@ impl Who {
     }
 
     pub(crate) fn command(&self, key: &str, order: &Order) -> Command {
-        Command { envelope: self.envelope(key), order: order.clone() }
+        Command { envelope: self.envelope(key), preconditions: Vec::new(), order: order.clone() }
     }
 }
 

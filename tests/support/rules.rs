@@ -29,7 +29,7 @@ impl Rules {
             &self.state,
             envelope,
             order.clone(),
-            &Context { original, now: UtcNanos(1), trial_balance_sha256: sealed },
+            &Context { original, now: UtcNanos(1), trial_balance_sha256: sealed, ..Context::default() },
         )
     }
 

@@ -58,6 +58,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
         business_date: Some(Date { year: 2026, month: 6, day: 15 }),
         actor: "maria".to_owned(),
         checkers: vec!["li".to_owned()],
+        preconditions: Vec::new(),
         payload: Some(Payload::ExecutePayment(Box::new(ExecutePayment {
             payment_id: voucher.clone(),
             from_account_id: account.clone(),

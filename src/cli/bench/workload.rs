@@ -42,6 +42,7 @@ impl Workload {
             business_date: Some(BUSINESS_DATE),
             actor: "maker-1".to_owned(),
             checkers: vec!["checker-1".to_owned()],
+            preconditions: Vec::new(),
             payload: Some(payload),
         }
     }

@@ -392,6 +392,7 @@ impl Poster<'_> {
             business_date: Some(wire_date(date)),
             actor: posting.maker.0.clone(),
             checkers: posting.checkers.iter().map(|checker| checker.0.clone()).collect(),
+            preconditions: Vec::new(),
             payload: Some(payload),
         }
     }

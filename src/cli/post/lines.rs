@@ -128,6 +128,7 @@ mod tests {
             business_date: Some(Date { year: 2026, month: 6, day: 15 }),
             actor: "m".to_owned(),
             checkers: vec!["c".to_owned()],
+            preconditions: Vec::new(),
             payload: Some(Payload::ExecutePayment(Box::new(ExecutePayment {
                 payment_id: "p".to_owned(),
                 amount_minor: 9_007_199_254_740_991,

@@ -1,7 +1,8 @@
 //! Deciding: one order against the state, giving legs and an event, or a refusal. One file a family of rules: another
 //! family is another file and its lines in [`decide`].
 //!
-//! **Precedence.** The same bad order always gets the same refusal, the first that applies of: segregation of duties;
+//! **Precedence.** The same bad order always gets the same refusal, the first that applies of: segregation of duties; approvals that
+//! have lapsed; preconditions;
 //! names that do not exist (or an event that cannot be reversed), or exist already; funds mixed; account kinds; closed
 //! periods; missing approvals; the order's own rules; freezes; expiry, purpose and scope; the account's balance; the lot's
 //! balance; overflow.
@@ -9,10 +10,11 @@
 mod authority;
 mod control;
 mod guard;
+mod precondition;
 mod setup;
 mod special;
 
-use super::command::{Envelope, Order};
+use super::command::{Envelope, Order, Precondition};
 use super::event::{Decision, Event};
 use super::ids::Sequence;
 use super::refusal::Refusal;
@@ -28,6 +30,10 @@ pub struct Context<'a> {
     pub now: UtcNanos,
     /// Digest of the fund's trial balance, where [`needs_trial_balance`] asks for it.
     pub trial_balance_sha256: Option<[u8; 32]>,
+    /// What the command says must hold.
+    pub preconditions: &'a [Precondition],
+    /// The last event before this one.
+    pub head: Sequence,
 }
 
 /// The earlier event a decision needs to see, if any: returns and reversals rest on one.
@@ -54,6 +60,7 @@ pub fn decide(state: &State, envelope: &Envelope, order: Order, context: &Contex
     let case = guard::Case { state, envelope };
     case.duties_are_segregated()?;
     case.approvals_are_in_time(context.now)?;
+    precondition::check(case, context)?;
     match order {
         Order::DefineFund(definition) => setup::define_fund(case, definition),
         Order::SetPolicy { policy_id, policy } => setup::set_policy(case, policy_id, policy),
