@@ -4,8 +4,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::path::Path;
 use std::{env, fs};
 
 use fundledger::domain::refusal::Reason;
@@ -120,4 +121,28 @@ fn the_document_says_what_the_code_does() {
     let differs = made.lines().zip(found.lines()).find(|(made, found)| made != found);
     let why = "UPDATE_DOCS=1 cargo test --test errors_document writes docs/errors.md anew";
     assert!(made == found, "{why}; first difference: {differs:?}");
+}
+
+/// A reason that no test expects is one that nobody has seen.
+#[test]
+fn every_reason_is_expected_by_a_test() {
+    let mut texts = String::new();
+    let mut folders = vec![Path::new("tests").to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|suffix| suffix == "rs") && !path.ends_with("errors_document.rs") {
+                texts.push_str(&fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let words: BTreeSet<&str> = texts.split(|c| !is_name(c)).collect();
+    let unseen: Vec<_> = Reason::ALL
+        .iter()
+        .filter(|reason| !words.contains(reason.as_str()) && !words.contains(format!("{reason:?}").as_str()))
+        .collect();
+    assert!(unseen.is_empty(), "{unseen:?}");
 }
