@@ -678,3 +678,37 @@ async fn the_command_line_shows_statements_and_what_was() {
         assert_eq!(run(&[wrong, &["--server", &url]].concat()).status.code(), Some(2), "{wrong:?}");
     }
 }
+
+/// A file of the index that changes under a running server gives an error and no answer; a restart builds it again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn an_index_that_is_damaged_answers_nothing_until_a_restart() {
+    let mut served = Served::new();
+    served.accept(set_up()).await;
+    served.accept((0..300).map(|number| payment(&format!("p-{number}"))).collect()).await;
+    // At the end all of it goes to a file.
+    served.stop();
+    served.start();
+    let statement = async |served: &Served| {
+        let request = v1::GetStatementRequest { account_id: "U.unit".to_owned(), ..Default::default() };
+        served.query().await.get_statement(request).await.map(tonic::Response::into_inner)
+    };
+    let before = statement(&served).await.unwrap();
+    let runs: Vec<_> =
+        std::fs::read_dir(served.data().join("index")).unwrap().map(|file| file.unwrap().path()).collect();
+    assert!(!runs.is_empty());
+    for run in &runs {
+        let mut bytes = std::fs::read(run).unwrap();
+        let (start, end) = (bytes.len() / 8, bytes.len() * 7 / 8);
+        bytes[start..end].fill(0x55);
+        std::fs::write(run, bytes).unwrap();
+    }
+    let damaged = statement(&served).await.unwrap_err();
+    assert_eq!(damaged.code(), Code::DataLoss, "{damaged:?}");
+    assert_eq!(damaged.get_details_error_info().unwrap().reason, "DATA_CORRUPTED");
+    // Balances now need no index, and go on.
+    let balance = v1::GetBalanceRequest { account_id: "U.unit".to_owned(), ..Default::default() };
+    served.query().await.get_balance(balance).await.unwrap();
+    served.kill();
+    served.start();
+    assert_eq!(statement(&served).await.unwrap().entries, before.entries);
+}
