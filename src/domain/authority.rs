@@ -17,6 +17,11 @@ pub struct Holding {
     pub fund: FundNumber,
 }
 
+impl Holding {
+    /// An administrator is one for the whole ledger: of one fund alone there are none.
+    pub const ADMINISTRATOR: Self = Self { role: Role::Admin, fund: FundNumber(0) };
+}
+
 /// A signing key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SigningKey {
@@ -80,12 +85,24 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// Whether somebody holds a role, for a fund or for all; with fund number 0: for all, or any one.
+    fn held_by(&self, actor: &ActorId) -> &[Holding] {
+        self.holdings.get(actor).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether somebody holds a role for a fund, or for all.
     pub fn holds(&self, actor: &ActorId, role: Role, fund: FundNumber) -> bool {
-        let any = FundNumber::default();
-        let fits =
-            |holding: &Holding| holding.role == role && (holding.fund == any || fund == any || holding.fund == fund);
-        self.holdings.get(actor).is_some_and(|holdings| holdings.iter().any(fits))
+        let fits = |held: &Holding| held.role == role && (held.fund == FundNumber::default() || held.fund == fund);
+        self.held_by(actor).iter().any(fits)
+    }
+
+    /// Whether somebody holds a role, for whichever fund.
+    pub fn holds_anywhere(&self, actor: &ActorId, role: Role) -> bool {
+        self.held_by(actor).iter().any(|held| held.role == role)
+    }
+
+    /// Whether somebody is an administrator.
+    pub fn is_administrator(&self, actor: &ActorId) -> bool {
+        self.held_by(actor).contains(&Holding::ADMINISTRATOR)
     }
 
     /// Whether the ledger has administrators: then set-up needs their signatures.
@@ -95,13 +112,18 @@ impl Authority {
 
     /// The administrators that have a live key.
     pub fn administrators(&self) -> impl Iterator<Item = &ActorId> {
-        let holders = self.holdings.iter().filter(|(_, holdings)| holdings.iter().any(|held| held.role == Role::Admin));
+        let holders = self.holdings.iter().filter(|(_, holdings)| holdings.contains(&Holding::ADMINISTRATOR));
         holders.map(|(actor, _)| actor).filter(|actor| self.live_keys.contains_key(*actor))
     }
 
     /// A key by number.
     pub fn key(&self, number: KeyNumber) -> Option<&SigningKey> {
         self.keys.get(number.index())
+    }
+
+    /// Whether a key counts today.
+    pub fn counts(&self, number: KeyNumber) -> bool {
+        self.key(number).is_some_and(|key| key.is_live)
     }
 
     /// All keys that somebody ever had, newest first.
@@ -142,8 +164,7 @@ impl Authority {
         match &event.decision.payload {
             Payload::LedgerCreated { administrators, .. } => {
                 for (actor, public_key) in administrators {
-                    let everywhere = Holding { role: Role::Admin, fund: FundNumber::default() };
-                    self.holdings.entry(actor.clone()).or_default().push(everywhere);
+                    self.holdings.entry(actor.clone()).or_default().push(Holding::ADMINISTRATOR);
                     self.register(actor, Some(*public_key));
                 }
             }

@@ -274,12 +274,10 @@ impl State {
                 account.revision = sequence;
             }
         }
-        if !matches!(event.decision.payload, Payload::OpeningBalance { .. }) {
-            self.mark_moved(legs);
-        }
         let fund = self.fund_of(legs);
         if let Some(fund) = self.funds.get_mut(fund.index()) {
             fund.revision = sequence;
+            fund.has_moved |= !matches!(event.decision.payload, Payload::OpeningBalance { .. });
         }
         self.authority.apply(sequence, event);
         match &event.decision.payload {
@@ -487,13 +485,6 @@ impl State {
             *count = count.saturating_add_signed(change);
         }
         self.frozen_payees.retain(|_, count| *count > 0);
-    }
-
-    fn mark_moved(&mut self, legs: &[Leg]) {
-        let fund = self.fund_of(legs);
-        if let Some(fund) = self.funds.get_mut(fund.index()) {
-            fund.has_moved = true;
-        }
     }
 
     fn fund_of(&self, legs: &[Leg]) -> FundNumber {

@@ -3,12 +3,26 @@
 
 use ed25519_dalek::VerifyingKey;
 
+use super::tree;
 use crate::domain::approval::{PublicKey, Signature};
 use crate::domain::authority::ProposedBatch;
 use crate::domain::time::UtcNanos;
 
 const COMMAND_TAG: &[u8] = b"fundledger/approval/command/v1";
 const BATCH_TAG: &[u8] = b"fundledger/approval/batch/v1";
+
+/// What is approved of a batch: the root over its commands' exact bytes, their number, and the sum of their amounts, minor
+/// units.
+pub fn batch_of(commands: impl Iterator<Item = (impl AsRef<[u8]>, i64)>) -> ProposedBatch {
+    let mut control_total_minor = 0_i64;
+    let mut leaves = Vec::new();
+    for (bytes, amount_minor) in commands {
+        control_total_minor = control_total_minor.saturating_add(amount_minor);
+        leaves.push(tree::leaf_hash(bytes.as_ref()));
+    }
+    let command_count = u32::try_from(leaves.len()).unwrap_or(u32::MAX);
+    ProposedBatch { root: tree::root(&leaves), command_count, control_total_minor }
+}
 
 /// The message over one command: tag, origin, key of the command, expiry, exact bytes of the command.
 pub fn command_message(origin: &str, request_id: &str, expires_at: UtcNanos, command: &[u8]) -> Vec<u8> {

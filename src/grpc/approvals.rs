@@ -15,8 +15,9 @@ use crate::domain::event::Payload;
 use crate::domain::ids::{ActorId, KeyNumber, RequestId, Sequence};
 use crate::domain::refusal::Reason;
 use crate::domain::time::UtcNanos;
+use crate::format::approval;
 use crate::format::keyed::KeyedDigest;
-use crate::format::{approval, tree};
+use crate::format::record::ENTRY_BYTES_MAX;
 use crate::ledger::{Outcome, Unavailable};
 use crate::log::Fault;
 use crate::pb::v1;
@@ -24,6 +25,8 @@ use crate::pb::v1::command::Payload as Wire;
 use crate::projection::events::Events;
 
 const APPROVALS_MAX: usize = 8;
+/// Most bytes that are signed for one command: half an entry, so that its event and its refusal both have room for them.
+const SIGNED_BYTES_MAX: usize = ENTRY_BYTES_MAX / 2;
 
 /// A command in the form that is signed.
 pub(super) struct Exact {
@@ -55,11 +58,22 @@ pub(super) fn exact(mut wire: v1::Command, pseudonyms: &KeyedDigest, path: &str)
         }
         _ => {}
     }
-    Ok(Exact { bytes: wire.encode_to_vec().into(), command })
+    let bytes = wire.encode_to_vec().into();
+    check_length(&bytes, path)?;
+    Ok(Exact { bytes, command })
+}
+
+fn check_length(signed: &Bytes, path: &str) -> Result<(), Vec<Violation>> {
+    if signed.len() <= SIGNED_BYTES_MAX {
+        return Ok(());
+    }
+    let description = format!("is {} bytes as it is signed, of at most {SIGNED_BYTES_MAX}: split it", signed.len());
+    Err(vec![violation(format!("{path}payload"), Reason::FieldInvalid, &description)])
 }
 
 /// Parses the bytes that were signed. They are never encoded again: what they say is what was approved.
 pub(super) fn from_exact(bytes: &Bytes, pseudonyms: &KeyedDigest, path: &str) -> Result<Command, Vec<Violation>> {
+    check_length(bytes, path)?;
     let decoded = v1::Command::decode(bytes.clone());
     let field = || path.trim_end_matches('.').to_owned();
     let wire = decoded.map_err(|error| {
@@ -125,18 +139,13 @@ pub(super) fn signing_key(
 }
 
 /// A command that comes with the signatures of its checkers.
-pub(super) fn signed_command(
-    wire: v1::SignedCommandRequest,
-    node: &Node,
-    path: &str,
-) -> Result<Command, Vec<Violation>> {
-    let path = format!("{path}signed_command.");
-    let mut command = from_exact(&wire.command, node.pseudonyms(), &format!("{path}command."))?;
-    let expires_at = convert::timestamp(&format!("{path}expires_at"), wire.expires_at.as_ref())?;
+pub(super) fn signed_command(wire: v1::SignedCommandRequest, node: &Node) -> Result<Command, Vec<Violation>> {
+    let mut command = from_exact(&wire.command, node.pseudonyms(), "signed_command.command.")?;
+    let expires_at = convert::timestamp("signed_command.expires_at", wire.expires_at.as_ref())?;
     let count = wire.approvals.len();
     if count == 0 || count > APPROVALS_MAX {
         let description = format!("has {count} members; a signed command has 1 to {APPROVALS_MAX}");
-        return Err(vec![violation(format!("{path}approvals"), Reason::FieldInvalid, &description)]);
+        return Err(vec![violation("signed_command.approvals".to_owned(), Reason::FieldInvalid, &description)]);
     }
     let request_id = command.envelope.request_id.as_str();
     let message = approval::command_message(node.ledger().origin(), request_id, expires_at, &wire.command);
@@ -144,7 +153,7 @@ pub(super) fn signed_command(
     let mut violations = Vec::new();
     let views = node.views();
     for (at, approval) in wire.approvals.into_iter().enumerate() {
-        let field = |name: &str| format!("{path}approvals[{at}].{name}");
+        let field = |name: &str| format!("signed_command.approvals[{at}].{name}");
         let actor = convert::name(&field("actor"), ActorId::parse(approval.actor));
         let signature = signature(&field("signature"), &approval.signature).map_err(|violation| vec![violation]);
         match (actor, signature) {
@@ -190,16 +199,17 @@ pub(super) enum NotProposed {
 pub(super) async fn proposed(node: &Node, proposal_id: RequestId) -> Result<Proposed, NotProposed> {
     let outcome = node.ledger().find(proposal_id).await.map_err(NotProposed::Unavailable)?;
     let Some(Outcome::Accepted(receipt)) = outcome else { return Err(NotProposed::Unknown) };
-    proposed_at(node, Sequence(receipt.sequence))
+    let log = node.ledger().log();
+    let found = proposed_at(&mut Events::new(log.as_ref()), Sequence(receipt.sequence)).map_err(NotProposed::Fault)?;
+    found.ok_or(NotProposed::Unknown)
 }
 
-/// The proposal of an event.
-pub(super) fn proposed_at(node: &Node, sequence: Sequence) -> Result<Proposed, NotProposed> {
-    let event = Events::new(node.ledger().log().as_ref()).event(sequence).map_err(NotProposed::Fault)?;
-    let Payload::CommandProposed { content, expires_at } = event.decision.payload else {
-        return Err(NotProposed::Unknown);
+/// The proposal that an event is; none where it is something else.
+pub(super) fn proposed_at(events: &mut Events<'_>, sequence: Sequence) -> Result<Option<Proposed>, Fault> {
+    let Payload::CommandProposed { content, expires_at } = events.event(sequence)?.decision.payload else {
+        return Ok(None);
     };
-    Ok(Proposed { sequence, content, expires_at })
+    Ok(Some(Proposed { sequence, content, expires_at }))
 }
 
 /// What a checker of a proposal signs.
@@ -237,18 +247,6 @@ pub(super) fn command_of(proposed: &Proposed, node: &Node) -> Result<Option<Comm
     Ok(Some(command))
 }
 
-/// The root and control total of a batch.
-pub(super) fn batch_of<'a>(commands: impl Iterator<Item = (&'a Bytes, i64)>) -> ProposedBatch {
-    let mut control_total_minor = 0_i64;
-    let mut leaves = Vec::new();
-    for (bytes, amount_minor) in commands {
-        control_total_minor = control_total_minor.saturating_add(amount_minor);
-        leaves.push(tree::leaf_hash(bytes));
-    }
-    let command_count = u32::try_from(leaves.len()).unwrap_or(u32::MAX);
-    ProposedBatch { root: tree::root(&leaves), command_count, control_total_minor }
-}
-
 /// The commands of an approved batch, if they are exactly those whose root was approved.
 pub(super) fn batch_commands(
     proposed: &Proposed,
@@ -256,6 +254,13 @@ pub(super) fn batch_commands(
     bytes: &[Bytes],
     node: &Node,
 ) -> Result<Vec<Command>, Vec<Violation>> {
+    let mismatch = || {
+        let description = "is not the batch that was approved: its root, number or control total differs";
+        Err(vec![violation("approved_batch.commands".to_owned(), Reason::BatchMismatch, description)])
+    };
+    if u32::try_from(bytes.len()) != Ok(approved.command_count) {
+        return mismatch();
+    }
     let mut commands = Vec::with_capacity(bytes.len());
     let mut violations = Vec::new();
     for (at, exact) in bytes.iter().enumerate() {
@@ -268,10 +273,8 @@ pub(super) fn batch_commands(
         return Err(violations);
     }
     let amounts = commands.iter().map(|command| command.order.amount_minor());
-    let found = batch_of(bytes.iter().zip(amounts));
-    if found != *approved {
-        let description = "is not the batch that was approved: its root, number or control total differs";
-        return Err(vec![violation("approved_batch.commands".to_owned(), Reason::BatchMismatch, description)]);
+    if approval::batch_of(bytes.iter().zip(amounts)) != *approved {
+        return mismatch();
     }
     for (at, (command, exact)) in commands.iter_mut().zip(bytes).enumerate() {
         command.envelope.approvals = Approvals::Batch(Box::new(BatchCommand {

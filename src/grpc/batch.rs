@@ -10,6 +10,7 @@ use crate::domain::refusal::Reason;
 use crate::format::record::HASH_BYTES;
 use crate::ledger::{Outcome, Prepared};
 use crate::pb::v1;
+use crate::pb::v1::command::Payload;
 
 /// A batch on its way.
 pub(super) struct Batch {
@@ -20,15 +21,15 @@ pub(super) struct Batch {
 
 impl LedgerApi {
     /// Parses the commands of a batch; gives those that go to the ledger. A batch of none, or of too many, is refused whole.
-    pub(super) fn batch(
+    pub(super) async fn batch(
         &self,
         commands: Vec<v1::Command>,
         statuses: Statuses,
     ) -> Result<(Batch, Vec<Prepared>), tonic::Status> {
-        if commands.is_empty() || commands.len() > COMMANDS_MAX {
-            let facts = [("commands", commands.len().to_string()), ("commands_max", COMMANDS_MAX.to_string())];
-            let reason = if commands.is_empty() { Reason::FieldInvalid } else { Reason::TooManyCommands };
-            return Err(statuses.reason(reason, &facts));
+        check_count(commands.len(), statuses)?;
+        let is_signed = |command: &v1::Command| matches!(command.payload, Some(Payload::SignedCommand(_)));
+        if commands.iter().any(is_signed) {
+            self.node.caught_up().await;
         }
         let mut results: Vec<v1::PostResult> = Vec::with_capacity(commands.len());
         let mut prepared = Vec::with_capacity(commands.len());
@@ -51,6 +52,17 @@ impl LedgerApi {
         }
         Ok((Batch { results, statuses }, prepared))
     }
+}
+
+/// Refuses a request of no commands, or of too many.
+pub(super) fn check_count(count: usize, statuses: Statuses) -> Result<(), tonic::Status> {
+    let reason = match count {
+        0 => Reason::FieldInvalid,
+        1..=COMMANDS_MAX => return Ok(()),
+        _ => Reason::TooManyCommands,
+    };
+    let facts = [("commands", count.to_string()), ("commands_max", COMMANDS_MAX.to_string())];
+    Err(statuses.reason(reason, &facts))
 }
 
 impl Batch {

@@ -102,6 +102,15 @@ pub fn timestamp(field: &str, timestamp: Option<&prost_types::Timestamp>) -> Res
         .ok_or_else(|| wrong("is not a time after 1970"))
 }
 
+/// A moment on the wire.
+pub fn to_timestamp(at: UtcNanos) -> prost_types::Timestamp {
+    const NANOS: i64 = 1_000_000_000;
+    prost_types::Timestamp {
+        seconds: at.0.div_euclid(NANOS),
+        nanos: i32::try_from(at.0.rem_euclid(NANOS)).unwrap_or_default(),
+    }
+}
+
 /// Parses a single name of a query.
 pub fn name<T>(field: &str, parsed: Result<T, NameError>) -> Result<T, Vec<Violation>> {
     parsed.map_err(|error| {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use prost::bytes::{Bytes, BytesMut};
-use prost_types::Timestamp;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::approvals;
@@ -15,7 +14,6 @@ use super::stopping::Stopping;
 use crate::domain::command::Command;
 use crate::domain::ids::RequestId;
 use crate::domain::refusal::Reason;
-use crate::domain::time::UtcNanos;
 use crate::ledger::{Outcome, Prepared, Receipt, Unavailable};
 use crate::pb::v1;
 use crate::pb::v1::ledger_service_server::LedgerService;
@@ -41,7 +39,7 @@ impl LedgerService for LedgerApi {
             }
             return self.post_batch(batch, validate_only, statuses).await;
         }
-        let (batch, prepared) = self.batch(commands, statuses)?;
+        let (batch, prepared) = self.batch(commands, statuses).await?;
         let outcomes = if prepared.is_empty() { Ok(Vec::new()) } else { self.outcomes(prepared, validate_only).await };
         let results = batch.complete(outcomes.map_err(|why| statuses.unavailable(&why))?);
         Ok(Response::new(v1::PostResponse { results }))
@@ -95,19 +93,16 @@ impl LedgerService for LedgerApi {
 impl LedgerApi {
     /// A command by itself, or with the signatures of its checkers.
     pub(super) fn parse(&self, mut command: v1::Command) -> Result<Command, Vec<convert::Violation>> {
-        if !matches!(command.payload, Some(v1::command::Payload::SignedCommand(_))) {
-            return convert::command(command, self.node.pseudonyms(), "");
-        }
-        let payload = command.payload.take();
+        let signed = match command.payload.take() {
+            Some(v1::command::Payload::SignedCommand(signed)) => *signed,
+            payload => return convert::command(v1::Command { payload, ..command }, self.node.pseudonyms(), ""),
+        };
         if command != v1::Command::default() {
             let field = "payload".to_owned();
             let description = "is a signed command: the other fields stand in the bytes that were signed".to_owned();
             return Err(vec![convert::Violation { field, reason: Reason::FieldInvalid, description }]);
         }
-        match payload {
-            Some(v1::command::Payload::SignedCommand(signed)) => approvals::signed_command(*signed, &self.node, ""),
-            _ => Ok(convert::command(command, self.node.pseudonyms(), "")?),
-        }
+        approvals::signed_command(signed, &self.node)
     }
 
     /// The write goes on even if the caller hangs up: the future that waits for it may be dropped, the submission not.
@@ -144,14 +139,9 @@ pub(super) fn wire_receipt(receipt: Receipt, hashes: &mut BytesMut) -> v1::Recei
     v1::Receipt {
         sequence: receipt.sequence,
         entry_hash: hashes.split().freeze(),
-        booked_at: Some(timestamp(receipt.booked_at)),
+        booked_at: Some(convert::to_timestamp(receipt.booked_at)),
         replayed: receipt.replayed,
     }
-}
-
-pub(super) fn timestamp(at: UtcNanos) -> Timestamp {
-    const NANOS: i64 = 1_000_000_000;
-    Timestamp { seconds: at.0.div_euclid(NANOS), nanos: i32::try_from(at.0.rem_euclid(NANOS)).unwrap_or_default() }
 }
 
 pub(super) fn hash_bytes(hash: &crate::format::record::EntryHash) -> Bytes {

@@ -207,6 +207,11 @@ impl Node {
         matches!(reached, Ok(Ok(_)))
     }
 
+    /// Waits until the views have everything that was acknowledged: who was registered a moment ago is known.
+    pub async fn caught_up(&self) {
+        self.reached(self.ledger.committed().sequence).await;
+    }
+
     /// Finishes what was taken and writes snapshots. Blocks.
     pub fn close(&self) -> Result<(), Fault> {
         self.ledger.close()?;

@@ -64,7 +64,7 @@ impl LedgerApi {
     }
 
     async fn take_batch(&self, batch: v1::PostStreamRequest, statuses: Statuses) -> Sent {
-        let (batch, prepared) = match self.batch(batch.commands, statuses) {
+        let (batch, prepared) = match self.batch(batch.commands, statuses).await {
             Ok(parsed) => parsed,
             Err(status) => return Sent::End(status),
         };

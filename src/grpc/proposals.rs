@@ -7,8 +7,9 @@ use prost::bytes::{Bytes, BytesMut};
 use tonic::{Request, Response, Status};
 
 use super::approvals::{self, Exact, NotProposed};
-use super::convert::{self, COMMANDS_MAX, Violation};
-use super::ledger::{LedgerApi, result, timestamp, wire_receipt};
+use super::batch::check_count;
+use super::convert::{self, Violation};
+use super::ledger::{LedgerApi, result, wire_receipt};
 use super::node::Node;
 use super::page;
 use super::reading::{Page, Reading, read_position};
@@ -17,9 +18,11 @@ use crate::domain::authority::{Proposal, ProposedBatch, ProposedContent};
 use crate::domain::command::{Command, Envelope, Order};
 use crate::domain::ids::{ActorId, RequestId, Sequence};
 use crate::domain::refusal::Reason;
+use crate::format::approval;
 use crate::ledger::{Outcome, Prepared, Receipt, Unavailable};
 use crate::log::Fault;
 use crate::pb::{self, v1};
+use crate::projection::events::Events;
 
 /// How often proposals are looked at for their expiry.
 const TENDING_INTERVAL: Duration = Duration::from_secs(1);
@@ -95,18 +98,13 @@ impl LedgerApi {
     ) -> Result<Response<v1::ProposeResponse>, Status> {
         let statuses = Statuses::for_request(&request);
         let request = request.into_inner();
-        let count = request.commands.len();
-        if count == 0 || count > COMMANDS_MAX {
-            let facts = [("commands", count.to_string()), ("commands_max", COMMANDS_MAX.to_string())];
-            let reason = if count == 0 { Reason::FieldInvalid } else { Reason::TooManyCommands };
-            return Err(statuses.reason(reason, &facts));
-        }
+        check_count(request.commands.len(), statuses)?;
         let invalid = |violations: Vec<Violation>| statuses.violations(&violations);
         let envelope = envelope(request.request_id, request.business_date, request.actor, statuses)?;
         let expires_at = convert::timestamp("expires_at", request.expires_at.as_ref()).map_err(invalid)?;
         let exact = self.exact_commands(request.commands, &envelope.actor).map_err(invalid)?;
         let with_amounts = exact.iter().map(|exact| (&exact.bytes, exact.command.order.amount_minor()));
-        let batch = approvals::batch_of(with_amounts);
+        let batch = approval::batch_of(with_amounts);
         let content = match exact.as_slice() {
             [one] => ProposedContent::Command(one.bytes.as_ref().into()),
             _ => ProposedContent::Batch(batch),
@@ -143,8 +141,7 @@ impl LedgerApi {
         let origin = self.node.ledger().origin();
         let message = approvals::message_of(origin, proposal_id.as_str(), proposed.expires_at, &proposed.content);
         let message = message.map_err(|fault| statuses.fault(&fault))?;
-        // Keys are looked up in the views: a key that was registered a moment ago must be there.
-        self.node.reached(self.node.ledger().committed().sequence).await;
+        self.node.caught_up().await;
         let key = approvals::signing_key(&self.node.views().authority, &envelope.actor, &message, &signature);
         let key = key.map_err(|reason| {
             tracing::warn!(actor = %envelope.actor, %reason, "an approval was not accepted");
@@ -188,58 +185,7 @@ impl LedgerApi {
         let request = request.into_inner();
         let reading = Reading { node: Arc::clone(&self.node), statuses };
         reading.wait(request.min_sequence, None).await?;
-        let parameters: [&[u8]; 3] = [b"pending", request.proposal_id.as_bytes(), request.maker.as_bytes()];
-        let Page { size, start } = reading.page(request.page_size, &request.page_token, &parameters, None)?;
-        let after = Sequence(start.map_or(-1, |start| start.after[0]));
-        let views = self.node.views();
-        let is_wanted = |proposal: &Proposal| {
-            (request.proposal_id.is_empty() || proposal.proposal_id.as_str() == request.proposal_id)
-                && (request.maker.is_empty() || proposal.maker.as_str() == request.maker)
-        };
-        let mut waiting = views.authority.proposals_after(after).filter(|(_, proposal)| is_wanted(proposal));
-        let found: Vec<(Sequence, Proposal)> =
-            waiting.by_ref().take(size).map(|(sequence, proposal)| (sequence, proposal.clone())).collect();
-        let has_more = waiting.next().is_some();
-        drop(waiting);
-        let position = views.position;
-        drop(views);
-        let last = found.last().map(|(sequence, _)| sequence.0).filter(|_| has_more);
-        let as_of = position.sequence;
-        let next_page_token = last
-            .map(|last| page::token(page::Position { as_of, after: [last, 0, 0] }, &parameters))
-            .unwrap_or_default();
-        let proposals = found.into_iter().map(|(sequence, proposal)| self.wire_proposal(sequence, &proposal));
-        let proposals = proposals.collect::<Result<_, Fault>>().map_err(|fault| statuses.fault(&fault))?;
-        Ok(Response::new(v1::ListPendingResponse {
-            proposals,
-            next_page_token,
-            position: Some(read_position(&position)),
-        }))
-    }
-
-    fn wire_proposal(&self, sequence: Sequence, proposal: &Proposal) -> Result<v1::Proposal, Fault> {
-        use v1::proposal::Content;
-        let missing = || Fault::new("reading a proposal", format!("there is none at sequence {}", sequence.0));
-        let proposed = approvals::proposed_at(&self.node, sequence).map_err(|why| match why {
-            NotProposed::Fault(fault) => fault,
-            NotProposed::Unavailable(_) | NotProposed::Unknown => missing(),
-        })?;
-        let proposal_id = proposal.proposal_id.as_str();
-        let origin = self.node.ledger().origin();
-        let message = approvals::message_of(origin, proposal_id, proposal.expires_at, &proposed.content)?;
-        Ok(v1::Proposal {
-            proposal_id: proposal_id.to_owned(),
-            sequence: sequence.0,
-            maker: proposal.maker.to_string(),
-            proposed_at: Some(timestamp(proposal.proposed_at)),
-            expires_at: Some(timestamp(proposal.expires_at)),
-            message_to_sign: message.into(),
-            approvers: proposal.approvals.iter().map(|approval| approval.actor.to_string()).collect(),
-            content: Some(match proposed.content {
-                ProposedContent::Command(bytes) => Content::Command(Bytes::from(bytes.into_vec())),
-                ProposedContent::Batch(batch) => Content::Batch(wire_batch(&batch)),
-            }),
-        })
+        reading.blocking(move |reading| pending(reading, &request)).await.map(Response::new)
     }
 
     /// Posts a batch whose root was approved.
@@ -268,6 +214,61 @@ impl LedgerApi {
         let results = outcomes.into_iter().map(|outcome| result(outcome, statuses, &mut hashes)).collect();
         Ok(Response::new(v1::PostResponse { results }))
     }
+}
+
+fn pending(reading: &Reading, request: &v1::ListPendingRequest) -> Result<v1::ListPendingResponse, Status> {
+    let parameters: [&[u8]; 3] = [b"pending", request.proposal_id.as_bytes(), request.maker.as_bytes()];
+    let Page { size, start } = reading.page(request.page_size, &request.page_token, &parameters, None)?;
+    let after = Sequence(start.map_or(-1, |start| start.after[0]));
+    let is_wanted = |proposal: &Proposal| {
+        (request.proposal_id.is_empty() || proposal.proposal_id.as_str() == request.proposal_id)
+            && (request.maker.is_empty() || proposal.maker.as_str() == request.maker)
+    };
+    let views = reading.node.views();
+    let position = views.position;
+    let mut waiting = views.authority.proposals_after(after).filter(|(_, proposal)| is_wanted(proposal));
+    let found: Vec<(Sequence, Proposal)> =
+        waiting.by_ref().take(size).map(|(sequence, proposal)| (sequence, proposal.clone())).collect();
+    let has_more = waiting.next().is_some();
+    drop(waiting);
+    drop(views);
+    let last = found.last().map(|(sequence, _)| sequence.0).filter(|_| has_more);
+    let as_of = position.sequence;
+    let next_page_token =
+        last.map(|last| page::token(page::Position { as_of, after: [last, 0, 0] }, &parameters)).unwrap_or_default();
+    let ledger = reading.node.ledger();
+    let log = ledger.log();
+    let mut events = Events::new(log.as_ref());
+    let wire = |(sequence, proposal)| wire_proposal(&mut events, ledger.origin(), sequence, &proposal);
+    let proposals: Result<_, Fault> = found.into_iter().map(wire).collect();
+    let proposals = proposals.map_err(|fault| reading.fault(&fault))?;
+    Ok(v1::ListPendingResponse { proposals, next_page_token, position: Some(read_position(&position)) })
+}
+
+fn wire_proposal(
+    events: &mut Events<'_>,
+    origin: &str,
+    sequence: Sequence,
+    proposal: &Proposal,
+) -> Result<v1::Proposal, Fault> {
+    use v1::proposal::Content;
+    let missing = || Fault::new("reading a proposal", format!("there is none at sequence {}", sequence.0));
+    let proposed = approvals::proposed_at(events, sequence)?.ok_or_else(missing)?;
+    let proposal_id = proposal.proposal_id.as_str();
+    let message = approvals::message_of(origin, proposal_id, proposal.expires_at, &proposed.content)?;
+    Ok(v1::Proposal {
+        proposal_id: proposal_id.to_owned(),
+        sequence: sequence.0,
+        maker: proposal.maker.to_string(),
+        proposed_at: Some(convert::to_timestamp(proposal.proposed_at)),
+        expires_at: Some(convert::to_timestamp(proposal.expires_at)),
+        message_to_sign: message.into(),
+        approvers: proposal.approvals.iter().map(|approval| approval.actor.to_string()).collect(),
+        content: Some(match proposed.content {
+            ProposedContent::Command(bytes) => Content::Command(Bytes::from(bytes.into_vec())),
+            ProposedContent::Batch(batch) => Content::Batch(wire_batch(&batch)),
+        }),
+    })
 }
 
 fn wire_batch(batch: &ProposedBatch) -> v1::ProposedBatch {
@@ -301,10 +302,11 @@ async fn conclude_all(node: &Node) -> Result<(), String> {
         approved.map(|(sequence, _)| sequence).collect()
     };
     for sequence in approved {
-        let Ok(proposed) = approvals::proposed_at(node, sequence) else { continue };
-        let Some(command) = approvals::command_of(&proposed, node).map_err(|fault| fault.to_string())? else {
-            continue;
-        };
+        let log = node.ledger().log();
+        let proposed = approvals::proposed_at(&mut Events::new(log.as_ref()), sequence);
+        let Some(proposed) = proposed.map_err(|fault| fault.to_string())? else { continue };
+        let command = approvals::command_of(&proposed, node).map_err(|fault| fault.to_string())?;
+        let Some(command) = command else { continue };
         let prepared = node.ledger().prepare(command, &mut Vec::new());
         let outcome = node.ledger().conclude(prepared).await.map_err(|why| why.to_string())?;
         if let Some(outcome) = outcome {

@@ -7,7 +7,7 @@ use prost::bytes::Bytes;
 use tonic::Status;
 
 use super::convert::{self, Violation};
-use super::ledger::{hash_bytes, timestamp};
+use super::ledger::hash_bytes;
 use super::node::Node;
 use super::page;
 use super::status::Statuses;
@@ -222,7 +222,7 @@ pub(super) fn record(reading: &Reading, events: &mut Events<'_>, sequence: i64) 
         sequence,
         entry_hash: hash_bytes(&EntryHash::of(&entry)),
         legs,
-        booked_at: Some(timestamp(UtcNanos(event.booked_at_ns))),
+        booked_at: Some(convert::to_timestamp(UtcNanos(event.booked_at_ns))),
         business_date: (sequence != 0).then(|| convert::date(Day::from_days(event.business_day))),
         entry,
         event: Some(event),

@@ -8,7 +8,6 @@ use prost::encoding::decode_key;
 use tonic::Status;
 
 use super::convert;
-use super::ledger::timestamp;
 use super::page;
 use super::reading::{Page, Reading, subject, wire_balance, wire_event};
 use crate::domain::account::Book;
@@ -155,7 +154,7 @@ fn entry(
     v1::StatementEntry {
         sequence: row.sequence,
         business_date: Some(convert::date(Day::from_days(row.business_day))),
-        booked_at: Some(timestamp(UtcNanos(event.booked_at_ns))),
+        booked_at: Some(convert::to_timestamp(UtcNanos(event.booked_at_ns))),
         event_kind: event.payload.as_ref().map(kind).unwrap_or_default(),
         lot_id: views.books.lot(lot).map(|lot| lot.lot_id.to_string()).unwrap_or_default(),
         amount_minor: row.change_minor,

@@ -289,7 +289,8 @@ impl Writer {
         let Some(sequence) = proposed.command.envelope.approvals.proposal() else { return Ok(None) };
         let Some(proposal) = self.state.authority().proposal(sequence) else { return self.replayed(&proposed) };
         if let Approvals::Signed(signed) = &mut proposed.command.envelope.approvals {
-            signed.approvals.clone_from(&proposal.approvals);
+            let still_count = proposal.approvals.iter().filter(|approval| self.state.authority().counts(approval.key));
+            signed.approvals = still_count.cloned().collect();
         }
         if let Some((original_sequence, _, _)) = self.find(&proposed)? {
             // Somebody used the command's key while it waited: it can never be executed, and that is put on record.
@@ -303,8 +304,7 @@ impl Writer {
         }
         let Command { envelope, preconditions, order } = &proposed.command;
         let decided = self.decide(envelope, preconditions, order.clone(), now)?;
-        let waits = |reason| matches!(reason, Reason::ApprovalMissing | Reason::RoleMissing | Reason::KeyRevoked);
-        if decided.is_err_and(|refusal| waits(refusal.reason)) {
+        if decided.is_err_and(|refusal| waits_for_approvals(&refusal)) {
             return Ok(None);
         }
         self.post(proposed, now).map(Some)
@@ -390,6 +390,7 @@ impl Writer {
         {
             batch.checkers = proposal.approvals.iter().map(|approval| approval.actor.clone()).collect();
         }
+        let is_of_batch = matches!(envelope.approvals, Approvals::Batch(_));
         let name = order.name();
         let decided = self.decide(&envelope, &preconditions, order, now)?;
         let booked_at = self.booking_time(now);
@@ -409,9 +410,14 @@ impl Writer {
                     }
                 }
             }
+            // As for a proposed command: its key is not used up, and its approvals may still come.
+            Err(refusal) if is_of_batch && waits_for_approvals(&refusal) => {
+                return Ok(Outcome::Refused { refusal, sequence: None, replayed: false });
+            }
             Err(refusal) => (event(refused(name, &refusal)), refusal),
         };
-        // A refusal is a few hundred bytes: names of at most 512 bytes each, a handful of them.
+        // A refusal is small: texts of at most 512 bytes each, a handful of them, approvals as many as the rules allow, and at
+        // most half an entry of signed bytes, which is for the edge to see to.
         let head = self
             .builder
             .push(|buffer| codec::encode(&event, buffer))
@@ -469,6 +475,11 @@ impl Writer {
 /// Keys of the ledger's own events start with a character that no client's key may have.
 fn own_key(about: &str, sequence: Sequence) -> RequestId {
     RequestId::stored(format!("/{about}/{}", sequence.0))
+}
+
+/// Whether more approvals, or others, could make up for a refusal.
+fn waits_for_approvals(refusal: &Refusal) -> bool {
+    matches!(refusal.reason, Reason::ApprovalMissing | Reason::RoleMissing | Reason::KeyRevoked)
 }
 
 fn refused(command: &'static str, refusal: &Refusal) -> Decision {

@@ -190,10 +190,7 @@ impl Authority {
     }
 
     fn administrators(&self) -> usize {
-        let is_admin = |(_, role, _): &&(String, i32, i32)| *role == i32::from(Role::Admin);
-        let mut names: Vec<&str> = self.holdings.iter().filter(is_admin).map(|(who, _, _)| who.as_str()).collect();
-        names.dedup();
-        names.len()
+        self.holdings.iter().filter(|(_, role, fund)| *role == i32::from(Role::Admin) && *fund == 0).count()
     }
 
     fn register(&mut self, owner: &str, number: i32, public_key: &Bytes, wrong: &mut Vec<Fact>) {
@@ -260,8 +257,8 @@ impl Authority {
         authorization: &Authorization,
         wrong: &mut Vec<Fact>,
     ) {
-        let key_is_taken = matches!(event.payload, Some(Payload::CommandRefused(_)))
-            && authorization.request_id == format!("/proposal/{}", signed.proposal_sequence);
+        let key_is_taken =
+            is_refusal(event) && authorization.request_id == format!("/proposal/{}", signed.proposal_sequence);
         match Command::decode(signed.command.clone()) {
             Ok(command) => {
                 let is_same = command.actor == authorization.actor
@@ -273,7 +270,7 @@ impl Authority {
             Err(error) => wrong.push(fact!("the signed bytes are no command: {}", error)),
         }
         match signed.batch_index {
-            Some(index) => self.check_member(signed, index, authorization, wrong),
+            Some(index) => self.check_member(event, signed, index, authorization, wrong),
             None => self.check_alone(event, signed, authorization, wrong),
         }
     }
@@ -292,7 +289,7 @@ impl Authority {
             for approval in &authorization.approvals {
                 self.check_signature(approval, &message, &mut found);
             }
-            if !matches!(event.payload, Some(Payload::CommandRefused(_))) {
+            if !is_refusal(event) {
                 wrong.append(&mut found);
                 if signed.expires_at_ns <= event.booked_at_ns {
                     wrong.push(fact!("the approvals had lapsed"));
@@ -310,6 +307,7 @@ impl Authority {
 
     fn check_member(
         &mut self,
+        event: &Event,
         signed: &SignedCommand,
         index: i32,
         authorization: &Authorization,
@@ -317,9 +315,15 @@ impl Authority {
     ) {
         let sequence = signed.proposal_sequence;
         let Some(proposal) = self.proposals.get_mut(&sequence) else {
-            wrong.push(fact!("batch {} does not wait", sequence));
+            // That it does not wait may be why it was refused.
+            if !is_refusal(event) {
+                wrong.push(fact!("batch {} does not wait", sequence));
+            }
             return;
         };
+        if !is_refusal(event) && proposal.expires_at_ns <= event.booked_at_ns {
+            wrong.push(fact!("the approvals had lapsed"));
+        }
         if proposal.maker != authorization.actor {
             wrong.push(fact!("a command of a batch is by another maker"));
         }
@@ -356,6 +360,10 @@ pub(in crate::audit) fn is_own_key(event: &Event) -> bool {
         }
         _ => false,
     }
+}
+
+const fn is_refusal(event: &Event) -> bool {
+    matches!(event.payload, Some(Payload::CommandRefused(_)))
 }
 
 fn key_of(command: &Bytes) -> Option<String> {

@@ -1,7 +1,8 @@
 //! Roles, keys and proposals: who may approve, and what waits for them.
 
-use super::guard::{Case, decided, key_is_live};
-use crate::domain::approval::{PublicKey, Role, Signature};
+use super::approvals::key_is_live;
+use super::guard::{Case, decided};
+use crate::domain::approval::{Approval, PublicKey, Role, Signature};
 use crate::domain::authority::{Holding, ProposedContent};
 use crate::domain::event::{Decision, Payload};
 use crate::domain::ids::{ActorId, FundId, FundNumber, KeyNumber, RequestId};
@@ -10,6 +11,8 @@ use crate::domain::time::UtcNanos;
 
 /// Longest time a proposal may wait.
 const PROPOSAL_DAYS_MAX: i64 = 366;
+/// Most approvals of one proposal: keeps the entry that carries them all below its 65,535 bytes.
+const APPROVALS_MAX: usize = 32;
 /// 审监分离 holds for administrators too: one alone changes nothing.
 const ADMINISTRATORS_MIN: usize = 2;
 
@@ -25,7 +28,7 @@ pub(super) fn grant_role(
     if held.contains(&holding) {
         return Err(Refusal::new(Reason::RoleExists).with("principal", &principal).with("role", role.as_str()));
     }
-    administered(case)?;
+    case.set_up_is_administered()?;
     if let Some(other) = held.iter().find(|held| !role.goes_with(held.role)) {
         return Err(Refusal::new(Reason::RolesConflict)
             .with("principal", &principal)
@@ -47,9 +50,8 @@ pub(super) fn revoke_role(
     if !held.contains(&holding) {
         return Err(Refusal::new(Reason::RoleNotFound).with("principal", &principal).with("role", role.as_str()));
     }
-    administered(case)?;
-    let stays = held.iter().any(|other| other.role == Role::Admin && *other != holding);
-    if role == Role::Admin && !stays {
+    case.set_up_is_administered()?;
+    if holding == Holding::ADMINISTRATOR {
         enough_remain_without(case, &principal)?;
     }
     Ok(decided(Payload::RoleRevoked { principal, role, fund }))
@@ -72,8 +74,8 @@ pub(super) fn rotate_key(
         }
         None => {}
     }
-    administered(case)?;
-    if public_key.is_none() && authority.holds(&principal, Role::Admin, FundNumber::default()) {
+    case.set_up_is_administered()?;
+    if public_key.is_none() && authority.is_administrator(&principal) {
         enough_remain_without(case, &principal)?;
     }
     let key = public_key.map_or(KeyNumber::default(), |_| KeyNumber::after(authority.keys.len()));
@@ -110,9 +112,14 @@ pub(super) fn approve(
     if proposal.approvals.iter().any(|earlier| earlier.actor == *approver) {
         return Err(Refusal::new(Reason::AlreadyApproved).with("actor", approver).with("proposal", proposal_id));
     }
-    key_is_live(authority, approver, key)?;
+    if proposal.approvals.len() >= APPROVALS_MAX {
+        return Err(Refusal::new(Reason::EventTooLarge)
+            .with("approvals", proposal.approvals.len())
+            .with("approvals_max", APPROVALS_MAX));
+    }
+    key_is_live(authority, &Approval { actor: approver.clone(), key, signature })?;
     let approving = [Role::Checker, Role::Leader, Role::Admin];
-    if !approving.iter().any(|role| authority.holds(approver, *role, FundNumber::default())) {
+    if !approving.iter().any(|role| authority.holds_anywhere(approver, *role)) {
         let names = approving.map(Role::as_str).join(",");
         return Err(Refusal::new(Reason::RoleMissing).with("principal", approver).with("role", names));
     }
@@ -136,12 +143,6 @@ fn not_pending(proposal_id: &RequestId) -> Refusal {
 
 fn scope(case: Case<'_>, fund_id: Option<&FundId>) -> Result<FundNumber, Refusal> {
     fund_id.map_or(Ok(FundNumber::default()), |fund_id| case.fund(fund_id).map(|fund| fund.number))
-}
-
-/// Roles and keys are for administrators only: a ledger without any has neither.
-fn administered(case: Case<'_>) -> Result<(), Refusal> {
-    case.is_administrator()?;
-    case.set_up_is_approved()
 }
 
 fn enough_remain_without(case: Case<'_>, principal: &ActorId) -> Result<(), Refusal> {

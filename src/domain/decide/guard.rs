@@ -1,18 +1,15 @@
 //! Guards that several orders share. Each says no in one way.
 
+use super::approvals::{Scope, form};
 use crate::domain::account::AccountKind;
-use crate::domain::approval::{Approval, Approvals, Role};
-use crate::domain::authority::Authority;
 use crate::domain::command::{Draw, Envelope};
 use crate::domain::event::{Decision, Frozen, Leg, Payload};
 use crate::domain::fund::{CHECKERS_DEFAULT, Fund, Lot, PlanStep, PolicyVersion};
-use crate::domain::ids::{
-    AccountId, AccountNumber, ActorId, Code, FundId, FundNumber, KeyNumber, LotId, LotNumber, PayeeRef, UnitNumber,
-};
+use crate::domain::ids::{AccountId, AccountNumber, Code, FundId, FundNumber, LotId, LotNumber, PayeeRef, UnitNumber};
 use crate::domain::money::{self, AMOUNT_MAX_MINOR, Amount};
 use crate::domain::refusal::{Reason, Refusal};
 use crate::domain::state::{Account, State};
-use crate::domain::time::{Day, UtcNanos};
+use crate::domain::time::Day;
 
 /// Most legs of one event: keeps an entry below its 65,535 bytes.
 pub(super) const LEGS_MAX: usize = 4_096;
@@ -68,137 +65,7 @@ pub(super) enum Freezes {
     Pass,
 }
 
-/// What approvals are asked for: it decides whose count.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scope {
-    /// Money of a fund: checkers and leaders of that fund; by signature, if its policy says so.
-    Fund(FundNumber, ApprovalForm),
-    /// Funds, policies, accounts, roles and keys: administrators, by signature.
-    SetUp,
-}
-
-/// Whether persons that were only named count as checkers.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum ApprovalForm {
-    /// They do.
-    NamedOrSigned,
-    /// They do not.
-    Signed,
-}
-
 impl<'a> Case<'a> {
-    /// 审监分离: the maker checks nothing of their own, and nobody checks twice.
-    pub(super) fn duties_are_segregated(&self) -> Result<(), Refusal> {
-        let maker = &self.envelope.actor;
-        for (at, checker) in self.envelope.approvals.actors().enumerate() {
-            if checker == maker || self.envelope.approvals.actors().take(at).any(|earlier| earlier == checker) {
-                return Err(Refusal::new(Reason::SegregationOfDuties).with("actor", checker).with("maker", maker));
-            }
-        }
-        Ok(())
-    }
-
-    /// Signed approvals still hold when the event is booked; a batch is one that waits, and its maker posts it.
-    pub(super) fn approvals_are_in_time(&self, now: UtcNanos) -> Result<(), Refusal> {
-        let expires_at = match &self.envelope.approvals {
-            Approvals::Named(_) => return Ok(()),
-            Approvals::Signed(signed) => signed.expires_at,
-            Approvals::Batch(batch) => {
-                let found = self.state.authority.proposal(batch.proposal);
-                let not_pending =
-                    || Refusal::new(Reason::ProposalNotPending).with("proposal_sequence", batch.proposal.0);
-                let proposal = found.ok_or_else(not_pending)?;
-                if proposal.maker != self.envelope.actor {
-                    return Err(Refusal::new(Reason::NotTheMaker)
-                        .with("actor", &self.envelope.actor)
-                        .with("maker", &proposal.maker));
-                }
-                proposal.expires_at
-            }
-        };
-        if expires_at <= now {
-            return Err(Refusal::new(Reason::ApprovalExpired).with("expires_at", expires_at));
-        }
-        Ok(())
-    }
-
-    /// At least so many approvals count. Where too few do, the first that does not count says why.
-    pub(super) fn enough_approvals(&self, needed: u32, scope: Scope) -> Result<(), Refusal> {
-        if needed == 0 {
-            return Ok(());
-        }
-        let mut given = 0_u32;
-        let mut first_invalid = None;
-        let signed: &[Approval] = match &self.envelope.approvals {
-            Approvals::Named(named) => {
-                let counts = matches!(scope, Scope::Fund(_, ApprovalForm::NamedOrSigned));
-                given = if counts { u32::try_from(named.len()).unwrap_or(u32::MAX) } else { 0 };
-                &[]
-            }
-            Approvals::Signed(signed) => &signed.approvals,
-            Approvals::Batch(batch) => {
-                self.state.authority.proposal(batch.proposal).map_or(&[], |proposal| &proposal.approvals)
-            }
-        };
-        for approval in signed {
-            match self.counts(approval, scope) {
-                Ok(()) => given = given.saturating_add(1),
-                Err(refusal) => first_invalid = first_invalid.or(Some(refusal)),
-            }
-        }
-        if given >= needed {
-            return Ok(());
-        }
-        let missing = || {
-            let refusal = Refusal::new(Reason::ApprovalMissing).with("needed", needed).with("given", given);
-            match scope {
-                Scope::Fund(_, ApprovalForm::NamedOrSigned) => refusal,
-                Scope::Fund(_, ApprovalForm::Signed) | Scope::SetUp => refusal.with("form", "SIGNED"),
-            }
-        };
-        Err(first_invalid.unwrap_or_else(missing))
-    }
-
-    /// A signature counts if its key does, and its owner holds a role that approves.
-    fn counts(&self, approval: &Approval, scope: Scope) -> Result<(), Refusal> {
-        let authority = &self.state.authority;
-        key_is_live(authority, &approval.actor, approval.key)?;
-        let (roles, fund): (&[Role], _) = match scope {
-            Scope::Fund(fund, _) => (&[Role::Checker, Role::Leader], fund),
-            Scope::SetUp => (&[Role::Admin], FundNumber::default()),
-        };
-        if roles.iter().any(|role| authority.holds(&approval.actor, *role, fund)) {
-            return Ok(());
-        }
-        let names: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
-        let refusal =
-            Refusal::new(Reason::RoleMissing).with("principal", &approval.actor).with("role", names.join(","));
-        Err(match self.state.fund(fund) {
-            Some(fund) => refusal.with("fund", &fund.definition.fund_id),
-            None => refusal,
-        })
-    }
-
-    /// Set-up: where the ledger has administrators, one makes it and another signs; else a named checker is enough.
-    pub(super) fn set_up_is_approved(&self) -> Result<(), Refusal> {
-        if !self.state.authority.is_administered() {
-            return self
-                .enough_approvals(CHECKERS_DEFAULT, Scope::Fund(FundNumber::default(), ApprovalForm::NamedOrSigned));
-        }
-        self.is_administrator()?;
-        self.enough_approvals(CHECKERS_DEFAULT, Scope::SetUp)
-    }
-
-    /// The maker is an administrator.
-    pub(super) fn is_administrator(&self) -> Result<(), Refusal> {
-        if self.state.authority.holds(&self.envelope.actor, Role::Admin, FundNumber::default()) {
-            return Ok(());
-        }
-        Err(Refusal::new(Reason::RoleMissing)
-            .with("principal", &self.envelope.actor)
-            .with("role", Role::Admin.as_str()))
-    }
-
     pub(super) fn date(&self) -> Day {
         self.envelope.business_date
     }
@@ -272,13 +139,6 @@ impl<'a> Case<'a> {
         let policy = self.policy(fund.row);
         let needed = policy.map_or(CHECKERS_DEFAULT, |policy| policy.checkers_needed(amount_minor));
         self.enough_approvals(needed, Scope::Fund(fund.number, form(policy)))
-    }
-
-    /// One checker, in the form that the fund's policy asks for: for what has no amount.
-    pub(super) fn checkers_for(&self, fund: Option<FundNumber>) -> Result<(), Refusal> {
-        let policy = fund.and_then(|fund| self.state.fund(fund)).and_then(|fund| self.policy(fund));
-        let scope = Scope::Fund(fund.unwrap_or_default(), form(policy));
-        self.enough_approvals(CHECKERS_DEFAULT, scope)
     }
 
     /// The lots that an order's draws name.
@@ -440,22 +300,6 @@ pub(super) struct Spending<'a> {
 impl Spending<'_> {
     fn limit(&self, account: AccountNumber, lot: LotNumber) -> Option<i64> {
         self.contract.map(|contract| contract.open_minor(account, lot))
-    }
-}
-
-fn form(policy: Option<&PolicyVersion>) -> ApprovalForm {
-    match policy {
-        Some(policy) if policy.signed_approvals => ApprovalForm::Signed,
-        _ => ApprovalForm::NamedOrSigned,
-    }
-}
-
-/// The key is the person's, and counts today.
-pub(super) fn key_is_live(authority: &Authority, owner: &ActorId, number: KeyNumber) -> Result<(), Refusal> {
-    match authority.key(number).filter(|key| key.owner == *owner) {
-        Some(key) if key.is_live => Ok(()),
-        Some(_) => Err(Refusal::new(Reason::KeyRevoked).with("principal", owner).with("key", number.0)),
-        None => Err(Refusal::new(Reason::KeyNotFound).with("principal", owner)),
     }
 }
 

@@ -1,12 +1,12 @@
 //! Deciding: one order against the state, giving legs and an event, or a refusal. One file a family of rules: another
 //! family is another file and its lines in [`decide`].
 //!
-//! **Precedence.** The same bad order always gets the same refusal, the first that applies of: segregation of duties; approvals that
-//! have lapsed; preconditions;
-//! names that do not exist (or an event that cannot be reversed), or exist already; funds mixed; account kinds; closed
-//! periods; missing approvals; the order's own rules; freezes; expiry, purpose and scope; the account's balance; the lot's
-//! balance; overflow.
+//! **Precedence.** The same bad order always gets the same refusal, the first that applies of: segregation of duties; approvals
+//! that hold no more; preconditions; names that do not exist (or an event that cannot be reversed), or exist already; funds
+//! mixed; account kinds; closed periods; missing approvals; the order's own rules; freezes; expiry, purpose and scope; the
+//! account's balance; the lot's balance; overflow.
 
+mod approvals;
 mod authority;
 mod control;
 mod guard;
@@ -59,7 +59,7 @@ pub fn needs_trial_balance(state: &State, order: &Order) -> Option<super::ids::F
 pub fn decide(state: &State, envelope: &Envelope, order: Order, context: &Context<'_>) -> Result<Decision, Refusal> {
     let case = guard::Case { state, envelope };
     case.duties_are_segregated()?;
-    case.approvals_are_in_time(context.now)?;
+    case.approvals_hold(context.now)?;
     precondition::check(case, context)?;
     match order {
         Order::DefineFund(definition) => setup::define_fund(case, definition),

@@ -189,22 +189,25 @@ impl Parser<'_> {
 
     pub(super) fn grant_role(&mut self, wire: v1::GrantRole) -> Option<Order> {
         let principal = self.named("principal_id", ActorId::parse(wire.principal_id));
-        let role = self.role(wire.role);
-        let fund_id = self.optional("fund_id", wire.fund_id, FundId::parse);
-        Some(Order::GrantRole { principal: principal?, role: role?, fund_id: fund_id? })
+        let (role, fund_id) = self.holding(wire.role, wire.fund_id)?;
+        Some(Order::GrantRole { principal: principal?, role, fund_id })
     }
 
     pub(super) fn revoke_role(&mut self, wire: v1::RevokeRole) -> Option<Order> {
         let principal = self.named("principal_id", ActorId::parse(wire.principal_id));
-        let role = self.role(wire.role);
-        let fund_id = self.optional("fund_id", wire.fund_id, FundId::parse);
-        Some(Order::RevokeRole { principal: principal?, role: role?, fund_id: fund_id? })
+        let (role, fund_id) = self.holding(wire.role, wire.fund_id)?;
+        Some(Order::RevokeRole { principal: principal?, role, fund_id })
     }
 
-    fn role(&mut self, role: i32) -> Option<Role> {
-        match Role::from_number(role) {
-            Some(role) => Some(role),
-            None => self.wrong("role", Reason::FieldInvalid, "is not a known role"),
+    /// A role, and the fund it is for; none where it is for all.
+    fn holding(&mut self, role: i32, fund_id: String) -> Option<(Role, Option<FundId>)> {
+        let fund_id = self.optional("fund_id", fund_id, FundId::parse);
+        match (Role::from_number(role), fund_id) {
+            (Some(Role::Admin), Some(Some(_))) => {
+                self.wrong("fund_id", Reason::FieldInvalid, "is set: an administrator is one for the whole ledger")
+            }
+            (Some(role), fund_id) => Some((role, fund_id?)),
+            (None, _) => self.wrong("role", Reason::FieldInvalid, "is not a known role"),
         }
     }
 
