@@ -3,13 +3,14 @@
 //! A checker signs what this program has decoded and shown, never a message that the server merely names: the message is
 //! made here again, from the bytes, and has to be the server's.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
+use prost::Message;
 use prost::bytes::Bytes;
 use prost_types::Timestamp;
 use serde_json::{Value, json};
@@ -20,9 +21,10 @@ use super::keys;
 use super::post::Reader;
 use super::render::{self, hex};
 use super::{Failure, Format, Globals, Lang};
-use crate::domain::authority::ProposedBatch;
 use crate::domain::time::UtcNanos;
-use crate::format::{approval, tree};
+use crate::format::approval;
+use crate::format::keyed::KeyedDigest;
+use crate::grpc::convert;
 use crate::ledger::clock::{Clock, SystemClock};
 use crate::messages::cli as text;
 use crate::pb::Date;
@@ -31,7 +33,8 @@ use crate::pb::v1::proposal::Content;
 use crate::pb::v1::{self, Command, PostResult, Proposal};
 
 const PAGE_ROWS: i32 = 1_000;
-const SECONDS_AN_HOUR: i64 = 3_600;
+/// How long a proposal waits when nobody says.
+const DAYS_TO_APPROVE: i32 = 3;
 
 /// Arguments of `propose`.
 #[derive(Args, Clone, Debug)]
@@ -42,9 +45,9 @@ pub struct ProposeArgs {
     /// Name of the proposal, and its idempotency key.
     #[arg(long, value_name = "ID")]
     pub id: String,
-    /// Hours until it lapses.
-    #[arg(long, value_name = "HOURS", default_value_t = 72, value_parser = clap::value_parser!(u16).range(1..=8_784))]
-    pub expires_in: u16,
+    /// The last day, in Asia/Shanghai, on which it may be approved; three days from now if not given.
+    #[arg(long, value_name = "DATE", value_parser = render::parse_date)]
+    pub expires_on: Option<Date>,
     /// New file for the exact bytes of a batch: its checkers look at them, and `post --proposal` posts them.
     #[arg(long, value_name = "FILE")]
     pub batch_file: Option<PathBuf>,
@@ -93,14 +96,17 @@ pub fn propose(globals: &Globals, args: &ProposeArgs, out: &mut dyn Write) -> Re
     if commands.len() > 1 && args.batch_file.is_none() {
         return Err(Failure::Usage(text::propose_needs_batch_file(globals.lang)));
     }
-    let expires_at = SystemClock.now().0.div_euclid(1_000_000_000);
-    let expires_at = expires_at.saturating_add(i64::from(args.expires_in).saturating_mul(SECONDS_AN_HOUR));
+    // The end of a day, not a span from now: the same line typed again the same day is the same request.
+    let expires_on = match args.expires_on {
+        Some(date) => convert::day("--expires-on", date).map_err(|wrong| Failure::Usage(violations(&wrong)))?,
+        None => SystemClock.now().shanghai_date().plus_days(DAYS_TO_APPROVE),
+    };
     let request = v1::ProposeRequest {
         request_id: args.id.clone(),
         business_date: first.business_date,
         actor: first.actor.clone(),
         commands,
-        expires_at: Some(Timestamp { seconds: expires_at, nanos: 0 }),
+        expires_at: Some(convert::to_timestamp(expires_on.ends_in_shanghai())),
         validate_only: false,
     };
     let answer = connect::with(globals, async |connection| {
@@ -218,7 +224,18 @@ fn write_batch(path: &Path, commands: &[Bytes]) -> Result<(), Failure> {
         lines.push_str(&json!({ "command": STANDARD.encode(command) }).to_string());
         lines.push('\n');
     }
-    fs::write(path, lines).map_err(|error| Failure::about(path.display(), error))
+    let failure = |error: io::Error| Failure::about(path.display(), error);
+    match File::create_new(path) {
+        Ok(mut file) => file.write_all(lines.as_bytes()).and_then(|()| file.sync_all()).map_err(failure),
+        // Proposed again, the same batch is the same file; another's is not lost.
+        Err(error)
+            if error.kind() == io::ErrorKind::AlreadyExists
+                && fs::read(path).is_ok_and(|old| old == lines.as_bytes()) =>
+        {
+            Ok(())
+        }
+        Err(error) => Err(failure(error)),
+    }
 }
 
 fn read_commands(path: &Path, lang: Lang) -> Result<Vec<Command>, Failure> {
@@ -274,7 +291,7 @@ fn shown(
     lang: Lang,
     out: &mut dyn Write,
 ) -> Result<Vec<u8>, Failure> {
-    let expires_at = nanos(proposal.expires_at.as_ref());
+    let expires_at = moment(proposal.expires_at.as_ref());
     writeln!(out, "{}", text::approve_head(lang, expires_at, &proposal.maker, origin, &proposal.proposal_id))?;
     match &proposal.content {
         Some(Content::Command(bytes)) => {
@@ -283,24 +300,28 @@ fn shown(
             let request_id = command.get("request_id").and_then(Value::as_str).unwrap_or_default();
             Ok(approval::command_message(origin, request_id, expires_at, bytes))
         }
-        Some(Content::Batch(batch)) => {
+        Some(Content::Batch(_)) => {
             let path =
                 args.batch_file.as_deref().ok_or_else(|| Failure::Usage(text::approve_needs_batch_file(lang)))?;
             let commands = read_batch(path)?;
-            let leaves: Vec<[u8; 32]> = commands.iter().map(|command| tree::leaf_hash(command)).collect();
-            let approved = ProposedBatch {
-                root: tree::root(&leaves),
-                command_count: u32::try_from(commands.len()).unwrap_or(u32::MAX),
-                control_total_minor: batch.control_total_minor,
-            };
             for command in &commands {
                 writeln!(out, "{}", reader.shown(command)?)?;
             }
-            writeln!(out, "{}", text::propose_root(lang, hex(&approved.root), batch.control_total_minor))?;
+            let amounts: Vec<i64> = commands.iter().map(amount_minor).collect::<Result<_, Failure>>()?;
+            let approved = approval::batch_of(commands.iter().zip(amounts));
+            writeln!(out, "{}", text::propose_root(lang, hex(&approved.root), approved.control_total_minor))?;
             Ok(approval::batch_message(origin, &proposal.proposal_id, expires_at, &approved))
         }
         None => Err(Failure::about(&proposal.proposal_id, "-")),
     }
+}
+
+/// What a command counts for in its batch's control total, minor units.
+fn amount_minor(bytes: &Bytes) -> Result<i64, Failure> {
+    let wire = Command::decode(bytes.clone()).map_err(|error| Failure::about("-", error))?;
+    // Names become pseudonyms here that nobody looks at: any key will do.
+    let parsed = convert::command(wire, &KeyedDigest::new(&[0; 32], ""), "");
+    parsed.map(|command| command.order.amount_minor()).map_err(|wrong| Failure::Usage(violations(&wrong)))
 }
 
 /// Asks the person at the terminal.
@@ -341,8 +362,8 @@ fn to_json(reader: &Reader, proposal: &Proposal) -> Result<Value, Failure> {
         "proposal_id": proposal.proposal_id,
         "sequence": proposal.sequence,
         "maker": proposal.maker,
-        "proposed_at": nanos(proposal.proposed_at.as_ref()).to_string(),
-        "expires_at": nanos(proposal.expires_at.as_ref()).to_string(),
+        "proposed_at": moment(proposal.proposed_at.as_ref()).to_string(),
+        "expires_at": moment(proposal.expires_at.as_ref()).to_string(),
         "content": content,
         "message_to_sign": STANDARD.encode(&proposal.message_to_sign),
         "approvers": proposal.approvers,
@@ -359,7 +380,7 @@ fn to_row(reader: &Reader, proposal: &Proposal) -> Result<Vec<String>, Failure> 
         proposal.proposal_id.clone(),
         proposal.sequence.to_string(),
         proposal.maker.clone(),
-        nanos(proposal.expires_at.as_ref()).to_string(),
+        moment(proposal.expires_at.as_ref()).to_string(),
         count.to_string(),
         what,
         proposal.approvers.join(" "),
@@ -373,14 +394,17 @@ fn kind_of(command: &Value) -> String {
     names.filter(|name| !envelope.contains(&name.as_str())).cloned().collect()
 }
 
-fn nanos(timestamp: Option<&Timestamp>) -> UtcNanos {
-    let Some(Timestamp { seconds, nanos }) = timestamp else { return UtcNanos::default() };
-    UtcNanos(seconds.saturating_mul(1_000_000_000).saturating_add(i64::from(*nanos)))
+fn violations(wrong: &[convert::Violation]) -> String {
+    let lines: Vec<String> = wrong.iter().map(|one| format!("{} {}", one.field, one.description)).collect();
+    lines.join("; ")
+}
+
+fn moment(timestamp: Option<&Timestamp>) -> UtcNanos {
+    convert::timestamp("", timestamp).unwrap_or_default()
 }
 
 fn today() -> Date {
-    let (year, month, day) = SystemClock.now().shanghai_date().civil();
-    Date { year, month, day }
+    convert::date(SystemClock.now().shanghai_date())
 }
 
 /// A key that is the same whenever the same person does the same: a retry is one.

@@ -89,7 +89,18 @@ impl Day {
     /// The day after.
     #[must_use]
     pub const fn next(self) -> Self {
-        Self(self.0.saturating_add(1))
+        self.plus_days(1)
+    }
+
+    /// A day later by a number of days.
+    #[must_use]
+    pub const fn plus_days(self, days: i32) -> Self {
+        Self(self.0.saturating_add(days))
+    }
+
+    /// The moment it ends in Asia/Shanghai: the next day's midnight.
+    pub fn ends_in_shanghai(self) -> UtcNanos {
+        UtcNanos(SHANGHAI_SECONDS.saturating_neg().saturating_mul(NANOS_A_SECOND)).plus_days(self.next().0.into())
     }
 }
 
@@ -209,6 +220,10 @@ mod tests {
         assert_eq!(moment.to_string(), "2026-11-23T09:59:59Z");
         assert_eq!(moment.shanghai_date().to_string(), "2026-11-23");
         assert_eq!(UtcNanos(57_600 * NANOS_A_SECOND).shanghai_date().to_string(), "1970-01-02");
+        let day = moment.shanghai_date();
+        assert_eq!(day.ends_in_shanghai().to_string(), "2026-11-23T16:00:00Z");
+        assert_eq!(UtcNanos(day.ends_in_shanghai().0 - 1).shanghai_date(), day);
+        assert_eq!(day.ends_in_shanghai().shanghai_date(), day.next());
         assert_eq!(UtcNanos(-1).to_string(), "1969-12-31T23:59:59Z");
         assert_eq!(UtcNanos(0).plus_days(366).to_string(), "1971-01-02T00:00:00Z");
     }
