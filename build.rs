@@ -33,6 +33,7 @@ fn wire_types(output: &Path) -> Result<(), Box<dyn Error>> {
         .bytes(".fundledger")
         // A request holds up to 8,192 commands side by side: unboxed, each would take the room of the largest.
         .boxed(".fundledger.v1.Command.payload")
+        .boxed(".fundledger.v1.Operation.operation")
         .extern_path(".google.rpc", "::tonic_types::pb")
         .compile_fds(descriptors)?;
     Ok(())

@@ -17,7 +17,8 @@ use fundledger::audit::{self, Depth, Evidence, Options, Report, Verdict, read_bu
 use fundledger::domain::account::AccountKind as Kind;
 use fundledger::domain::approval::Approvals;
 use fundledger::domain::command::{
-    Adjustment, Command, Draw, Envelope, ExecutePayment, FreezeScope, Movement, OpeningLine, Order, PaymentMethod,
+    Adjustment, Command, Draw, Envelope, ExecutePayment, FreezeScope, Movement, OpeningLine, Operation, Order,
+    PaymentMethod,
 };
 use fundledger::domain::fund::{
     CheckerTier, Currency, FundDefinition, FundFamily, LotDefinition, PlanStep, PolicyVersion,
@@ -52,6 +53,7 @@ const OTHER: PayeeRef = PayeeRef([0xb2; 16]);
 const FIXTURES: &[(&str, &str, i64, &str)] = &[
     ("every_event.bundle", ORIGIN, 55, "55c306d6ea9d0183a27a3fda40df2cc3614b5f0fc9e53d06f512ece6dd3d0876"),
     ("approvals.bundle", "test.invalid/funds", 87, "604b49e1ae7ba73f06bff58989d05b2c691a7fb8af8f87894bb6459abb7169a5"),
+    ("transactions.bundle", ORIGIN, 30, "a410722b994a2d739912b7fdd6a6cbad476923611f507e902a03b48e1e4435eb"),
 ];
 
 fn root() -> PathBuf {
@@ -197,7 +199,8 @@ fn the_frozen_bundles_hold_every_type_of_event_and_an_entry_in_parts() {
     each!(LedgerCreated FundDefined PolicySet AccountOpened OpeningBalance BudgetIssued BudgetAllocated BudgetAdjusted
         PlanApproved Committed CommitmentReleased Frozen Unfrozen CashReceived PaymentExecuted Cleared PaymentReturned
         Reversed DayClosed PeriodClosed CarriedForward LapsedRecovered CommandRefused
-        CommandProposed ProposalApproved ProposalWithdrawn ProposalExpired RoleGranted RoleRevoked KeyRotated);
+        CommandProposed ProposalApproved ProposalWithdrawn ProposalExpired RoleGranted RoleRevoked KeyRotated
+        TransactionPosted);
 }
 
 fn bundle(name: &str) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), audit::Unreadable>> + Send {
@@ -213,20 +216,23 @@ async fn freeze() {
     for (key, value) in &example {
         println!("key {}\n{}", hexadecimal(key), hexadecimal(value));
     }
-    let (values, outcomes) = written(story()).await;
-    for (sequence, outcome) in (1..).zip(outcomes) {
-        if let Outcome::Refused { refusal, .. } = outcome {
-            println!("#{sequence} {refusal}");
+    for (name, commands) in [("every_event.bundle", story()), ("transactions.bundle", transactions())] {
+        let (values, outcomes) = written(commands).await;
+        for (sequence, outcome) in (1..).zip(outcomes) {
+            if let Outcome::Refused { refusal, .. } = outcome {
+                println!("#{sequence} {refusal}");
+            }
         }
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let mut bundle = BundleWriter::new(fs::File::create(&path).unwrap()).unwrap();
+        for (key, value) in &values {
+            bundle.value(key, value).unwrap();
+        }
+        bundle.finish().unwrap();
+        let report = audited(&values);
+        let head = report.head.map(|head| (head.sequence, hexadecimal(&head.hash).replace(' ', "")));
+        println!("{} {head:?} {:?}", path.display(), report.faults);
     }
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("every_event.bundle");
-    let mut bundle = BundleWriter::new(fs::File::create(&path).unwrap()).unwrap();
-    for (key, value) in &values {
-        bundle.value(key, value).unwrap();
-    }
-    bundle.finish().unwrap();
-    let report = audited(&values);
-    println!("{} {:?} {:?}", path.display(), report.head, report.faults);
 }
 
 // ── what the fixture tells ──
@@ -361,6 +367,51 @@ fn freeze_of(name: &str, scope: FreezeScope) -> Order {
     Order::Freeze { case_id: case_id(name), legal_basis: basis(), scope }
 }
 
+/// The story up to its contract, and then transactions: one of every operation, one that is refused, and one that takes
+/// an operation back.
+fn transactions() -> Vec<Command> {
+    let mut story: Vec<Command> = story().into_iter().take_while(|command| !is_contract(&command.order)).collect();
+    let all = |operations: Vec<Order>| {
+        let operations = operations.into_iter().map(|order| Operation::new(order).unwrap()).collect();
+        Order::Transaction { operations }
+    };
+    let mut tell = |order: Order| {
+        let key = format!("key-{}", story.len() + 1);
+        story.push(command(&key, "2026-02-03", &["bob", "carol"], order));
+        i64::try_from(story.len()).unwrap()
+    };
+    let plan = movement("R.UNIT.A", "R.PLAN.A", 500_000, &[("C", 500_000)]);
+    let committed = movement("R.PLAN.A", "R.COMMITTED.A", 400_000, &[("C", 400_000)]);
+    let released = movement("R.COMMITTED.A", "R.PLAN.A", 100_000, &[("C", 100_000)]);
+    let allocated = movement("R.UNALLOCATED", "R.UNIT.A", 500_000, &[("C", 500_000)]);
+    let reverse =
+        |original, operation| Order::ReverseEvent { original: Sequence(original), operation, reason_code: reason() };
+    let mistaken = tell(payment("V-0", "R.PLAN.A", 10_000, OTHER, None));
+    let together = tell(all(vec![
+        Order::IssueBudget {
+            lot: Box::new(lot("D", "财农〔2026〕14号", None)),
+            to: account("R.UNALLOCATED"),
+            amount: amount(9),
+        },
+        adjust(Adjustment::Supplement { to: account("R.UNALLOCATED") }, 500_000, "追加2号"),
+        Order::AllocateBudget { movement: allocated, document_number: None },
+        Order::ApprovePlan { movement: plan, document_number: None },
+        Order::CommitAuthority { movement: committed, contract_id: contract(), ocid: None, payee: PAYER },
+        Order::ReleaseCommitment { movement: released, contract_id: contract() },
+        reverse(mistaken, 0),
+        payment("V-1", "R.COMMITTED.A", 250_000, PAYER, Some(contract())),
+        payment("V-2", "R.PLAN.A", 10_000, OTHER, None),
+    ]));
+    tell(all(vec![payment("V-3", "R.PLAN.A", 1, OTHER, None), payment("V-2", "R.PLAN.A", 1, OTHER, None)]));
+    tell(reverse(together, 9));
+    tell(all(vec![reverse(together, 8), reverse(together, 6)]));
+    story
+}
+
+fn is_contract(order: &Order) -> bool {
+    matches!(order, Order::CommitAuthority { .. })
+}
+
 /// A year of one fund, with every type of event, an entry too long for one value, and a second fund that began elsewhere.
 fn story() -> Vec<Command> {
     let mut story = Vec::new();
@@ -435,7 +486,7 @@ fn story() -> Vec<Command> {
     tell("2026-03-02", payment("V-1", "R.COMMITTED.A", 850_000, PAYER, Some(contract())));
     tell("2026-03-03", payment("V-2", "R.PLAN.A", 3_300_000, OTHER, None));
     let mistaken = tell("2026-03-04", payment("V-3", "R.PLAN.A", 50_000, OTHER, None));
-    tell("2026-03-04", Order::ReverseEvent { original: Sequence(mistaken), reason_code: reason() });
+    tell("2026-03-04", Order::ReverseEvent { original: Sequence(mistaken), operation: 0, reason_code: reason() });
     tell("2026-03-05", payment("V-4", "R.PLAN.A", 99_000_000, OTHER, None));
     let payment_ids = vec![n(PaymentId::parse("V-1")), n(PaymentId::parse("V-2"))];
     tell("2026-03-05", Order::ClearPayments { payment_ids, bank_reference: bank("CLEAR 1") });

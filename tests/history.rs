@@ -578,6 +578,7 @@ async fn events_are_filtered_by_what_they_concern() {
     let reversed = Payload::ReverseEvent(Box::new(v1::ReverseEvent {
         original_sequence: other,
         reason_code: "WRONG_ACCOUNT".to_owned(),
+        ..Default::default()
     }));
     let reversed = post(&served, vec![command("reverse-p-1", reversed)]).await;
     let mut query = served.query().await;

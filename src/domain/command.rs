@@ -8,7 +8,7 @@ use super::ids::{
     AccountId, ActorId, BankReference, CaseId, Code, ContractId, DocumentDigest, DocumentNumber, FundId, IssuerId,
     KeyNumber, LegalBasis, LotId, PayeeRef, PaymentId, PolicyId, ReasonCode, RequestId, Sequence, UnitId,
 };
-use super::money::Amount;
+use super::money::{self, Amount};
 use super::time::{Day, Period, UtcNanos};
 
 /// A command: who asks, under which key, as of which business date, for what.
@@ -258,6 +258,7 @@ pub enum Order {
     },
     ReverseEvent {
         original: Sequence,
+        operation: u32,
         reason_code: ReasonCode,
     },
     CloseDay {
@@ -302,6 +303,60 @@ pub enum Order {
     Withdraw {
         proposal_id: RequestId,
     },
+    Transaction {
+        operations: Vec<Operation>,
+    },
+}
+
+/// What may stand in a transaction: decisions that can be taken back together. Facts (money received, cleared, returned) and
+/// control stand alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operation(Order);
+
+impl Operation {
+    /// An order that may stand in a transaction; none for the others.
+    pub fn new(order: Order) -> Option<Self> {
+        match &order {
+            Order::IssueBudget { .. }
+            | Order::AllocateBudget { .. }
+            | Order::AdjustBudget { .. }
+            | Order::ApprovePlan { .. }
+            | Order::CommitAuthority { .. }
+            | Order::ReleaseCommitment { .. }
+            | Order::ExecutePayment(_)
+            | Order::ReverseEvent { .. } => Some(Self(order)),
+            Order::DefineFund(_)
+            | Order::SetPolicy { .. }
+            | Order::OpenAccount { .. }
+            | Order::RecordOpeningBalance { .. }
+            | Order::Freeze { .. }
+            | Order::Unfreeze { .. }
+            | Order::ReceiveCash { .. }
+            | Order::ClearPayments { .. }
+            | Order::ReturnPayment { .. }
+            | Order::CloseDay { .. }
+            | Order::ClosePeriod { .. }
+            | Order::CarryForward { .. }
+            | Order::RecoverLapsed { .. }
+            | Order::GrantRole { .. }
+            | Order::RevokeRole { .. }
+            | Order::RotateKey { .. }
+            | Order::Propose { .. }
+            | Order::Approve { .. }
+            | Order::Withdraw { .. }
+            | Order::Transaction { .. } => None,
+        }
+    }
+
+    /// The order.
+    pub const fn order(&self) -> &Order {
+        &self.0
+    }
+
+    /// The order, to be carried out.
+    pub fn into_order(self) -> Order {
+        self.0
+    }
 }
 
 impl Order {
@@ -315,11 +370,13 @@ impl Order {
             | Self::ReleaseCommitment { movement, .. } => !movement.draws.is_empty(),
             Self::Freeze { scope: FreezeScope::Amount { draws, .. }, .. } => !draws.is_empty(),
             Self::ExecutePayment(payment) => !payment.draws.is_empty(),
+            Self::Transaction { operations } => operations.iter().all(|operation| operation.0.names_its_draws()),
             _ => true,
         }
     }
 
-    /// The amount it names, minor units, for control totals; 0 where it names none, or several.
+    /// The amount it names, minor units, for control totals: of a transaction the sum of its operations' amounts; 0 where it
+    /// names none, or several.
     #[expect(clippy::wildcard_enum_match_arm, reason = "the others name no single amount")]
     pub fn amount_minor(&self) -> i64 {
         match self {
@@ -333,6 +390,9 @@ impl Order {
             | Self::ReturnPayment { amount, .. }
             | Self::Freeze { scope: FreezeScope::Amount { amount, .. }, .. } => amount.minor(),
             Self::ExecutePayment(payment) => payment.amount.minor(),
+            Self::Transaction { operations } => {
+                operations.iter().fold(0, |sum, operation| money::add(sum, operation.0.amount_minor()))
+            }
             _ => 0,
         }
     }
@@ -367,6 +427,7 @@ impl Order {
             Self::Propose { .. } => "propose",
             Self::Approve { .. } => "approve",
             Self::Withdraw { .. } => "withdraw",
+            Self::Transaction { .. } => "transaction",
         }
     }
 }

@@ -48,6 +48,53 @@ pub struct Decision {
     pub payload: Payload,
 }
 
+/// One operation of a transaction, as it stands in its event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PostedOperation {
+    /// Version of the fund's policy that applied; 0 where none did.
+    pub policy_version: u32,
+    /// How many of the event's legs are its own.
+    pub leg_count: u32,
+    /// What happened.
+    pub payload: Payload,
+}
+
+/// One step of an event: the event itself, or an operation of its transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step<'a> {
+    /// Which operation of a transaction, from 1; 0 for an event that is none.
+    pub operation: u32,
+    /// What moves.
+    pub legs: &'a [Leg],
+    /// What happened.
+    pub payload: &'a Payload,
+}
+
+impl Decision {
+    /// The steps, in order: those of a transaction, or the one that the decision is. Legs that no operation counts belong to
+    /// none; stored events have none such.
+    pub fn steps(&self) -> impl Iterator<Item = Step<'_>> {
+        let (alone, operations) = if let Payload::TransactionPosted { operations } = &self.payload {
+            (None, operations.as_slice())
+        } else {
+            (Some(Step { operation: 0, legs: &self.legs, payload: &self.payload }), &[][..])
+        };
+        let mut rest = self.legs.as_slice();
+        let of_transaction = (1..).zip(operations).map(move |(operation, posted)| {
+            let count = usize::try_from(posted.leg_count).unwrap_or(usize::MAX).min(rest.len());
+            let (legs, after) = rest.split_at(count);
+            rest = after;
+            Step { operation, legs, payload: &posted.payload }
+        });
+        alone.into_iter().chain(of_transaction)
+    }
+
+    /// The step of an operation's number; 0 where the event is no transaction.
+    pub fn step(&self, operation: u32) -> Option<Step<'_>> {
+        self.steps().find(|step| step.operation == operation)
+    }
+}
+
 impl Event {
     /// Who made the command; empty in the genesis.
     pub fn actor(&self) -> Option<&ActorId> {
@@ -192,6 +239,7 @@ pub enum Payload {
     Reversed {
         original: Sequence,
         reason_code: ReasonCode,
+        operation: u32,
         payment_id: Option<PaymentId>,
         contract_id: Option<ContractId>,
     },
@@ -211,6 +259,9 @@ pub enum Payload {
     LapsedRecovered {
         lot: LotNumber,
         legal_basis: LegalBasis,
+    },
+    TransactionPosted {
+        operations: Vec<PostedOperation>,
     },
     CommandRefused {
         command: Box<str>,

@@ -16,3 +16,4 @@ pub mod money;
 pub mod refusal;
 pub mod state;
 pub mod time;
+mod trial;

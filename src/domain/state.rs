@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::account::AccountKind;
 use super::authority::Authority;
-use super::event::{Event, Frozen, Leg, Payload, PaymentExecuted};
+use super::event::{Event, Frozen, Leg, Payload, PaymentExecuted, Step};
 use super::fund::{Fund, FundDefinition, Lot, LotOpened, LotStage, PolicyVersion};
 use super::ids::{
     AccountId, AccountNumber, BankReference, CaseId, ContractId, ContractNumber, DocumentNumber, FundId, FundNumber,
@@ -50,6 +50,27 @@ impl Account {
         }
     }
 
+    /// The row of a lot, zero or not; `None` where the account never had one.
+    pub(super) fn cell(&self, lot: LotNumber) -> Option<i64> {
+        let at = self.lots.binary_search_by_key(&lot, |(number, _)| *number).ok()?;
+        self.lots.get(at).map(|(_, balance)| *balance)
+    }
+
+    /// Puts the row of a lot back as [`Account::cell`] gave it.
+    pub(super) fn set_cell(&mut self, lot: LotNumber, balance_minor: Option<i64>) {
+        let found = self.lots.binary_search_by_key(&lot, |(number, _)| *number);
+        match (found, balance_minor) {
+            (Ok(at), Some(balance_minor)) => {
+                if let Some(row) = self.lots.get_mut(at) {
+                    row.1 = balance_minor;
+                }
+            }
+            (Ok(at), None) => drop(self.lots.remove(at)),
+            (Err(at), Some(balance_minor)) => self.lots.insert(at, (lot, balance_minor)),
+            (Err(_), None) => {}
+        }
+    }
+
     fn change(&mut self, lot: LotNumber, change: i64) {
         self.balance_minor = money::add(self.balance_minor, change);
         if lot == LotNumber::NONE {
@@ -82,6 +103,8 @@ pub enum PaymentStatus {
 pub struct Payment {
     /// Its event.
     pub sequence: Sequence,
+    /// Which operation of a transaction it is, from 1; 0 for none.
+    pub operation: u32,
     /// Its fund.
     pub fund: FundNumber,
     /// What was paid.
@@ -119,6 +142,12 @@ impl Payments {
 
     pub(crate) fn get(&self, payment_id: &PaymentId) -> Option<&Payment> {
         self.shards.get(Self::shard(payment_id))?.get(payment_id)
+    }
+
+    pub(super) fn remove(&mut self, payment_id: &PaymentId) {
+        if let Some(shard) = self.shards.get_mut(Self::shard(payment_id)) {
+            shard.remove(payment_id);
+        }
     }
 
     fn get_mut(&mut self, payment_id: &PaymentId) -> Option<&mut Payment> {
@@ -197,7 +226,8 @@ pub struct State {
     pub(crate) frozen_payees: BTreeMap<PayeeRef, u32>,
     pub(crate) documents: Lookup<(IssuerId, DocumentNumber), Sequence>,
     pub(crate) bank_references: Lookup<BankReference, Sequence>,
-    pub(crate) reversals: BTreeMap<Sequence, Sequence>,
+    // By event and operation.
+    pub(crate) reversals: BTreeMap<(Sequence, u32), Sequence>,
     pub(crate) fund_names: Lookup<FundId, FundNumber>,
     pub(crate) account_names: Lookup<AccountId, AccountNumber>,
     pub(crate) lot_names: Lookup<LotId, LotNumber>,
@@ -266,7 +296,14 @@ impl State {
     /// Takes an accepted event into account. It cannot refuse: the event has happened. Numbers that do not exist can only
     /// come from a forged log, which is for `verify` to name; they are passed over.
     pub fn apply(&mut self, sequence: Sequence, event: &Event) {
-        let legs = &event.decision.legs;
+        self.authority.apply(sequence, event);
+        for step in event.decision.steps() {
+            self.apply_step(sequence, step);
+        }
+    }
+
+    /// Takes one step of an event into account, but for roles, keys and proposals: a transaction's steps are tried this way.
+    pub(super) fn apply_step(&mut self, sequence: Sequence, Step { operation, legs, payload }: Step<'_>) {
         for leg in legs {
             if let Some(account) = self.accounts.get_mut(leg.account.index()) {
                 let change = account.kind.change(leg.debit_minor);
@@ -277,10 +314,9 @@ impl State {
         let fund = self.fund_of(legs);
         if let Some(fund) = self.funds.get_mut(fund.index()) {
             fund.revision = sequence;
-            fund.has_moved |= !matches!(event.decision.payload, Payload::OpeningBalance { .. });
+            fund.has_moved |= !matches!(payload, Payload::OpeningBalance { .. });
         }
-        self.authority.apply(sequence, event);
-        match &event.decision.payload {
+        match payload {
             Payload::LedgerCreated { .. }
             | Payload::BudgetAllocated { .. }
             | Payload::PlanApproved { .. }
@@ -291,7 +327,8 @@ impl State {
             | Payload::ProposalExpired { .. }
             | Payload::RoleGranted { .. }
             | Payload::RoleRevoked { .. }
-            | Payload::KeyRotated { .. } => {}
+            | Payload::KeyRotated { .. }
+            | Payload::TransactionPosted { .. } => {}
             Payload::FundDefined { fund, definition } => {
                 self.fund_names.insert(definition.fund_id.clone(), *fund);
                 let definition = FundDefinition::clone(definition);
@@ -340,7 +377,7 @@ impl State {
                 if legs.is_empty() {
                     self.count_freeze(*scope, 1);
                 }
-                self.freezes.insert(case_id.clone(), Freeze { scope: *scope, legs: legs.clone(), is_live: true });
+                self.freezes.insert(case_id.clone(), Freeze { scope: *scope, legs: legs.to_vec(), is_live: true });
             }
             Payload::Unfrozen { case_id } => {
                 if let Some(freeze) = self.freezes.get_mut(case_id) {
@@ -354,7 +391,7 @@ impl State {
             Payload::CashReceived { bank_reference } => {
                 self.bank_references.insert(bank_reference.clone(), sequence);
             }
-            Payload::PaymentExecuted(payment) => self.apply_payment(sequence, payment, legs),
+            Payload::PaymentExecuted(payment) => self.apply_payment(sequence, operation, payment, legs),
             Payload::Cleared { bank_reference, payment_ids } => {
                 self.bank_references.insert(bank_reference.clone(), sequence);
                 for payment_id in payment_ids {
@@ -370,8 +407,8 @@ impl State {
                     payment.returned_minor = money::add(payment.returned_minor, returned);
                 }
             }
-            Payload::Reversed { original, payment_id, contract_id, .. } => {
-                self.reversals.insert(*original, sequence);
+            Payload::Reversed { original, operation, payment_id, contract_id, .. } => {
+                self.reversals.insert((*original, *operation), sequence);
                 if let Some(payment) = payment_id.as_ref().and_then(|payment_id| self.payments.get_mut(payment_id)) {
                     payment.status = PaymentStatus::Reversed;
                 }
@@ -409,7 +446,7 @@ impl State {
         }
     }
 
-    fn apply_payment(&mut self, sequence: Sequence, payment: &PaymentExecuted, legs: &[Leg]) {
+    fn apply_payment(&mut self, sequence: Sequence, operation: u32, payment: &PaymentExecuted, legs: &[Leg]) {
         let contract =
             payment.contract_id.as_ref().and_then(|id| self.contract_names.get(id)).copied().unwrap_or_default();
         if contract != ContractNumber::default() {
@@ -419,6 +456,7 @@ impl State {
         let amount_minor = self.amount_on(legs, AccountKind::AuthorityUsed);
         let record = Payment {
             sequence,
+            operation,
             fund: self.fund_of(legs),
             amount_minor,
             returned_minor: 0,
@@ -487,7 +525,7 @@ impl State {
         self.frozen_payees.retain(|_, count| *count > 0);
     }
 
-    fn fund_of(&self, legs: &[Leg]) -> FundNumber {
+    pub(super) fn fund_of(&self, legs: &[Leg]) -> FundNumber {
         legs.first().and_then(|leg| self.account(leg.account)).map(|account| account.fund).unwrap_or_default()
     }
 

@@ -233,9 +233,13 @@ fn write_order(order: &Order, out: &mut Canonical<'_>) {
             out.text(bank_reference.as_str());
             out.text(reason_code.as_str());
         }
-        Order::ReverseEvent { original, reason_code } => {
+        Order::ReverseEvent { original, operation, reason_code } => {
             out.number(original.0);
             out.text(reason_code.as_str());
+            // Written only where it is set: what was asked before there were transactions keeps its digest.
+            if *operation != 0 {
+                out.number((*operation).into());
+            }
         }
         Order::CloseDay { fund_id, day } => {
             out.text(fund_id.as_str());
@@ -283,6 +287,13 @@ fn write_order(order: &Order, out: &mut Canonical<'_>) {
             out.bytes(&signature.0);
         }
         Order::Withdraw { proposal_id } => out.text(proposal_id.as_str()),
+        // Each with its length: what is written only where it is set must not run into the next one.
+        Order::Transaction { operations } => out.list(operations, |out, operation| {
+            let mut buffer = Vec::new();
+            write_order(operation.order(), &mut Canonical { buffer: &mut buffer });
+            out.text(operation.order().name());
+            out.bytes(&buffer);
+        }),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::domain::account::AccountKind;
 use crate::domain::approval::{Approval, Approvals, BatchCommand, PublicKey, Role, Signature, SignedCommand};
 use crate::domain::authority::{ProposedBatch, ProposedContent};
 use crate::domain::command::{Envelope, PaymentMethod};
-use crate::domain::event::{AdjustmentKind, Decision, Event, Frozen, Leg, Payload, PaymentExecuted};
+use crate::domain::event::{AdjustmentKind, Decision, Event, Frozen, Leg, Payload, PaymentExecuted, PostedOperation};
 use crate::domain::fund::{
     CheckerTier, Currency, FundDefinition, FundFamily, LotDefinition, LotOpened, PlanStep, PolicyVersion,
 };
@@ -166,11 +166,12 @@ fn encode_payload(payload: &Payload, wire: &mut Wire<'_>) {
             m.text(3, bank_reference.as_str());
             m.text(4, reason_code.as_str());
         }),
-        Payload::Reversed { original, reason_code, payment_id, contract_id } => wire.message(37, |m| {
+        Payload::Reversed { original, operation, reason_code, payment_id, contract_id } => wire.message(37, |m| {
             m.int(1, original.0);
             m.text(2, reason_code.as_str());
             m.text(3, optional(payment_id.as_ref().map(PaymentId::as_str)));
             m.text(4, optional(contract_id.as_ref().map(ContractId::as_str)));
+            m.number(5, *operation);
         }),
         Payload::DayClosed { fund, day } => wire.message(38, |m| {
             m.number(1, fund.0);
@@ -188,6 +189,16 @@ fn encode_payload(payload: &Payload, wire: &mut Wire<'_>) {
         Payload::LapsedRecovered { lot, legal_basis } => wire.message(41, |m| {
             m.number(1, lot.0);
             m.text(2, legal_basis.as_str());
+        }),
+        // An operation's payload stands under the number that it has in an event.
+        Payload::TransactionPosted { operations } => wire.message(42, |m| {
+            for operation in operations {
+                m.message(1, |m| {
+                    m.number(1, operation.policy_version);
+                    m.number(2, operation.leg_count);
+                    encode_payload(&operation.payload, m);
+                });
+            }
         }),
         Payload::CommandRefused { command, refusal } => wire.message(60, |m| {
             m.int(1, refusal.reason.number().into());
@@ -447,6 +458,7 @@ fn decode_payload(payload: pb::event::Payload) -> Result<Payload, DecodeError> {
         },
         Stored::Reversed(m) => Payload::Reversed {
             original: Sequence(m.original_sequence),
+            operation: number(m.operation, "operation")?,
             reason_code: ReasonCode::stored(m.reason_code),
             payment_id: some(m.payment_id, PaymentId::stored),
             contract_id: some(m.contract_id, ContractId::stored),
@@ -463,6 +475,9 @@ fn decode_payload(payload: pb::event::Payload) -> Result<Payload, DecodeError> {
         Stored::LapsedRecovered(m) => Payload::LapsedRecovered {
             lot: LotNumber(number(m.lot, "lot")?),
             legal_basis: LegalBasis::stored(m.legal_basis),
+        },
+        Stored::TransactionPosted(m) => Payload::TransactionPosted {
+            operations: m.operations.into_iter().map(decode_operation).collect::<Result<_, _>>()?,
         },
         Stored::CommandRefused(m) => Payload::CommandRefused {
             refusal: Refusal {
@@ -507,6 +522,14 @@ fn decode_payload(payload: pb::event::Payload) -> Result<Payload, DecodeError> {
                 _ => Some(PublicKey(fixed(&m.public_key, "public key")?)),
             },
         },
+    })
+}
+
+fn decode_operation(m: pb::PostedOperation) -> Result<PostedOperation, DecodeError> {
+    Ok(PostedOperation {
+        policy_version: number(m.policy_version, "policy version")?,
+        leg_count: number(m.leg_count, "number of legs")?,
+        payload: decode_payload(m.payload.ok_or(DecodeError::Field("operation"))?.into())?,
     })
 }
 

@@ -9,7 +9,8 @@ use prost::bytes::Bytes;
 
 use crate::domain::approval::Approvals;
 use crate::domain::command::{
-    Adjustment, Command, Draw, Envelope, ExecutePayment, FreezeScope, Movement, Order, PaymentMethod, Precondition,
+    Adjustment, Command, Draw, Envelope, ExecutePayment, FreezeScope, Movement, Operation, Order, PaymentMethod,
+    Precondition,
 };
 use crate::domain::ids::{
     AccountId, ActorId, BankReference, CaseId, Code, ContractId, DocumentDigest, DocumentNumber, FundId, IssuerId,
@@ -25,6 +26,7 @@ use crate::pb::{self, v1};
 pub const COMMANDS_MAX: usize = 8_192;
 const CHECKERS_MAX: usize = 8;
 const PRECONDITIONS_MAX: usize = 16;
+const OPERATIONS_MAX: usize = 100;
 const DRAWS_MAX: usize = 64;
 const CLEARED_MAX: usize = 512;
 const DOCUMENTS_MAX: usize = 16;
@@ -443,7 +445,11 @@ impl Parser<'_> {
                     self.wrong("original_sequence", Reason::FieldInvalid, "is not a sequence from 1 on")
                 };
                 let reason_code = self.named("reason_code", ReasonCode::parse(wire.reason_code));
-                Some(Order::ReverseEvent { original: original?, reason_code: reason_code? })
+                let operation = match u32::try_from(wire.operation) {
+                    Ok(operation) => Some(operation),
+                    Err(_) => self.wrong("operation", Reason::FieldInvalid, "is not a place from 1 on, or 0 for none"),
+                };
+                Some(Order::ReverseEvent { original: original?, operation: operation?, reason_code: reason_code? })
             }
             Payload::CloseDay(wire) => {
                 let fund_id = self.named("fund_id", FundId::parse(wire.fund_id));
@@ -486,11 +492,30 @@ impl Parser<'_> {
             Payload::GrantRole(wire) => self.grant_role(*wire),
             Payload::RevokeRole(wire) => self.revoke_role(*wire),
             Payload::RotateKey(wire) => self.rotate_key(*wire),
+            Payload::Transaction(wire) => self.transaction(*wire, envelope),
             Payload::SignedCommand(_) => {
                 self.section = "";
                 self.wrong("payload", Reason::FieldInvalid, "is a signed command within another command")
             }
         }
+    }
+
+    fn transaction(&mut self, wire: v1::Transaction, envelope: Option<&Envelope>) -> Option<Order> {
+        if wire.operations.is_empty() {
+            return self.wrong("operations", Reason::FieldInvalid, "is missing: a transaction has operations");
+        }
+        let operations = self.list("operations", wire.operations, OPERATIONS_MAX, |parser, member, wire| {
+            let Some(operation) = wire.operation else {
+                return parser.wrong(member, Reason::FieldInvalid, "says no operation");
+            };
+            let path = format!("{}{}{member}.", parser.path, parser.section);
+            let (violations, pseudonyms) = (std::mem::take(&mut parser.violations), parser.pseudonyms);
+            let mut inner = Parser { violations, pseudonyms, path: &path, section: "" };
+            let order = inner.order(v1::command::Payload::from(operation), envelope);
+            parser.violations = inner.violations;
+            Operation::new(order?)
+        });
+        Some(Order::Transaction { operations: operations? })
     }
 
     fn adjust_budget(&mut self, wire: v1::AdjustBudget) -> Option<Order> {
@@ -630,6 +655,7 @@ const fn section(payload: &v1::command::Payload) -> &'static str {
         Payload::GrantRole(_) => "grant_role.",
         Payload::RevokeRole(_) => "revoke_role.",
         Payload::RotateKey(_) => "rotate_key.",
+        Payload::Transaction(_) => "transaction.",
         Payload::SignedCommand(_) => "signed_command.",
     }
 }

@@ -6,7 +6,7 @@ use super::convert;
 use super::page;
 use super::reading::{Page, Reading, record};
 use super::trace::pseudonym_of;
-use crate::domain::event::{Event, Frozen, Payload, PaymentExecuted};
+use crate::domain::event::{Frozen, Payload, PaymentExecuted};
 use crate::domain::ids::{PayeeRef, Sequence};
 use crate::domain::refusal::Reason;
 use crate::log::Fault;
@@ -135,7 +135,12 @@ impl Filter<'_> {
             // Every walk stands at the same event, or the furthest one says from where to look again.
             let stands = wanted == start || walks.len() == 1;
             if stands {
-                let is_meant = self.passes(&events.event(Sequence(wanted))?, events)?;
+                let event = events.event(Sequence(wanted))?;
+                let mut is_meant = false;
+                // One step has to have all of it: another's payee does not make it a payment of this project.
+                for step in event.decision.steps() {
+                    is_meant |= self.passes(step.payload, events)?;
+                }
                 found.extend(is_meant.then_some(wanted));
                 wanted = wanted.saturating_add(1);
             }
@@ -143,16 +148,15 @@ impl Filter<'_> {
         Ok(found)
     }
 
-    /// Whether an event has the very texts asked for: subjects carry fingerprints only.
-    fn passes(&self, event: &Event, events: &mut Events<'_>) -> Result<bool, Fault> {
+    /// Whether a step of an event has the very texts asked for: subjects carry fingerprints only.
+    fn passes(&self, payload: &Payload, events: &mut Events<'_>) -> Result<bool, Fault> {
         let request = self.request;
         let is_plain = self.payee.is_none()
             && [&request.project_id, &request.document_number, &request.contract_id].iter().all(|text| text.is_empty());
         if is_plain {
             return Ok(true);
         }
-        let payment = events.payment_of(event)?;
-        let payload = &event.decision.payload;
+        let payment = events.payment_of(payload)?;
         let mut has_document = request.document_number.is_empty();
         documents_of(payload, |document| has_document |= document == request.document_number);
         let project = payment.as_deref().and_then(|payment| payment.project_id.as_ref());

@@ -1,5 +1,6 @@
 //! `GetStatement`: opening balance, entries with running balance, closing balance.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
@@ -148,9 +149,23 @@ fn entry(
     balance_minor: i64,
 ) -> v1::StatementEntry {
     let lot = LotNumber(row.second);
-    let counterparts = counterparts(views, account, lot, &event.legs);
-    let references = event.payload.as_ref().map(References::of).unwrap_or_default();
-    let named = counterparts.iter().take(COUNTERPARTS_MAX).filter_map(|number| views.books.account(*number));
+    let mut counterpart_numbers: Vec<AccountNumber> = Vec::new();
+    let mut references: Option<References> = None;
+    for (payload, legs) in steps(event) {
+        let is_own = |leg: &v1::Leg| number(leg.account) == account && u32::try_from(leg.lot) == Ok(lot.0);
+        if !legs.iter().any(is_own) {
+            continue;
+        }
+        for counterpart in counterparts(views, account, lot, legs) {
+            if !counterpart_numbers.contains(&counterpart) {
+                counterpart_numbers.push(counterpart);
+            }
+        }
+        let of_step = References::of(&payload);
+        references = Some(references.map_or(of_step.clone(), |before| before.in_common(&of_step)));
+    }
+    let references = references.unwrap_or_default();
+    let named = counterpart_numbers.iter().take(COUNTERPARTS_MAX).filter_map(|number| views.books.account(*number));
     v1::StatementEntry {
         sequence: row.sequence,
         business_date: Some(convert::date(Day::from_days(row.business_day))),
@@ -159,20 +174,38 @@ fn entry(
         lot_id: views.books.lot(lot).map(|lot| lot.lot_id.to_string()).unwrap_or_default(),
         amount_minor: row.change_minor,
         balance_minor,
-        payment_id: references.payment_id.to_owned(),
-        document_number: references.document_number.to_owned(),
-        bank_reference: references.bank_reference.to_owned(),
-        contract_id: references.contract_id.to_owned(),
+        payment_id: references.payment_id,
+        document_number: references.document_number,
+        bank_reference: references.bank_reference,
+        contract_id: references.contract_id,
         counterpart_account_ids: named.map(|account| account.account_id.to_string()).collect(),
-        counterpart_count: i32::try_from(counterparts.len()).unwrap_or(i32::MAX),
+        counterpart_count: i32::try_from(counterpart_numbers.len()).unwrap_or(i32::MAX),
         maker: event.actor.clone(),
         checkers: event.approvals.iter().map(|approval| approval.actor.clone()).collect(),
     }
 }
 
+fn number(raw: i32) -> AccountNumber {
+    AccountNumber(u32::try_from(raw).unwrap_or_default())
+}
+
+/// The steps of an event: its operations, where it is a transaction.
+fn steps(event: &v1::Event) -> Vec<(Cow<'_, Payload>, &[v1::Leg])> {
+    let Some(Payload::TransactionPosted(transaction)) = &event.payload else {
+        return event.payload.iter().map(|payload| (Cow::Borrowed(payload), event.legs.as_slice())).collect();
+    };
+    let mut rest = event.legs.as_slice();
+    let operations = transaction.operations.iter().filter_map(|operation| {
+        let count = usize::try_from(operation.leg_count).unwrap_or_default().min(rest.len());
+        let (legs, after) = rest.split_at(count);
+        rest = after;
+        Some((Cow::Owned(Payload::from(operation.payload.clone()?)), legs))
+    });
+    operations.collect()
+}
+
 /// The accounts on the other side of an account's legs: of the same book, and of the same lot where both name one.
 fn counterparts(views: &Views, account: AccountNumber, lot: LotNumber, legs: &[v1::Leg]) -> Vec<AccountNumber> {
-    let number = |raw: i32| AccountNumber(u32::try_from(raw).unwrap_or_default());
     let book = |number| views.books.account(number).map(|view| view.kind.book());
     let is_of_lot = |leg: &v1::Leg| lot == LotNumber::NONE || leg.lot == 0 || u32::try_from(leg.lot) == Ok(lot.0);
     let own = legs.iter().filter(|leg| number(leg.account) == account && u32::try_from(leg.lot) == Ok(lot.0));
@@ -189,40 +222,53 @@ fn counterparts(views: &Views, account: AccountNumber, lot: LotNumber, legs: &[v
 }
 
 /// What an event refers to.
-#[derive(Default)]
-struct References<'a> {
-    payment_id: &'a str,
-    document_number: &'a str,
-    bank_reference: &'a str,
-    contract_id: &'a str,
+#[derive(Clone, Default)]
+struct References {
+    payment_id: String,
+    document_number: String,
+    bank_reference: String,
+    contract_id: String,
 }
 
-impl<'a> References<'a> {
+impl References {
+    /// What two operations of a transaction both refer to: of two payments neither is the one.
+    fn in_common(self, other: &Self) -> Self {
+        let common = |one: String, other: &str| if one == other { one } else { String::new() };
+        Self {
+            payment_id: common(self.payment_id, &other.payment_id),
+            document_number: common(self.document_number, &other.document_number),
+            bank_reference: common(self.bank_reference, &other.bank_reference),
+            contract_id: common(self.contract_id, &other.contract_id),
+        }
+    }
+
     #[expect(clippy::wildcard_enum_match_arm, reason = "only these types refer to anything")]
-    fn of(payload: &'a Payload) -> Self {
+    fn of(payload: &Payload) -> Self {
         let none = Self::default();
         match payload {
             Payload::PaymentExecuted(payment) => {
-                Self { payment_id: &payment.payment_id, contract_id: &payment.contract_id, ..none }
+                Self { payment_id: payment.payment_id.clone(), contract_id: payment.contract_id.clone(), ..none }
             }
-            Payload::PaymentReturned(returned) => {
-                Self { payment_id: &returned.payment_id, bank_reference: &returned.bank_reference, ..none }
-            }
+            Payload::PaymentReturned(returned) => Self {
+                payment_id: returned.payment_id.clone(),
+                bank_reference: returned.bank_reference.clone(),
+                ..none
+            },
             Payload::Reversed(reversed) => {
-                Self { payment_id: &reversed.payment_id, contract_id: &reversed.contract_id, ..none }
+                Self { payment_id: reversed.payment_id.clone(), contract_id: reversed.contract_id.clone(), ..none }
             }
-            Payload::Cleared(cleared) => Self { bank_reference: &cleared.bank_reference, ..none },
-            Payload::CashReceived(cash) => Self { bank_reference: &cash.bank_reference, ..none },
-            Payload::Committed(committed) => Self { contract_id: &committed.contract_id, ..none },
-            Payload::CommitmentReleased(released) => Self { contract_id: &released.contract_id, ..none },
-            Payload::OpeningBalance(opening) => Self { document_number: &opening.document_number, ..none },
+            Payload::Cleared(cleared) => Self { bank_reference: cleared.bank_reference.clone(), ..none },
+            Payload::CashReceived(cash) => Self { bank_reference: cash.bank_reference.clone(), ..none },
+            Payload::Committed(committed) => Self { contract_id: committed.contract_id.clone(), ..none },
+            Payload::CommitmentReleased(released) => Self { contract_id: released.contract_id.clone(), ..none },
+            Payload::OpeningBalance(opening) => Self { document_number: opening.document_number.clone(), ..none },
             Payload::BudgetIssued(issued) => {
-                let document_number = issued.lot.as_ref().map(|lot| lot.document_number.as_str());
+                let document_number = issued.lot.as_ref().map(|lot| lot.document_number.clone());
                 Self { document_number: document_number.unwrap_or_default(), ..none }
             }
-            Payload::BudgetAllocated(allocated) => Self { document_number: &allocated.document_number, ..none },
-            Payload::BudgetAdjusted(adjusted) => Self { document_number: &adjusted.document_number, ..none },
-            Payload::PlanApproved(plan) => Self { document_number: &plan.document_number, ..none },
+            Payload::BudgetAllocated(allocated) => Self { document_number: allocated.document_number.clone(), ..none },
+            Payload::BudgetAdjusted(adjusted) => Self { document_number: adjusted.document_number.clone(), ..none },
+            Payload::PlanApproved(plan) => Self { document_number: plan.document_number.clone(), ..none },
             _ => none,
         }
     }

@@ -12,7 +12,7 @@ use crate::format::stored::{Malformed, Stored, put_count, take_count};
 use crate::stored_struct;
 
 /// Version of the layout below; it stands in the file's name.
-pub(super) const LAYOUT: &str = "state-3";
+pub(super) const LAYOUT: &str = "state-4";
 
 /// The state as bytes.
 pub(super) fn encode(state: &State, keys: &FingerprintTable, booked_at: UtcNanos) -> Vec<u8> {
@@ -51,7 +51,7 @@ pub(super) fn encode(state: &State, keys: &FingerprintTable, booked_at: UtcNanos
         state.bank_references.iter().map(|(reference, sequence)| (reference.clone(), *sequence)).collect();
     references.sort_unstable();
     references.put(&mut to);
-    let reversals: Vec<(Sequence, Sequence)> = state.reversals.iter().map(|(of, by)| (*of, *by)).collect();
+    let reversals: Vec<((Sequence, u32), Sequence)> = state.reversals.iter().map(|(of, by)| (*of, *by)).collect();
     reversals.put(&mut to);
     state.authority.put(&mut to);
     keys.sorted().put(&mut to);
@@ -128,7 +128,7 @@ stored_struct!(LotDefinition {
 });
 stored_struct!(PolicyVersion { version, effective_from, plan_step, checker_tiers, document_sha256, signed_approvals });
 stored_struct!(CheckerTier { from_minor, checkers });
-stored_struct!(Payment { sequence, fund, amount_minor, returned_minor, contract, status });
+stored_struct!(Payment { sequence, operation, fund, amount_minor, returned_minor, contract, status });
 stored_struct!(Contract { contract_id, fund, payee, open, carried_minor });
 stored_struct!(Freeze { scope, legs, is_live });
 stored_struct!(Leg { account, lot, debit_minor });

@@ -11,7 +11,7 @@ use super::snapshot;
 use super::{Outcome, Prepared, Receipt, Shared, Submission, SubmissionKind, Unavailable};
 use crate::domain::approval::Approvals;
 use crate::domain::command::{Command, Envelope, Order, Precondition};
-use crate::domain::decide::{Context, decide, needs_trial_balance, original_of};
+use crate::domain::decide::{Context, decide, needs_trial_balance, originals_of};
 use crate::domain::event::{Decision, Event, Payload};
 use crate::domain::ids::{ActorId, CaseId, RequestId, Sequence};
 use crate::domain::refusal::{Reason, Refusal};
@@ -437,7 +437,7 @@ impl Writer {
         receipt
     }
 
-    fn validate(&self, prepared: Prepared, now: UtcNanos) -> Result<Outcome, Unavailable> {
+    fn validate(&mut self, prepared: Prepared, now: UtcNanos) -> Result<Outcome, Unavailable> {
         let Command { envelope, preconditions, order } = prepared.command;
         Ok(match self.decide(&envelope, &preconditions, order, now)? {
             Ok(_) => Outcome::Valid,
@@ -446,29 +446,30 @@ impl Writer {
     }
 
     fn decide(
-        &self,
+        &mut self,
         envelope: &Envelope,
         preconditions: &[Precondition],
         order: Order,
         now: UtcNanos,
     ) -> Result<Result<Decision, Refusal>, Unavailable> {
-        let mut original = None;
-        if let Some(sequence) = original_of(&self.state, &order)
-            && (1..=self.builder.head().sequence).contains(&sequence.0)
-        {
-            original = Some(self.event_at(sequence.0).map_err(|fault| self.unreadable(&fault))?.1);
+        let mut originals = Vec::new();
+        for sequence in originals_of(&self.state, &order) {
+            if (1..=self.builder.head().sequence).contains(&sequence.0) {
+                let (_, event) = self.event_at(sequence.0).map_err(|fault| self.unreadable(&fault))?;
+                originals.push((sequence, event));
+            }
         }
         let sealed =
             needs_trial_balance(&self.state, &order).map(|fund| trial_balance::digest(self.state.trial_balance(fund)));
         let now = self.booking_time(now);
         let context = Context {
-            original: original.as_ref(),
+            originals: &originals,
             now,
             trial_balance_sha256: sealed,
             preconditions,
             head: Sequence(self.builder.head().sequence),
         };
-        Ok(decide(&self.state, envelope, order, &context))
+        Ok(decide(&mut self.state, envelope, order, &context))
     }
 }
 

@@ -159,8 +159,14 @@ impl Books {
                 Err(at) => account.lots.insert(at, (leg.lot, change)),
             }
         }
-        #[expect(clippy::wildcard_enum_match_arm, reason = "only these types name anything new")]
-        match &event.decision.payload {
+        for step in event.decision.steps() {
+            self.name(sequence, step.payload);
+        }
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "only these types name anything new")]
+    fn name(&mut self, sequence: Sequence, payload: &Payload) {
+        match payload {
             Payload::FundDefined { fund, definition } => {
                 self.fund_names.insert(definition.fund_id.clone(), *fund);
                 self.funds.push(FundView {

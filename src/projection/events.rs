@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use crate::domain::event::{Event, Payload, PaymentExecuted};
-use crate::domain::ids::Sequence;
+use crate::domain::ids::{PaymentId, Sequence};
 use crate::format::block::Block;
 use crate::format::codec;
 use crate::format::record::{EntryHash, Head, split_entry};
@@ -55,22 +55,26 @@ impl<'a> Events<'a> {
         Ok(Head { sequence, hash: EntryHash::of(entry) })
     }
 
-    /// The payment at a sequence; nothing where something else stands there.
+    /// A payment, from the event that ordered it; nothing where something else stands there.
     #[expect(clippy::wildcard_enum_match_arm, reason = "asks for one type among all")]
-    pub fn payment(&mut self, sequence: Sequence) -> Result<Option<Box<PaymentExecuted>>, Fault> {
-        match self.event(sequence)?.decision.payload {
-            Payload::PaymentExecuted(payment) => Ok(Some(payment)),
-            _ => Ok(None),
-        }
+    fn payment(&mut self, sequence: Sequence, payment_id: &PaymentId) -> Result<Option<PaymentExecuted>, Fault> {
+        let event = self.event(sequence)?;
+        let payments = event.decision.steps().filter_map(|step| match step.payload {
+            Payload::PaymentExecuted(payment) => Some(payment.as_ref()),
+            _ => None,
+        });
+        let mut found = payments.filter(|payment| payment.payment_id == *payment_id);
+        Ok(found.next().cloned())
     }
 
-    /// The payment that an event is or undoes.
+    /// The payment that a step of an event is or undoes.
     #[expect(clippy::wildcard_enum_match_arm, reason = "only these types are about one payment")]
-    pub fn payment_of<'e>(&mut self, event: &'e Event) -> Result<Option<Cow<'e, PaymentExecuted>>, Fault> {
-        match &event.decision.payload {
+    pub fn payment_of<'e>(&mut self, payload: &'e Payload) -> Result<Option<Cow<'e, PaymentExecuted>>, Fault> {
+        match payload {
             Payload::PaymentExecuted(payment) => Ok(Some(Cow::Borrowed(payment))),
-            Payload::PaymentReturned { original, .. } | Payload::Reversed { original, payment_id: Some(_), .. } => {
-                Ok(self.payment(*original)?.map(|payment| Cow::Owned(*payment)))
+            Payload::PaymentReturned { original, payment_id, .. }
+            | Payload::Reversed { original, payment_id: Some(payment_id), .. } => {
+                Ok(self.payment(*original, payment_id)?.map(Cow::Owned))
             }
             _ => Ok(None),
         }

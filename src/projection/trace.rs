@@ -194,7 +194,7 @@ pub fn of_lot(mut start: LotStart, history: &Snapshot, events: &mut Events<'_>, 
     let held = || start.holdings.iter().filter(|holding| holding.held_minor != 0);
     let contra = held().filter(|holding| holding.kind.is_contra());
     let issued = contra.fold(0_i64, |sum, holding| sum.saturating_add(holding.held_minor));
-    let opened = Some((start.view.opened, Arc::new(note(&events.event(start.view.opened)?))));
+    let opened = Some((start.view.opened, Arc::new(opening_note(events, start.view.opened)?)));
     let mut tree = Tree { fund: Some(start.view.fund), ..Tree::default() };
     let root = tree.add(None, NodeKind::Lot(start.view.lot_id.clone()), issued, opened);
     // Accounts of one unit stand together, where the unit's first account stands.
@@ -251,24 +251,32 @@ fn payments_by_account(
     let rows = history.rows(Subject::lot(start.lot), &Bounds::as_of(as_of), usize::MAX)?;
     for (row, kind) in rows.iter().filter_map(|row| Some((row, movement_kind(row)?))) {
         let event = events.event(Sequence(row.sequence))?;
-        let Some(payee) = events.payment_of(&event)?.map(|payment| payment.payee) else { continue };
-        let note = Arc::new(note(&event));
-        let of_lot = |leg: &&Leg| leg.lot == start.lot && used.contains(&leg.account);
-        for leg in event.decision.legs.iter().filter(of_lot) {
-            let amount_minor = leg.debit_minor.saturating_neg();
-            let movement = Movement { sequence: Sequence(row.sequence), kind, amount_minor, note: Arc::clone(&note) };
-            payments.entry(leg.account).or_default().entry(payee).or_default().push(movement);
+        for step in event.decision.steps().filter(|step| part_of(step.payload).movement() == Some(kind)) {
+            let Some(payee) = events.payment_of(step.payload)?.map(|payment| payment.payee) else { continue };
+            let note = Arc::new(note(&event, step.payload));
+            let of_lot = |leg: &&Leg| leg.lot == start.lot && used.contains(&leg.account);
+            for leg in step.legs.iter().filter(of_lot) {
+                let (sequence, amount_minor) = (Sequence(row.sequence), leg.debit_minor.saturating_neg());
+                let movement = Movement { sequence, kind, amount_minor, note: Arc::clone(&note) };
+                payments.entry(leg.account).or_default().entry(payee).or_default().push(movement);
+            }
         }
     }
     Ok(payments)
 }
 
 fn movement_kind(row: &Row) -> Option<MovementKind> {
-    match Part::from_number(row.second) {
-        Part::Paid => Some(MovementKind::Paid),
-        Part::Returned => Some(MovementKind::Returned),
-        Part::Reversed => Some(MovementKind::Reversed),
-        Part::Cleared | Part::Other => None,
+    Part::from_number(row.second).movement()
+}
+
+impl Part {
+    const fn movement(self) -> Option<MovementKind> {
+        match self {
+            Self::Paid => Some(MovementKind::Paid),
+            Self::Returned => Some(MovementKind::Returned),
+            Self::Reversed => Some(MovementKind::Reversed),
+            Self::Cleared | Self::Other => None,
+        }
     }
 }
 
@@ -289,9 +297,15 @@ fn add_payments(tree: &mut Tree, used: usize, used_minor: i64, by_payee: Option<
     }
 }
 
+/// What is told of the event that opened a lot.
+fn opening_note(events: &mut Events<'_>, opened: Sequence) -> Result<Note, Fault> {
+    let event = events.event(opened)?;
+    Ok(note(&event, &event.decision.payload))
+}
+
 #[expect(clippy::wildcard_enum_match_arm, reason = "only these types are about one payment")]
-fn note(event: &Event) -> Note {
-    let payment_id = match &event.decision.payload {
+fn note(event: &Event, payload: &Payload) -> Note {
+    let payment_id = match payload {
         Payload::PaymentExecuted(payment) => Some(&payment.payment_id),
         Payload::PaymentReturned { payment_id, .. } | Payload::Reversed { payment_id: Some(payment_id), .. } => {
             Some(payment_id)
@@ -342,11 +356,13 @@ fn moved(
     for (row, kind) in rows.iter().filter_map(|row| Some((row, movement_kind(row)?))) {
         let sequence = Sequence(row.sequence);
         let event = events.event(sequence)?;
-        let payee = events.payment_of(&event)?.map(|payment| payment.payee);
-        let note = note(&event);
-        if is_meant(&note, payee) && part_of(&event.decision.payload).is_movement() {
-            let legs = event.decision.legs.iter().filter(|leg| leg.lot != LotNumber::NONE).copied().collect();
-            all.push(Moved { sequence, kind, note: Arc::new(note), legs });
+        for step in event.decision.steps().filter(|step| part_of(step.payload).movement() == Some(kind)) {
+            let payee = events.payment_of(step.payload)?.map(|payment| payment.payee);
+            let note = note(&event, step.payload);
+            if is_meant(&note, payee) {
+                let legs = step.legs.iter().filter(|leg| leg.lot != LotNumber::NONE).copied().collect();
+                all.push(Moved { sequence, kind, note: Arc::new(note), legs });
+            }
         }
     }
     Ok(all)
@@ -371,7 +387,7 @@ pub fn backwards(
     });
     let mut notes: BTreeMap<Sequence, Arc<Note>> = BTreeMap::new();
     for view in origins.lots.values() {
-        notes.insert(view.opened, Arc::new(note(&events.event(view.opened)?)));
+        notes.insert(view.opened, Arc::new(opening_note(events, view.opened)?));
     }
     for moved in moved {
         let parts = amounts(moved);

@@ -7,10 +7,12 @@ use fundledger::domain::account::AccountKind;
 use fundledger::domain::approval::{Approval, Approvals, BatchCommand, PublicKey, Role, Signature, SignedCommand};
 use fundledger::domain::authority::{ProposedBatch, ProposedContent};
 use fundledger::domain::command::{
-    Adjustment, Command, Draw, Envelope, ExecutePayment, FreezeScope, Movement, OpeningLine, Order, PaymentMethod,
-    Precondition,
+    Adjustment, Command, Draw, Envelope, ExecutePayment, FreezeScope, Movement, OpeningLine, Operation, Order,
+    PaymentMethod, Precondition,
 };
-use fundledger::domain::event::{AdjustmentKind, Decision, Event, Frozen, Leg, Payload, PaymentExecuted};
+use fundledger::domain::event::{
+    AdjustmentKind, Decision, Event, Frozen, Leg, Payload, PaymentExecuted, PostedOperation,
+};
 use fundledger::domain::fund::{
     CheckerTier, Currency, FundDefinition, FundFamily, LotDefinition, LotOpened, PlanStep, PolicyVersion,
 };
@@ -349,7 +351,11 @@ impl<'a> Genes<'a> {
                 bank_reference: self.bank(),
                 reason_code: self.reason(),
             },
-            21 => Order::ReverseEvent { original: self.sequence(), reason_code: self.reason() },
+            21 => Order::ReverseEvent {
+                original: self.sequence(),
+                operation: self.pick(&[0, 1, 2]),
+                reason_code: self.reason(),
+            },
             22 => Order::CloseDay { fund_id: self.fund(), day: self.day() },
             23 => Order::ClosePeriod { fund_id: self.fund(), period: self.period() },
             24 => Order::CarryForward { lot_id: self.lot(), year: self.pick(&[2026, 2027, 0]) },
@@ -368,8 +374,16 @@ impl<'a> Genes<'a> {
             29 => Order::Propose { content: self.proposed_command(), expires_at: self.moment() },
             30 => Order::Propose { content: self.proposed_batch(), expires_at: self.moment() },
             31 => Order::Approve { proposal_id: self.request(), key: self.key(), signature: self.signature() },
-            _ => Order::Withdraw { proposal_id: self.request() },
+            32 => Order::Withdraw { proposal_id: self.request() },
+            _ => Order::Transaction { operations: self.list(Self::operation) },
         }
+    }
+
+    fn operation(&mut self) -> Operation {
+        let may_stand = |kind: &usize| Operation::new(Genes::new(&[]).order(*kind)).is_some();
+        let kinds: Vec<usize> = (0..COMMAND_KINDS - 1).filter(may_stand).collect();
+        let kind = self.pick(&kinds);
+        Operation::new(self.order(kind)).unwrap()
     }
 
     fn adjust(&mut self, adjustment: impl FnOnce(&mut Self) -> Adjustment) -> Order {
@@ -479,6 +493,7 @@ impl<'a> Genes<'a> {
             },
             37 => Payload::Reversed {
                 original: self.sequence(),
+                operation: self.pick(&[0, 1, 2]),
                 reason_code: self.reason(),
                 payment_id: self.optional(Self::payment),
                 contract_id: self.optional(Self::contract),
@@ -491,6 +506,14 @@ impl<'a> Genes<'a> {
             },
             40 => Payload::CarriedForward { lot: LotNumber(self.number()), year: self.pick(&[2026, 0, -1]) },
             41 => Payload::LapsedRecovered { lot: LotNumber(self.number()), legal_basis: self.basis() },
+            42 => {
+                let operation = |g: &mut Self| {
+                    let (policy_version, leg_count) = (g.number(), g.number());
+                    let tag = g.pick(&[25, 26, 27, 28, 29, 30, 34, 37]);
+                    PostedOperation { policy_version, leg_count, payload: g.payload(tag) }
+                };
+                Payload::TransactionPosted { operations: self.list(operation) }
+            }
             60 => Payload::CommandRefused {
                 command: self.text().into(),
                 refusal: Refusal {
@@ -522,4 +545,4 @@ impl<'a> Genes<'a> {
 }
 
 /// How many kinds of commands there are, each form of an adjustment and of a freeze for itself.
-pub(crate) const COMMAND_KINDS: usize = 33;
+pub(crate) const COMMAND_KINDS: usize = 34;

@@ -16,3 +16,4 @@ mod money;
 mod storage;
 #[path = "../support/mod.rs"]
 mod support;
+mod transactions;

@@ -16,7 +16,7 @@ pub(crate) fn empty_fund() -> Vec<fundledger::domain::command::Order> {
     std::iter::once(define(fund("SP"))).chain(accounts("SP", "a", "c")).collect()
 }
 
-fn started() -> Rules {
+pub(crate) fn started() -> Rules {
     let mut rules = Rules::default();
     for order in empty_fund() {
         rules.post(&on("2026-01-01"), order);

@@ -1,7 +1,7 @@
 //! What survives: replays, snapshots, power cuts, and damage.
 
 use fundledger::domain::command::Command;
-use fundledger::domain::decide::{Context, decide, needs_trial_balance, original_of};
+use fundledger::domain::decide::{Context, decide, needs_trial_balance, originals_of};
 use fundledger::domain::event::Event;
 use fundledger::domain::ids::Sequence;
 use fundledger::domain::refusal::Refusal;
@@ -94,11 +94,21 @@ fn state_by_the_rules(commands: &[Command]) -> State {
     let mut state = State::default();
     let mut posted: Vec<Option<Event>> = vec![None];
     for Command { envelope, order, .. } in commands {
-        let original = original_of(&state, order).and_then(|sequence| usize::try_from(sequence.0).ok());
-        let original = original.and_then(|at| posted.get(at)).and_then(Option::as_ref);
+        let original = |sequence: Sequence| {
+            let event = usize::try_from(sequence.0).ok().and_then(|at| posted.get(at))?.as_ref()?;
+            Some((sequence, event.clone()))
+        };
+        let originals: Vec<_> = originals_of(&state, order).into_iter().filter_map(original).collect();
         let sealed = needs_trial_balance(&state, order).map(|fund| trial_balance::digest(state.trial_balance(fund)));
-        let context = Context { original, now: UtcNanos(1), trial_balance_sha256: sealed, ..Context::default() };
-        let decided = decide(&state, envelope, order.clone(), &context);
+        let head = Sequence(i64::try_from(posted.len()).unwrap() - 1);
+        let context = Context {
+            originals: &originals,
+            now: UtcNanos(1),
+            trial_balance_sha256: sealed,
+            head,
+            ..Context::default()
+        };
+        let decided = decide(&mut state, envelope, order.clone(), &context);
         let event = decided.ok().map(|decision| Event {
             booked_at: UtcNanos(0),
             command_digest: [0; 16],

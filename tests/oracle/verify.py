@@ -114,7 +114,11 @@ PaymentExecuted: 1 payment_id string, 2 payee bytes, 3 purpose string, 4 functio
   6 project_id string, 7 contract_id string, 8 method int32, 9 document_sha256 bytes*
 Cleared: 1 bank_reference string, 2 payment_ids string*
 PaymentReturned: 1 payment_id string, 2 original_sequence int64, 3 bank_reference string, 4 reason_code string
-Reversed: 1 original_sequence int64, 2 reason_code string
+Reversed: 1 original_sequence int64, 2 reason_code string, 5 operation int32
+PostedOperation: 1 policy_version int32, 2 leg_count int32, 25 BudgetIssued oneof, 26 BudgetAllocated oneof,
+  27 BudgetAdjusted oneof, 28 PlanApproved oneof, 29 Committed oneof, 30 CommitmentReleased oneof,
+  34 PaymentExecuted oneof, 37 Reversed oneof
+TransactionPosted: 1 operations PostedOperation*
 DayClosed: 1 fund int32, 2 day int32
 PeriodClosed: 1 fund int32, 2 period int32, 3 trial_balance_sha256 bytes
 CarriedForward: 1 lot int32, 2 year int32
@@ -135,7 +139,7 @@ Event: 1 booked_at_ns sfixed64, 2 business_day int32, 3 request_id string, 4 com
   27 BudgetAdjusted oneof, 28 PlanApproved oneof, 29 Committed oneof, 30 CommitmentReleased oneof, 31 Frozen oneof,
   32 Unfrozen oneof, 33 CashReceived oneof, 34 PaymentExecuted oneof, 35 Cleared oneof, 36 PaymentReturned oneof,
   37 Reversed oneof, 38 DayClosed oneof, 39 PeriodClosed oneof, 40 CarriedForward oneof, 41 LapsedRecovered oneof,
-  60 CommandRefused oneof, 61 CommandProposed oneof, 62 ProposalApproved oneof, 63 ProposalWithdrawn oneof,
+  42 TransactionPosted oneof, 60 CommandRefused oneof, 61 CommandProposed oneof, 62 ProposalApproved oneof, 63 ProposalWithdrawn oneof,
   64 ProposalExpired oneof, 65 RoleGranted oneof, 66 RoleRevoked oneof, 67 KeyRotated oneof
 """
 
@@ -701,7 +705,7 @@ class Books:
         self.last_number = {"fund": 0, "account": 0, "lot": 0}
         self.policies = {}
         self.payments = {}
-        self.reversible = {}  # sequence -> event bytes
+        self.reversible = {}  # (sequence, operation) -> event bytes
         self.reversed = set()
         self.freezes = {}  # live case -> legs as (account, lot, amount)
         self.cases = set()
@@ -729,6 +733,30 @@ class Books:
                 self.fault(sequence, "books", "a refused command has legs")
             return
         self.approvals(sequence, event)
+        if event_type == "TransactionPosted":
+            for operation, step in self.operations(sequence, event):
+                self.step(sequence, operation, step, data)
+        else:
+            self.step(sequence, 0, event, data)
+
+    def operations(self, sequence, event):
+        """The operations of a transaction, numbered from 1, each as the event it would be by itself."""
+        operations, legs, at = event["payload"].get("operations", ()), event.get("legs", []), 0
+        counts = [operation.get("leg_count", 0) for operation in operations]
+        if not operations or min(counts) < 0 or sum(counts) != len(legs):
+            self.fault(sequence, "books", f"a transaction of {len(operations)} operations with {len(legs)} legs")
+            return
+        for number, (operation, count) in enumerate(zip(operations, counts), 1):
+            if "payload" not in operation:
+                self.fault(sequence, "books", f"operation {number} says not what happened")
+                return
+            yield number, {**event, **operation, "legs": legs[at : at + count]}
+            at += count
+
+    def step(self, sequence, operation, event, data):
+        """Takes an event, or an operation of a transaction."""
+        event_type, payload = event["type"], event["payload"]
+        raw_legs = event.get("legs", ())
         self.open_lots(sequence, event_type, payload)
         legs = self.resolve(sequence, raw_legs)
         if legs is None:
@@ -744,7 +772,7 @@ class Books:
         if event_type == "Reversed":
             meaning = self.reversal(sequence, payload, event.get("legs", ()), flows)
         elif event_type in REVERSIBLE:
-            self.reversible[sequence] = data
+            self.reversible[sequence, operation] = data
         handler = self.special.get(event_type)
         if handler is not None:
             handler(sequence, payload, legs, flows)
@@ -1081,17 +1109,19 @@ class Books:
 
     def reversal(self, sequence, payload, raw_legs, flows):
         """The exact mirror of a reversible event, once. Returns what it means for its lots."""
-        target = payload.get("original_sequence", 0)
+        target, place = payload.get("original_sequence", 0), payload.get("operation", 0)
         nothing = ({}, {}, {})
-        if target in self.reversed:
+        if (target, place) in self.reversed:
             self.fault(sequence, "reversal", f"event {target} was reversed before")
             return nothing
-        data = self.reversible.pop(target, None)
+        data = self.reversible.pop((target, place), None) if target < sequence else None
         if data is None:
             self.fault(sequence, "reversal", f"event {target} cannot be reversed")
             return nothing
-        self.reversed.add(target)
+        self.reversed.add((target, place))
         original = decode_event(data)
+        if place:
+            original = dict(self.operations(target, original))[place]
         event_type, meant = original["type"], original["payload"]
         if event_type == "PaymentExecuted":
             payment = self.payments.get(meant.get("payment_id", ""))

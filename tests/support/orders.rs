@@ -316,7 +316,7 @@ pub(crate) fn give_back(name: &str, minor: i64, reference: &str) -> Order {
 }
 
 pub(crate) fn reverse(sequence: i64) -> Order {
-    Order::ReverseEvent { original: Sequence(sequence), reason_code: why() }
+    Order::ReverseEvent { original: Sequence(sequence), operation: 0, reason_code: why() }
 }
 
 fn freeze(case: &str, scope: FreezeScope) -> Order {

@@ -1,7 +1,7 @@
 //! The rules alone: a state, and the events that made it. No threads, no bytes.
 
 use fundledger::domain::command::{Envelope, Order};
-use fundledger::domain::decide::{Context, decide, needs_trial_balance, original_of};
+use fundledger::domain::decide::{Context, decide, needs_trial_balance, originals_of};
 use fundledger::domain::event::{Decision, Event, Payload};
 use fundledger::domain::ids::{AccountNumber, LotNumber, Sequence};
 use fundledger::domain::refusal::Refusal;
@@ -21,16 +21,19 @@ pub(crate) struct Rules {
 
 impl Rules {
     /// What the rules say; nothing changes.
-    pub(crate) fn decide(&self, envelope: &Envelope, order: &Order) -> Result<Decision, Refusal> {
-        let original = original_of(&self.state, order).and_then(|sequence| self.event(sequence.0));
-        let sealed =
-            needs_trial_balance(&self.state, order).map(|fund| trial_balance::digest(self.state.trial_balance(fund)));
-        decide(
-            &self.state,
-            envelope,
-            order.clone(),
-            &Context { original, now: UtcNanos(1), trial_balance_sha256: sealed, ..Context::default() },
-        )
+    pub(crate) fn decide(&mut self, envelope: &Envelope, order: &Order) -> Result<Decision, Refusal> {
+        let originals = originals_of(&self.state, order).into_iter();
+        let originals: Vec<(Sequence, Event)> =
+            originals.filter_map(|sequence| Some((sequence, self.event(sequence.0)?.clone()))).collect();
+        let context = Context {
+            originals: &originals,
+            now: UtcNanos(1),
+            trial_balance_sha256: needs_trial_balance(&self.state, order)
+                .map(|fund| trial_balance::digest(self.state.trial_balance(fund))),
+            head: Sequence(i64::try_from(self.events.len()).unwrap()),
+            ..Context::default()
+        };
+        decide(&mut self.state, envelope, order.clone(), &context)
     }
 
     pub(crate) fn event(&self, sequence: i64) -> Option<&Event> {

@@ -122,7 +122,9 @@ pub(super) fn moves(payload: &Payload) -> (Option<Moves>, Meaning) {
         | Payload::ProposalExpired(_)
         | Payload::RoleGranted(_)
         | Payload::RoleRevoked(_)
-        | Payload::KeyRotated(_) => (NOTHING, Meaning::Final),
+        | Payload::KeyRotated(_)
+        // Its operations move, each by itself.
+        | Payload::TransactionPosted(_) => (NOTHING, Meaning::Final),
         Payload::Unfrozen(_) | Payload::Reversed(_) => return (None, Meaning::Final),
         Payload::OpeningBalance(_) => (OPENING, Meaning::Opening),
         Payload::BudgetIssued(_) => {

@@ -10,7 +10,8 @@ use crate::audit::report::{Fact, FaultKind};
 use crate::pb::v1::{AccountKind as Kind, Leg};
 
 const AMOUNT_MAX_MINOR: u64 = (1 << 53) - 1;
-const LEGS_MAX: usize = 4_096;
+/// Most legs of one event.
+pub(super) const LEGS_MAX: usize = 4_096;
 
 impl Books {
     /// Sums up the hashes of legs, so that their order does not matter.

@@ -11,21 +11,27 @@ mod legs;
 mod payments;
 mod tables;
 
+use std::collections::BTreeMap;
 use std::hash::RandomState;
 
 pub(super) use self::authority::is_own_key;
 use self::authority::{Authority, Authorization};
 use self::kinds::{Meaning, moves};
+use self::legs::LEGS_MAX;
 use self::tables::{Account, ById, Freeze, Fund, Lot, Numbered, Payment, Stage};
 use super::frame::Fingerprints;
 use super::report::{Fact, FaultKind, Findings};
 use crate::pb::v1::event::Payload;
-use crate::pb::v1::{AccountKind as Kind, AccountOpened, Event, Leg, LotOpened, PaymentExecuted, PolicySet};
+use crate::pb::v1::{
+    AccountKind as Kind, AccountOpened, Event, Leg, LotOpened, PaymentExecuted, PolicySet, PostedOperation,
+};
 
 /// An event as the books take it: its legs and what they need of its payload. What no balance rests on was looked at and
 /// given up by the thread that read it; to free it all here would cost more than the sums.
 pub(super) struct Record {
     event: Event,
+    /// What a transaction did, in order; empty for any other event.
+    operations: Vec<Operation>,
     duties: Vec<Fact>,
     authorization: Option<Box<Authorization>>,
 }
@@ -38,12 +44,38 @@ impl Record {
         event.actor = String::new();
         event.approvals = Vec::new();
         event.command_digest.clear();
-        if let Some(Payload::PaymentExecuted(payment)) = &mut event.payload {
-            let payment_id = std::mem::take(&mut payment.payment_id);
-            *payment = PaymentExecuted { payment_id, ..PaymentExecuted::default() };
+        let mut operations = Vec::new();
+        match &mut event.payload {
+            Some(Payload::PaymentExecuted(payment)) => forget_details(payment),
+            Some(Payload::TransactionPosted(transaction)) => {
+                operations = std::mem::take(&mut transaction.operations).into_iter().map(Operation::of).collect();
+            }
+            _ => {}
         }
-        Box::new(Self { event, duties, authorization })
+        Box::new(Self { event, operations, duties, authorization })
     }
+}
+
+/// An operation of a transaction: what an event of its own would be.
+struct Operation {
+    payload: Option<Payload>,
+    /// `None` for a number that is none.
+    leg_count: Option<usize>,
+}
+
+impl Operation {
+    fn of(posted: PostedOperation) -> Self {
+        let mut payload = posted.payload.map(Payload::from);
+        if let Some(Payload::PaymentExecuted(payment)) = &mut payload {
+            forget_details(payment);
+        }
+        Self { payload, leg_count: usize::try_from(posted.leg_count).ok() }
+    }
+}
+
+fn forget_details(payment: &mut PaymentExecuted) {
+    let payment_id = std::mem::take(&mut payment.payment_id);
+    *payment = PaymentExecuted { payment_id, ..PaymentExecuted::default() };
 }
 
 /// 审监分离: whoever made a command did not check it, and nobody checked twice.
@@ -101,6 +133,17 @@ struct Original {
     is_reversed: bool,
 }
 
+/// An event, or an operation of a transaction, as it is taken in.
+#[derive(Clone, Copy)]
+struct Step<'a> {
+    sequence: i64,
+    /// Place in its transaction, from 1; 0 where it is an event of its own.
+    operation: i32,
+    business_day: i32,
+    payload: &'a Payload,
+    legs: &'a [Leg],
+}
+
 /// All tables.
 #[derive(Default)]
 pub(super) struct Books {
@@ -118,6 +161,8 @@ pub(super) struct Books {
     authority: Authority,
     /// By sequence; the books stop at the first gap.
     originals: Vec<Original>,
+    /// Those of transactions, by sequence and operation.
+    operations: BTreeMap<(i64, i32), Original>,
     fingerprints: Fingerprints,
     leg_hashes: RandomState,
     postings: Vec<Posting>,
@@ -136,9 +181,9 @@ impl Books {
             self.authority.event(sequence, event, authorization, &mut self.findings);
         }
         let Some(payload) = &event.payload else { return };
-        let (moves, meaning) = moves(payload);
-        let legs = if meaning.is_reversible() { self.legs_hash(&event.legs, Side::AsIs) } else { 0 };
-        self.originals.push(Original { legs, meaning, is_reversed: false });
+        let step = Step { sequence, operation: 0, business_day: event.business_day, payload, legs: &event.legs };
+        let original = self.original(step);
+        self.originals.push(original);
         if let Payload::CommandRefused(_) = payload {
             if !event.legs.is_empty() {
                 self.findings.add(sequence, FaultKind::Leg, fact!("a refused command moves something"));
@@ -148,15 +193,62 @@ impl Books {
         for message in &record.duties {
             self.findings.add(sequence, FaultKind::SegregationOfDuties, message.clone());
         }
+        if let Payload::TransactionPosted(_) = payload {
+            self.transaction(step, &record.operations);
+        } else {
+            self.step(step);
+        }
+    }
+
+    /// The operations of a transaction, each with its share of the legs.
+    fn transaction(&mut self, event: Step<'_>, operations: &[Operation]) {
+        let mut wrong = |message: Fact| self.findings.add(event.sequence, FaultKind::Leg, message);
+        if operations.is_empty() {
+            wrong(fact!("a transaction of nothing"));
+        }
+        if event.legs.len() > LEGS_MAX {
+            wrong(fact!("{} legs", event.legs.len()));
+        }
+        let mut rest = event.legs;
+        for (operation, posted) in (1..).zip(operations) {
+            let share = posted.leg_count.and_then(|count| rest.split_at_checked(count));
+            let (Some(payload), Some((legs, after))) = (&posted.payload, share) else {
+                let message =
+                    fact!("operation {} says not what happened, or counts legs that are not there", operation);
+                return self.findings.add(event.sequence, FaultKind::Leg, message);
+            };
+            rest = after;
+            let step = Step { operation, payload, legs, ..event };
+            let original = self.original(step);
+            self.operations.insert((event.sequence, operation), original);
+            self.step(step);
+        }
+        if !rest.is_empty() {
+            let message = fact!("{} legs are of no operation", rest.len());
+            self.findings.add(event.sequence, FaultKind::Leg, message);
+        }
+    }
+
+    /// What has to be remembered for its reversal.
+    fn original(&self, step: Step<'_>) -> Original {
+        let (_, meaning) = moves(step.payload);
+        let legs = if meaning.is_reversible() { self.legs_hash(step.legs, Side::AsIs) } else { 0 };
+        Original { legs, meaning, is_reversed: false }
+    }
+
+    /// One step: its legs, what they mean, what follows from them, and the sums.
+    fn step(&mut self, step: Step<'_>) {
+        let Step { sequence, payload, legs, .. } = step;
+        let (moves, meaning) = moves(payload);
         self.open(sequence, payload);
         let mut postings = std::mem::take(&mut self.postings);
-        let fund = self.resolve(sequence, &event.legs, moves.as_ref(), &mut postings);
+        let fund = self.resolve(sequence, legs, moves.as_ref(), &mut postings);
         if let Some(fund) = fund {
-            self.check_date(sequence, fund, event.business_day);
+            self.check_date(sequence, fund, step.business_day);
         }
         self.post(sequence, fund, &postings);
         self.mean(meaning, Side::AsIs, &postings);
-        self.follow(sequence, payload, &event.legs, &postings);
+        self.follow(step, &postings);
         self.check_sums(sequence, fund, &postings);
         postings.clear();
         self.postings = postings;
@@ -238,7 +330,8 @@ impl Books {
     }
 
     /// What events do besides their legs.
-    fn follow(&mut self, sequence: i64, payload: &Payload, legs: &[Leg], postings: &[Posting]) {
+    fn follow(&mut self, step: Step<'_>, postings: &[Posting]) {
+        let Step { sequence, payload, legs, .. } = step;
         match payload {
             Payload::LedgerCreated(_)
             | Payload::FundDefined(_)
@@ -255,7 +348,8 @@ impl Books {
             | Payload::ProposalExpired(_)
             | Payload::RoleGranted(_)
             | Payload::RoleRevoked(_)
-            | Payload::KeyRotated(_) => {}
+            | Payload::KeyRotated(_)
+            | Payload::TransactionPosted(_) => {}
             Payload::OpeningBalance(opening) => self.check_opening(sequence, opening.fund, postings),
             Payload::BudgetIssued(issued) => {
                 self.check_lot(sequence, issued.lot.as_ref().map(|lot| lot.lot), postings);
@@ -263,7 +357,7 @@ impl Books {
             Payload::BudgetAdjusted(_) | Payload::CashReceived(_) => self.check_lot(sequence, None, postings),
             Payload::Frozen(frozen) => self.freeze(sequence, frozen, legs, postings),
             Payload::Unfrozen(unfrozen) => self.unfreeze(sequence, &unfrozen.case_id, legs),
-            Payload::PaymentExecuted(payment) => self.pay(sequence, &payment.payment_id, postings),
+            Payload::PaymentExecuted(payment) => self.pay(step, &payment.payment_id, postings),
             Payload::Cleared(cleared) => self.clear(sequence, &cleared.payment_ids, postings),
             Payload::PaymentReturned(returned) => self.give_back(sequence, returned, postings),
             Payload::Reversed(reversed) => self.reverse(sequence, reversed, legs, postings),

@@ -2,14 +2,15 @@
 
 use super::kinds::{DRAWABLE, Meaning};
 use super::tables::{Draws, Freeze, Payment, PaymentState, Stage};
-use super::{Books, Posting, Side};
+use super::{Books, Posting, Side, Step};
 use crate::audit::report::{Fact, FaultKind};
 use crate::pb::v1::frozen::Scope;
 use crate::pb::v1::{AccountKind as Kind, Frozen, Leg, PaymentReturned, Reversed};
 
 impl Books {
     /// A payment is ordered: its draws are its authority debits, in order.
-    pub(super) fn pay(&mut self, sequence: i64, payment_id: &str, postings: &[Posting]) {
+    pub(super) fn pay(&mut self, step: Step<'_>, payment_id: &str, postings: &[Posting]) {
+        let Step { sequence, operation, .. } = step;
         let is_draw = |posting: &&Posting| posting.amount > 0 && DRAWABLE.contains(&posting.kind);
         let draws = postings.iter().filter(is_draw);
         let paid = draws.clone().fold(0_i64, |sum, posting| sum.saturating_add(posting.amount));
@@ -28,7 +29,7 @@ impl Books {
             _ => Draws::Many(draws.map(|posting| (posting.lot, posting.amount)).collect()),
         };
         let state = PaymentState::Ordered;
-        let payment = Payment { sequence, paid, returned: 0, fund, source: source.account, draws, state };
+        let payment = Payment { sequence, operation, paid, returned: 0, fund, source: source.account, draws, state };
         match self.payments.entry(self.fingerprints.of(payment_id)) {
             std::collections::hash_map::Entry::Vacant(place) => {
                 place.insert(payment);
@@ -127,8 +128,11 @@ impl Books {
         let target = reversed.original_sequence;
         let mirrored = self.legs_hash(legs, Side::Mirrored);
         let mut wrong = |message: Fact| self.findings.add(sequence, FaultKind::Reversal, message);
-        let place = usize::try_from(target).ok();
-        let original = place.and_then(|place| self.originals.get_mut(place)).filter(|row| row.meaning.is_reversible());
+        let original = match reversed.operation {
+            0 => usize::try_from(target).ok().and_then(|place| self.originals.get_mut(place)),
+            operation => self.operations.get_mut(&(target, operation)),
+        };
+        let original = original.filter(|row| row.meaning.is_reversible());
         let Some(original) = original.filter(|_| target < sequence) else {
             return wrong(fact!("event {} cannot be reversed", target));
         };
@@ -142,7 +146,7 @@ impl Books {
         let meaning = original.meaning;
         if meaning == Meaning::Payment {
             let named = self.payments.get_mut(&self.fingerprints.of(&reversed.payment_id));
-            match named.filter(|payment| payment.sequence == target) {
+            match named.filter(|payment| (payment.sequence, payment.operation) == (target, reversed.operation)) {
                 None => wrong(fact!("event {} is not payment {}", target, format_args!("{:?}", reversed.payment_id))),
                 Some(payment) => {
                     if payment.state != PaymentState::Ordered {

@@ -178,6 +178,8 @@ pub(super) enum Draws {
 /// A payment.
 pub(super) struct Payment {
     pub(super) sequence: i64,
+    /// Place in its transaction, from 1; 0 for none.
+    pub(super) operation: i32,
     pub(super) paid: i64,
     pub(super) returned: i64,
     pub(super) fund: i32,

@@ -7,7 +7,7 @@ use super::story::{
 };
 use super::{audit, blocks, chained, kinds};
 use crate::pb::v1::event::Payload;
-use crate::pb::v1::{Approval, Event, Frozen};
+use crate::pb::v1::{Approval, Event, Frozen, PostedOperation};
 
 #[test]
 fn the_story_verifies() {
@@ -158,6 +158,46 @@ fn payments_returns_and_reversals() {
     check("unfreeze", moved(&[(PLAN, 2, -19), (FROZEN, 2, 19)]), "unfreeze", Kind::Books);
     check("freeze", |event| event.legs[0].account = UNIT, "freeze", Kind::Books);
     check("freeze lot", becomes(Payload::Frozen(Frozen::default())), "freeze lot", Kind::Books);
+}
+
+fn operations(event: &mut Event) -> &mut Vec<PostedOperation> {
+    match &mut event.payload {
+        Some(Payload::TransactionPosted(transaction)) => &mut transaction.operations,
+        other => panic!("no transaction: {other:?}"),
+    }
+}
+
+fn operation(event: &mut Event) -> &mut i32 {
+    match &mut event.payload {
+        Some(Payload::Reversed(reversed)) => &mut reversed.operation,
+        other => panic!("no reversal: {other:?}"),
+    }
+}
+
+#[test]
+fn operations_of_a_transaction() {
+    let at_transaction = |change: fn(&mut Event), kind| check("transact", change, "transact", kind);
+    at_transaction(|event| operations(event)[0].leg_count = 3, Kind::Leg);
+    at_transaction(|event| operations(event)[2].leg_count = 3, Kind::Leg);
+    at_transaction(|event| operations(event)[2].leg_count = 5, Kind::Leg);
+    at_transaction(|event| operations(event)[2].leg_count = -1, Kind::Leg);
+    at_transaction(|event| operations(event)[1].payload = None, Kind::Leg);
+    at_transaction(|event| operations(event).clear(), Kind::Leg);
+    at_transaction(|event| operations(event).swap(0, 1), Kind::Leg);
+    // Balanced as a whole, but not each by itself.
+    at_transaction(
+        |event| {
+            event.legs[1].amount_minor -= 1;
+            event.legs[2].amount_minor += 1;
+        },
+        Kind::Unbalanced,
+    );
+    let at_reversal = |change: fn(&mut Event)| check("reverse t", change, "reverse t", Kind::Reversal);
+    at_reversal(|event| *operation(event) = 0);
+    at_reversal(|event| *operation(event) = 2);
+    at_reversal(|event| *operation(event) = 4);
+    at_reversal(|event| *operation(event) = -3);
+    check("reverse c", |event| *operation(event) = 1, "reverse c", Kind::Reversal);
 }
 
 #[test]

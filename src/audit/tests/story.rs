@@ -6,11 +6,12 @@ use sha2::{Digest, Sha256};
 
 use crate::pb::v1::event::Payload;
 use crate::pb::v1::frozen::Scope;
+use crate::pb::v1::posted_operation::Payload as Posted;
 use crate::pb::v1::{
     AccountKind, AccountOpened, AdjustmentKind, Approval, BudgetAdjusted, BudgetAllocated, BudgetIssued,
     CarriedForward, CashReceived, Cleared, CommandRefused, CommitmentReleased, Committed, DayClosed, Event, Frozen,
     FundDefined, LapsedRecovered, LedgerCreated, Leg, LotOpened, OpeningBalance, PaymentExecuted, PaymentReturned,
-    PeriodClosed, PlanApproved, PolicySet, Reversed, Unfrozen,
+    PeriodClosed, PlanApproved, PolicySet, PostedOperation, Reversed, TransactionPosted, Unfrozen,
 };
 
 pub(super) const SOURCE: i32 = 1;
@@ -127,6 +128,10 @@ pub(super) fn reversed(original_sequence: i64, payment_id: &str) -> Payload {
     Payload::Reversed(Reversed { original_sequence, payment_id: payment_id.into(), ..Reversed::default() })
 }
 
+fn operation(leg_count: i32, payload: Posted) -> PostedOperation {
+    PostedOperation { leg_count, payload: Some(payload), ..PostedOperation::default() }
+}
+
 fn adjusted(kind: AdjustmentKind) -> Payload {
     Payload::BudgetAdjusted(BudgetAdjusted { kind: kind.into(), ..BudgetAdjusted::default() })
 }
@@ -208,6 +213,17 @@ pub(super) fn story() -> Story {
     let paid_c = s.add("pay c", payment("c"), &pay(PLAN, 30));
     let mirror = pay(PLAN, 30).map(|(account, lot, amount)| (account, lot, -amount));
     s.add("reverse c", reversed(paid_c, "c"), &mirror);
+    let operations = vec![
+        operation(2, Posted::BudgetAllocated(BudgetAllocated::default())),
+        operation(2, Posted::PlanApproved(PlanApproved::default())),
+        operation(4, Posted::PaymentExecuted(PaymentExecuted { payment_id: "t".into(), ..Default::default() })),
+    ];
+    let rows = [(UNALLOCATED, 2, 20), (UNIT, 2, -20), (UNIT, 2, 15), (PLAN, 2, -15)].into_iter().chain(pay(PLAN, 5));
+    let rows: Vec<Row> = rows.collect();
+    let together = s.add("transact", Payload::TransactionPosted(TransactionPosted { operations }), &rows);
+    let third = Reversed { original_sequence: together, payment_id: "t".into(), operation: 3, ..Reversed::default() };
+    let mirror = pay(PLAN, 5).map(|(account, lot, amount)| (account, lot, -amount));
+    s.add("reverse t", Payload::Reversed(third), &mirror);
     s.add("clear", cleared(&["a", "b"]), &[(CLEARING, 0, 230), (TREASURY, 0, -230)]);
     s.add(
         "return a",

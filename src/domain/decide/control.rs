@@ -1,10 +1,11 @@
 //! Control over any family: freezes, reversals, closes.
 
+use super::Context;
 use super::guard::{Case, Checkers, Freezes, Spending, add_up, credit, debit, decided, kind_is, lots_of_fund};
 use super::special::already_reversed;
 use crate::domain::account::AccountKind as Kind;
 use crate::domain::command::FreezeScope;
-use crate::domain::event::{Decision, Event, Frozen, Leg, Payload};
+use crate::domain::event::{Decision, Frozen, Leg, Payload};
 use crate::domain::ids::{AccountNumber, CaseId, ContractId, FundId, LegalBasis, PaymentId, ReasonCode, Sequence};
 use crate::domain::money;
 use crate::domain::refusal::{Reason, Refusal};
@@ -80,30 +81,36 @@ pub(super) fn unfreeze(case: Case<'_>, case_id: CaseId) -> Result<Decision, Refu
 /// 冲销: exact opposite legs, same lots, once only, and never after clearing.
 pub(super) fn reverse(
     case: Case<'_>,
-    original: Option<&Event>,
+    context: &Context<'_>,
     sequence: Sequence,
+    operation: u32,
     reason_code: ReasonCode,
 ) -> Result<Decision, Refusal> {
-    let not_found = || Refusal::new(Reason::EventNotFound).with("original_sequence", sequence.0);
-    let original = original.ok_or_else(not_found)?;
-    let legs = &original.decision.legs;
+    let refusal = |reason| {
+        let refusal = Refusal::new(reason).with("original_sequence", sequence.0);
+        if operation == 0 { refusal } else { refusal.with("original_operation", operation) }
+    };
+    if !context.has_original(sequence) {
+        return Err(refusal(Reason::EventNotFound));
+    }
+    let not_reversible = || refusal(Reason::NotReversible);
+    // Of a transaction an operation is named; of any other event none.
+    let original = context.original(sequence, operation).ok_or_else(not_reversible)?;
+    let legs = original.legs;
     let account = legs.first().and_then(|leg| case.state.account(leg.account));
-    let not_reversible = || Refusal::new(Reason::NotReversible).with("original_sequence", sequence.0);
-    let target = target_of(&original.decision.payload).ok_or_else(not_reversible)?;
+    let target = target_of(original.payload).ok_or_else(not_reversible)?;
     let fund = case.fund_at(account.ok_or_else(not_reversible)?.fund)?;
     let amount = legs.iter().fold(0, |sum, leg| money::add(sum, leg.debit_minor.max(0)));
     case.admit(fund, amount, Checkers::Needed)?;
-    if let Some(reversal) = case.state.reversals.get(&sequence) {
-        return Err(Refusal::new(Reason::AlreadyReversed)
-            .with("original_sequence", sequence.0)
-            .with("reversal_sequence", reversal.0));
+    if let Some(reversal) = case.state.reversals.get(&(sequence, operation)) {
+        return Err(refusal(Reason::AlreadyReversed).with("reversal_sequence", reversal.0));
     }
     let (payment_id, contract_id) = target;
     if let Some(payment) = payment_id.as_ref().and_then(|payment_id| case.state.payment(payment_id)) {
         match payment.status {
             PaymentStatus::Ordered => {}
             PaymentStatus::Cleared => {
-                return Err(Refusal::new(Reason::PaymentCleared).with("original_sequence", sequence.0));
+                return Err(refusal(Reason::PaymentCleared));
             }
             PaymentStatus::Reversed => return Err(already_reversed(case, payment)),
         }
@@ -124,7 +131,7 @@ pub(super) fn reverse(
             }
         }
     }
-    let payload = Payload::Reversed { original: sequence, reason_code, payment_id, contract_id };
+    let payload = Payload::Reversed { original: sequence, operation, reason_code, payment_id, contract_id };
     case.settle(fund, legs, payload, Freezes::Pass)
 }
 
@@ -162,7 +169,8 @@ fn target_of(payload: &Payload) -> Option<(Option<PaymentId>, Option<ContractId>
         | Payload::ProposalExpired { .. }
         | Payload::RoleGranted { .. }
         | Payload::RoleRevoked { .. }
-        | Payload::KeyRotated { .. } => None,
+        | Payload::KeyRotated { .. }
+        | Payload::TransactionPosted { .. } => None,
     }
 }
 

@@ -13,19 +13,21 @@ mod guard;
 mod precondition;
 mod setup;
 mod special;
+mod transaction;
 
+use self::guard::Case;
 use super::command::{Envelope, Order, Precondition};
-use super::event::{Decision, Event};
+use super::event::{Decision, Event, Step};
 use super::ids::Sequence;
-use super::refusal::Refusal;
+use super::refusal::{Reason, Refusal};
 use super::state::State;
 use super::time::UtcNanos;
 
 /// What a decision may look at besides the state.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Context<'a> {
-    /// The event at [`original_of`]'s sequence, where that names one.
-    pub original: Option<&'a Event>,
+    /// The events that [`originals_of`] names, as far as there are such.
+    pub originals: &'a [(Sequence, Event)],
     /// When the event will be booked: approvals and keys count as of then.
     pub now: UtcNanos,
     /// Digest of the fund's trial balance, where [`needs_trial_balance`] asks for it.
@@ -36,13 +38,30 @@ pub struct Context<'a> {
     pub head: Sequence,
 }
 
-/// The earlier event a decision needs to see, if any: returns and reversals rest on one.
-#[expect(clippy::wildcard_enum_match_arm, reason = "only orders about an earlier event need one")]
-pub fn original_of(state: &State, order: &Order) -> Option<Sequence> {
+impl<'a> Context<'a> {
+    /// A step of an earlier event.
+    fn original(&self, sequence: Sequence, operation: u32) -> Option<Step<'a>> {
+        let (_, event) = self.originals.iter().find(|(of, _)| *of == sequence)?;
+        event.decision.step(operation)
+    }
+
+    fn has_original(&self, sequence: Sequence) -> bool {
+        self.originals.iter().any(|(of, _)| *of == sequence)
+    }
+}
+
+/// The earlier events a decision needs to see: returns and reversals rest on one.
+#[expect(clippy::wildcard_enum_match_arm, reason = "only orders about earlier events need any")]
+pub fn originals_of(state: &State, order: &Order) -> Vec<Sequence> {
     match order {
-        Order::ReturnPayment { payment_id, .. } => state.payment(payment_id).map(|payment| payment.sequence),
-        Order::ReverseEvent { original, .. } => Some(*original),
-        _ => None,
+        Order::ReturnPayment { payment_id, .. } => {
+            state.payment(payment_id).map(|payment| payment.sequence).into_iter().collect()
+        }
+        Order::ReverseEvent { original, .. } => vec![*original],
+        Order::Transaction { operations } => {
+            operations.iter().flat_map(|operation| originals_of(state, operation.order())).collect()
+        }
+        _ => Vec::new(),
     }
 }
 
@@ -55,12 +74,26 @@ pub fn needs_trial_balance(state: &State, order: &Order) -> Option<super::ids::F
     }
 }
 
-/// Decides an order. The state is not changed: the caller applies the event once it is sealed.
-pub fn decide(state: &State, envelope: &Envelope, order: Order, context: &Context<'_>) -> Result<Decision, Refusal> {
-    let case = guard::Case { state, envelope };
+/// Decides an order. The state is what it was when this returns: a transaction's operations are tried on it and taken back.
+/// The caller applies the event once it is sealed.
+pub fn decide(
+    state: &mut State,
+    envelope: &Envelope,
+    order: Order,
+    context: &Context<'_>,
+) -> Result<Decision, Refusal> {
+    let case = Case { state, envelope };
     case.duties_are_segregated()?;
     case.approvals_hold(context.now)?;
     precondition::check(case, context)?;
+    if let Order::Transaction { operations } = order {
+        return transaction::decide(state, envelope, operations, context);
+    }
+    alone(case, order, context)
+}
+
+/// Decides an order that is no transaction, but may be a part of one.
+fn alone(case: Case<'_>, order: Order, context: &Context<'_>) -> Result<Decision, Refusal> {
     match order {
         Order::DefineFund(definition) => setup::define_fund(case, definition),
         Order::SetPolicy { policy_id, policy } => setup::set_policy(case, policy_id, policy),
@@ -90,14 +123,14 @@ pub fn decide(state: &State, envelope: &Envelope, order: Order, context: &Contex
             special::clear_payments(case, payment_ids, bank_reference)
         }
         Order::ReturnPayment { payment_id, amount, bank_reference, reason_code } => {
-            special::return_payment(case, context.original, payment_id, amount, bank_reference, reason_code)
+            special::return_payment(case, context, payment_id, amount, bank_reference, reason_code)
         }
         Order::CarryForward { lot_id, year } => special::carry_forward(case, &lot_id, year),
         Order::RecoverLapsed { lot_id, legal_basis } => special::recover_lapsed(case, &lot_id, legal_basis),
         Order::Freeze { case_id, legal_basis, scope } => control::freeze(case, case_id, legal_basis, scope),
         Order::Unfreeze { case_id } => control::unfreeze(case, case_id),
-        Order::ReverseEvent { original, reason_code } => {
-            control::reverse(case, context.original, original, reason_code)
+        Order::ReverseEvent { original, operation, reason_code } => {
+            control::reverse(case, context, original, operation, reason_code)
         }
         Order::GrantRole { principal, role, fund_id } => authority::grant_role(case, principal, role, fund_id.as_ref()),
         Order::RevokeRole { principal, role, fund_id } => {
@@ -113,5 +146,7 @@ pub fn decide(state: &State, envelope: &Envelope, order: Order, context: &Contex
         Order::ClosePeriod { fund_id, period } => {
             control::close_period(case, &fund_id, period, context.trial_balance_sha256)
         }
+        // An operation is no transaction, by its type.
+        Order::Transaction { .. } => Err(Refusal::new(Reason::NotReversible)),
     }
 }

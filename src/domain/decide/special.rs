@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use super::Context;
 use super::guard::{
     AccountRef, Asked, Case, Checkers, Freezes, LotRef, Spending, add_up, credit, debit, kind_is, lots_of_fund,
     same_fund,
@@ -12,7 +13,7 @@ use super::guard::{
 use super::setup::{new_document, new_lot};
 use crate::domain::account::AccountKind as Kind;
 use crate::domain::command::{Adjustment, ExecutePayment, Movement};
-use crate::domain::event::{AdjustmentKind, Decision, Event, Leg, Payload, PaymentExecuted};
+use crate::domain::event::{AdjustmentKind, Decision, Leg, Payload, PaymentExecuted};
 use crate::domain::fund::{LotDefinition, LotOpened, LotStage, PlanStep};
 use crate::domain::ids::{
     AccountId, AccountNumber, BankReference, Code, ContractId, DocumentNumber, FundNumber, IssuerId, LegalBasis, LotId,
@@ -275,7 +276,7 @@ pub(super) fn clear_payments(
 /// 退款/退票: money of a cleared payment comes back to the lots it came from, the last draw first.
 pub(super) fn return_payment(
     case: Case<'_>,
-    original: Option<&Event>,
+    context: &Context<'_>,
     payment_id: PaymentId,
     amount: Amount,
     bank_reference: BankReference,
@@ -284,12 +285,12 @@ pub(super) fn return_payment(
     let payment = *payment_of(case, &payment_id)?;
     let fund = case.fund_at(payment.fund)?;
     let no_event = || Refusal::new(Reason::EventNotFound).with("original_sequence", payment.sequence.0);
-    let original = original.ok_or_else(no_event)?;
+    let original = context.original(payment.sequence, payment.operation).ok_or_else(no_event)?;
     new_bank_reference(case, &bank_reference)?;
     let fund_level = |kind| case.account_for(fund.number, kind, UnitNumber::default());
     let treasury = fund_level(Kind::Treasury)?;
     let fund_lot = fund_level(Kind::FundLot)?;
-    let (source, used) = accounts_of_payment(case, original).ok_or_else(no_event)?;
+    let (source, used) = accounts_of_payment(case, original.legs).ok_or_else(no_event)?;
     case.admit(fund, amount.minor(), Checkers::NotNeeded)?;
     match payment.status {
         PaymentStatus::Cleared => {}
@@ -305,7 +306,7 @@ pub(super) fn return_payment(
     }
     let mut legs = vec![debit(treasury.number, LotNumber::NONE, amount.minor())];
     let mut recalled = 0;
-    for (lot, part) in refills(original, source.number, payment.returned_minor, amount.minor()) {
+    for (lot, part) in refills(original.legs, source.number, payment.returned_minor, amount.minor()) {
         let stage = case.state.lot(lot).map_or(LotStage::Open, |lot| lot.stage);
         let destination = match stage {
             LotStage::Open => back_to(case, source)?,
@@ -559,7 +560,7 @@ fn payment_of<'a>(case: Case<'a>, payment_id: &PaymentId) -> Result<&'a Payment,
 }
 
 pub(super) fn already_reversed(case: Case<'_>, payment: &Payment) -> Refusal {
-    let reversal = case.state.reversals.get(&payment.sequence);
+    let reversal = case.state.reversals.get(&(payment.sequence, payment.operation));
     let refusal = Refusal::new(Reason::AlreadyReversed).with("original_sequence", payment.sequence.0);
     match reversal {
         Some(reversal) => refusal.with("reversal_sequence", reversal.0),
@@ -577,10 +578,10 @@ fn new_bank_reference(case: Case<'_>, bank_reference: &BankReference) -> Result<
 }
 
 /// The authority account a payment was drawn on, and the USED account it went to.
-fn accounts_of_payment<'a>(case: Case<'a>, original: &Event) -> Option<(AccountRef<'a>, AccountRef<'a>)> {
+fn accounts_of_payment<'a>(case: Case<'a>, legs: &[Leg]) -> Option<(AccountRef<'a>, AccountRef<'a>)> {
     let mut source = None;
     let mut used = None;
-    for leg in &original.decision.legs {
+    for leg in legs {
         let row = case.state.account(leg.account)?;
         let account = AccountRef { number: leg.account, row };
         if row.kind == Kind::AuthorityUsed {
@@ -604,8 +605,8 @@ fn back_to<'a>(case: Case<'a>, source: AccountRef<'a>) -> Result<AccountRef<'a>,
 
 /// Splits a return over a payment's draws, the last one first, going on where earlier returns stopped: the lot that
 /// lapses first was drawn first and is refilled last.
-fn refills(original: &Event, source: AccountNumber, returned_before: i64, amount: i64) -> Vec<(LotNumber, i64)> {
-    let draws = original.decision.legs.iter().filter(|leg| leg.account == source && leg.debit_minor > 0);
+fn refills(legs: &[Leg], source: AccountNumber, returned_before: i64, amount: i64) -> Vec<(LotNumber, i64)> {
+    let draws = legs.iter().filter(|leg| leg.account == source && leg.debit_minor > 0);
     let mut skipped = returned_before;
     let mut missing = amount;
     let mut parts = Vec::new();

@@ -2,7 +2,7 @@
 
 use super::row::{Part, Row, Subject};
 use crate::domain::account::AccountKind;
-use crate::domain::event::{Event, Frozen, Payload};
+use crate::domain::event::{Event, Frozen, Payload, Step};
 use crate::domain::ids::{LotNumber, Sequence};
 use crate::log::Fault;
 use crate::projection::books::Books;
@@ -10,7 +10,6 @@ use crate::projection::events::Events;
 
 /// Appends the rows of an event. `books` know every account and lot that it moves; `events` reads the payment that a return
 /// or a reversal undoes.
-#[expect(clippy::wildcard_enum_match_arm, reason = "the others are about accounts, lots and documents at most")]
 pub fn collect(
     sequence: Sequence,
     event: &Event,
@@ -20,12 +19,25 @@ pub fn collect(
 ) -> Result<(), Fault> {
     let Some(envelope) = &event.envelope else { return Ok(()) };
     let business_day = envelope.business_date.days();
-    let mut add = |subject, change_minor, second| {
-        rows.push(Row { subject, sequence: sequence.0, change_minor, business_day, second });
-    };
-    let part = part_of(&event.decision.payload);
+    for step in event.decision.steps() {
+        let add = |subject, change_minor, second| {
+            rows.push(Row { subject, sequence: sequence.0, change_minor, business_day, second });
+        };
+        collect_step(step, books, events, add)?;
+    }
+    Ok(())
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "the others are about accounts, lots and documents at most")]
+fn collect_step(
+    step: Step<'_>,
+    books: &Books,
+    events: &mut Events<'_>,
+    mut add: impl FnMut(Subject, i64, u32),
+) -> Result<(), Fault> {
+    let part = part_of(step.payload);
     let mut paid_minor = 0_i64;
-    for leg in &event.decision.legs {
+    for leg in step.legs {
         // A forged number is passed over, as the books do.
         let Some(account) = books.account(leg.account) else { continue };
         let change_minor = account.kind.change(leg.debit_minor);
@@ -39,15 +51,14 @@ pub fn collect(
         add(Subject::lot(leg.lot), leg_minor, part.number());
         paid_minor = paid_minor.saturating_add(leg_minor);
     }
-    match &event.decision.payload {
+    match step.payload {
         Payload::PaymentExecuted(payment) => {
             add(Subject::payment(payment.payment_id.as_str()), paid_minor, part.number());
             about_payment(payment, |subject| add(subject, paid_minor, part.number()));
         }
-        Payload::PaymentReturned { payment_id, original, .. }
-        | Payload::Reversed { payment_id: Some(payment_id), original, .. } => {
+        Payload::PaymentReturned { payment_id, .. } | Payload::Reversed { payment_id: Some(payment_id), .. } => {
             add(Subject::payment(payment_id.as_str()), paid_minor, part.number());
-            if let Some(payment) = events.payment(*original)? {
+            if let Some(payment) = events.payment_of(step.payload)? {
                 about_payment(&payment, |subject| add(subject, paid_minor, part.number()));
             }
         }
@@ -64,12 +75,12 @@ pub fn collect(
             add(Subject::payee(*payee), 0, part.number());
         }
         Payload::Frozen { scope: Frozen::Payee(payee), .. } => add(Subject::payee(*payee), 0, part.number()),
-        _ => documents_of(&event.decision.payload, |document| add(Subject::document(document), 0, part.number())),
+        _ => documents_of(step.payload, |document| add(Subject::document(document), 0, part.number())),
     }
     Ok(())
 }
 
-/// The part an event plays for lots, payees and payments.
+/// The part a step plays for lots, payees and payments.
 #[expect(clippy::wildcard_enum_match_arm, reason = "only these types do anything to a payment")]
 pub fn part_of(payload: &Payload) -> Part {
     match payload {
@@ -92,7 +103,7 @@ fn about_payment(payment: &crate::domain::event::PaymentExecuted, mut add: impl 
     }
 }
 
-/// The numbers of the documents an event rests on.
+/// The numbers of the documents a step rests on.
 #[expect(clippy::wildcard_enum_match_arm, reason = "only these types name documents")]
 pub fn documents_of(payload: &Payload, mut give: impl FnMut(&str)) {
     match payload {

@@ -1,0 +1,41 @@
+//! Transactions: orders decided one after another, each on what those before it would leave, and booked as one event or not
+//! at all.
+
+use super::guard::{Case, LEGS_MAX};
+use super::{Context, alone};
+use crate::domain::command::{Envelope, Operation};
+use crate::domain::event::{Decision, Payload, PostedOperation, Step};
+use crate::domain::ids::Sequence;
+use crate::domain::refusal::{Reason, Refusal};
+use crate::domain::state::State;
+use crate::domain::trial::Trial;
+
+/// Decides all operations; the first that is refused refuses the whole, and is named.
+pub(super) fn decide(
+    state: &mut State,
+    envelope: &Envelope,
+    operations: Vec<Operation>,
+    context: &Context<'_>,
+) -> Result<Decision, Refusal> {
+    let sequence = Sequence(context.head.0.saturating_add(1));
+    let mut trial = Trial::new(state, sequence);
+    let mut legs = Vec::new();
+    let mut posted = Vec::with_capacity(operations.len());
+    for (at, operation) in operations.into_iter().enumerate() {
+        let case = Case { state: trial.state(), envelope };
+        let decided = alone(case, operation.into_order(), context);
+        let decision = decided.map_err(|refusal| refusal.with("operation", format_args!("operations[{at}]")))?;
+        let place = u32::try_from(at).unwrap_or(u32::MAX).saturating_add(1);
+        trial.take(Step { operation: place, legs: &decision.legs, payload: &decision.payload });
+        let leg_count = u32::try_from(decision.legs.len()).unwrap_or(u32::MAX);
+        legs.extend(decision.legs);
+        posted.push(PostedOperation { policy_version: decision.policy_version, leg_count, payload: decision.payload });
+        if legs.len() > LEGS_MAX {
+            return Err(Refusal::new(Reason::EventTooLarge)
+                .with("legs", legs.len())
+                .with("legs_max", LEGS_MAX)
+                .with("operation", format_args!("operations[{at}]")));
+        }
+    }
+    Ok(Decision { policy_version: 0, legs, payload: Payload::TransactionPosted { operations: posted } })
+}
