@@ -242,7 +242,7 @@ async fn a_subscription_goes_from_what_is_there_to_what_comes_without_gap_or_dup
     let unknown = subscribe(local.channel().await, request).await.unwrap_err();
     assert_eq!(reason_of(&unknown), "ACCOUNT_NOT_FOUND");
     let legs = local.node.ledger().log();
-    let some_event = fundledger::log::entry_at(legs.as_ref(), last).unwrap().unwrap();
+    let some_event = legs.entry_at(last).unwrap().unwrap();
     let some_event = fundledger::format::codec::decode(&some_event[32..]).unwrap();
     let account = some_event.decision.legs[0].account;
     let account_id = local.node.views().books.account(account).unwrap().account_id.to_string();

@@ -219,7 +219,7 @@ pub(super) enum NotProposed {
 pub(super) async fn proposed(node: &Node, proposal_id: RequestId) -> Result<Proposed, NotProposed> {
     let outcome = node.ledger().find(proposal_id).await.map_err(NotProposed::Unavailable)?;
     let Some(Outcome::Accepted(receipt)) = outcome else { return Err(NotProposed::Unknown) };
-    let log = node.ledger().log();
+    let log = node.log();
     let found = proposed_at(&mut Events::new(log.as_ref()), Sequence(receipt.sequence)).map_err(NotProposed::Fault)?;
     found.ok_or(NotProposed::Unknown)
 }

@@ -50,7 +50,7 @@ impl AuditService for AuditApi {
             return Err(statuses.reason(Reason::SequenceBeyondHead, &facts));
         }
         let (sender, receiver) = mpsc::channel(4);
-        let log = self.node.ledger().log();
+        let log = self.node.log();
         let head = read_position(&head);
         tokio::task::spawn_blocking(move || {
             send_entries(log.as_ref(), start_sequence, end, &head, statuses, &sender);

@@ -37,7 +37,7 @@ fn one_as_of(
     as_of: Option<i64>,
     on: Option<Day>,
 ) -> Result<v1::GetBalanceResponse, Status> {
-    let log = reading.node.ledger().log();
+    let log = reading.node.log();
     let views = reading.node.views();
     let position = views.position.sequence;
     let as_of = as_of.unwrap_or(position);
@@ -151,7 +151,7 @@ fn list(
     let next_page_token = last.map(|(account, lot)| {
         page::token(page::Position { as_of, after: [account.0.into(), lot.0.into(), 0] }, &parameters)
     });
-    let log = reading.node.ledger().log();
+    let log = reading.node.log();
     Ok(v1::ListBalancesResponse {
         balances: balances.into_iter().map(|(_, balance)| balance).collect(),
         next_page_token: next_page_token.unwrap_or_default(),

@@ -56,7 +56,7 @@ fn answer(reading: &Reading, request: &v1::ListEventsRequest) -> Result<v1::List
     drop(views);
     filter.add_texts();
     let fault = |fault| reading.fault(&fault);
-    let log = reading.node.ledger().log();
+    let log = reading.node.log();
     let mut events = Events::new(log.as_ref());
     let limit = size.saturating_add(1);
     let sequences: Vec<i64> = if filter.subjects.is_empty() {

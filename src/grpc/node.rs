@@ -17,6 +17,7 @@ use crate::ledger::clock::Clock;
 use crate::ledger::directory::DataDirectory;
 use crate::ledger::snapshot_files::SnapshotFiles;
 use crate::ledger::{Committed, Ledger, OpenError};
+use crate::log::entries::{EntryFiles, WithEntries};
 use crate::log::{Fault, LogRead, blocks_between};
 use crate::projection::events::Events;
 use crate::projection::history::{self, History, Row, Sizes, Snapshot};
@@ -36,6 +37,7 @@ const WAIT_MAX: Duration = Duration::from_secs(10);
 /// A ledger with its views.
 pub struct Node {
     ledger: Ledger,
+    readable: Arc<dyn LogRead>,
     views: Arc<Shared>,
     pseudonyms: KeyedDigest,
     snapshots: SnapshotFiles,
@@ -60,6 +62,7 @@ pub struct Lag {
 struct Shared {
     views: RwLock<Views>,
     history: History,
+    entries: Arc<EntryFiles>,
     position: watch::Sender<i64>,
 }
 
@@ -88,6 +91,9 @@ impl Shared {
             drop(views);
             self.position.send_replace(head.sequence);
             self.history.tidy();
+            for block in blocks {
+                self.entries.append(block);
+            }
         }
     }
 
@@ -142,8 +148,10 @@ impl Node {
         let committed = ledger.committed().sequence;
         let history = History::open(&directory.index(), log.as_ref(), committed, Sizes::default())?;
         let views = caught_up(&ledger, &snapshots, &history)?;
+        let entries = Arc::new(EntryFiles::open(&directory.entries(), log.as_ref(), committed)?);
         let position = watch::Sender::new(views.position.sequence);
-        let views = Arc::new(Shared { views: RwLock::new(views), history, position });
+        let readable = Arc::new(WithEntries::new(Arc::clone(&log), Arc::clone(&entries)));
+        let views = Arc::new(Shared { views: RwLock::new(views), history, entries, position });
         let (folded, written) = (Arc::clone(&views), snapshots.clone());
         let folding = std::thread::Builder::new()
             .name("projections".to_owned())
@@ -151,12 +159,17 @@ impl Node {
             .map_err(|error| Fault::new("starting a thread", error))?;
         let pseudonyms = directory.pseudonyms();
         let folding = Mutex::new(Some(folding));
-        Ok(Self { ledger, views, pseudonyms, snapshots, folding, _directory: directory })
+        Ok(Self { ledger, readable, views, pseudonyms, snapshots, folding, _directory: directory })
     }
 
     /// The ledger.
     pub const fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// The log, for reading one entry here and another there.
+    pub fn log(&self) -> Arc<dyn LogRead> {
+        Arc::clone(&self.readable)
     }
 
     /// Pseudonyms of payees.

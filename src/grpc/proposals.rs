@@ -302,7 +302,7 @@ async fn conclude_all(node: &Node) -> Result<(), String> {
         approved.map(|(sequence, _)| sequence).collect()
     };
     for sequence in approved {
-        let log = node.ledger().log();
+        let log = node.log();
         let proposed = approvals::proposed_at(&mut Events::new(log.as_ref()), sequence);
         let Some(proposed) = proposed.map_err(|fault| fault.to_string())? else { continue };
         let command = approvals::command_of(&proposed, node).map_err(|fault| fault.to_string())?;

@@ -90,7 +90,7 @@ impl QueryService for QueryApi {
         if sequence > head {
             return Err(reading.statuses.reason(Reason::SequenceBeyondHead, &beyond(sequence, head)));
         }
-        let log = self.node.ledger().log();
+        let log = self.node.log();
         let record = Some(record(&reading, &mut Events::new(log.as_ref()), sequence)?);
         Ok(Response::new(v1::GetEventResponse { record }))
     }

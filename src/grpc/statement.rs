@@ -82,7 +82,7 @@ fn answer(
     let found = history.page(subject, &range, from, size.saturating_add(1)).map_err(fault)?;
     let rows = found.rows;
     let page = rows.get(..size.min(rows.len())).unwrap_or_default();
-    let log = reading.node.ledger().log();
+    let log = reading.node.log();
     let mut events = Events::new(log.as_ref());
     let entries = entries(reading, &mut events, number, page, found.page_opening_minor).map_err(fault)?;
     let next = page.last().filter(|_| rows.len() > size);

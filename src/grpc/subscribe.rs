@@ -235,7 +235,7 @@ impl Subscriber {
     async fn here(&self) -> Result<v1::ReadPosition, Status> {
         let sequence = self.looked_up_to;
         let answer = move |reading: &Reading| {
-            let log = reading.node.ledger().log();
+            let log = reading.node.log();
             reading.position(&mut Events::new(log.as_ref()), sequence)
         };
         self.reading.clone().blocking(answer).await
@@ -249,7 +249,7 @@ impl Subscriber {
 }
 
 fn read(reading: &Reading, filter: Filter, first: i64, up_to: i64) -> Result<Read, Status> {
-    let log = reading.node.ledger().log();
+    let log = reading.node.log();
     let mut events = Events::new(log.as_ref());
     let up_to = up_to.min(first.saturating_add(ENTRIES_A_READ).saturating_sub(1));
     let mut read = Read { records: Vec::new(), last: Head { sequence: first, hash: EntryHash::ZERO } };

@@ -51,7 +51,7 @@ pub(super) fn pseudonym_of(reading: &Reading, pseudonym: &[u8]) -> Result<PayeeR
 
 fn compute(reading: &Reading, from: Origin, as_of: Option<i64>) -> Result<(v1::TraceHead, Tree), Status> {
     let fault = |fault| reading.fault(&fault);
-    let log = reading.node.ledger().log();
+    let log = reading.node.log();
     let mut events = Events::new(log.as_ref());
     let views = reading.node.views();
     let as_of = as_of.unwrap_or(views.position.sequence);

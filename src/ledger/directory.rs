@@ -7,6 +7,7 @@
 //! snapshots/    of the state; derived, may be deleted
 //! projections/  snapshots of the views; derived, may be deleted
 //! index/        runs of the history index; derived, may be deleted; made when it is missing
+//! entries/      a copy of the log's entries for reading one at a time; derived, may be deleted; made when it is missing
 //! keys/         secrets that are not in the log: back them up apart from it
 //! ```
 
@@ -30,6 +31,7 @@ const LOG: &str = "log";
 const SNAPSHOTS: &str = "snapshots";
 const PROJECTIONS: &str = "projections";
 const INDEX: &str = "index";
+const ENTRIES: &str = "entries";
 const KEYS: &str = "keys";
 const DIGEST_KEY: &str = "digest.key";
 const PSEUDONYM_KEY: &str = "pseudonym.key";
@@ -191,6 +193,11 @@ impl DataDirectory {
     /// Where runs of the history index lie.
     pub fn index(&self) -> PathBuf {
         self.path.join(INDEX)
+    }
+
+    /// Where the copy of the entries lies.
+    pub fn entries(&self) -> PathBuf {
+        self.path.join(ENTRIES)
     }
 
     pub(super) fn open_log(&self) -> Result<SledLog, Fault> {

@@ -33,7 +33,7 @@ use crate::format::keyed::{Fingerprints, KeyedDigest};
 use crate::format::record::{EntryHash, Head};
 use crate::format::{canonical, codec};
 use crate::log::recover::{RecoverError, recover};
-use crate::log::{AppendError, Fault, Log, LogRead, entry_at};
+use crate::log::{AppendError, Fault, Log, LogRead};
 
 /// Most commands that wait for the writer at any time.
 pub const QUEUED_COMMANDS_MAX: usize = 65_536;
@@ -498,7 +498,7 @@ fn recovered(
 fn genesis(reader: &dyn LogRead) -> Result<(Arc<str>, bool), OpenError> {
     let fault = |cause: String| OpenError::Fault(Fault::new("reading the genesis", cause));
     let entry =
-        entry_at(reader, 0)?.ok_or_else(|| fault("the log is empty: it was never created completely".to_owned()))?;
+        reader.entry_at(0)?.ok_or_else(|| fault("the log is empty: it was never created completely".to_owned()))?;
     let bytes = crate::format::record::split_entry(&entry).map(|(_, event)| event).unwrap_or_default();
     match codec::decode(bytes).map_err(|error| fault(error.to_string()))?.decision.payload {
         Payload::LedgerCreated { origin, format_version, development, administrators: _ } => {

@@ -364,7 +364,7 @@ impl Writer {
         let missing = || Fault::new("reading the log", format!("no event at sequence {sequence}"));
         let entry = match self.recent_entry(sequence) {
             Some(entry) => entry,
-            None => crate::log::entry_at(self.reader.as_ref(), sequence)?.ok_or_else(missing)?,
+            None => self.reader.entry_at(sequence)?.ok_or_else(missing)?,
         };
         let (_, bytes) = split_entry(&entry).ok_or_else(missing)?;
         let event = codec::decode(bytes).map_err(|error| Fault::new("reading the log", error))?;

@@ -5,6 +5,7 @@
 //! crash a log may hold blocks that were never acknowledged, but none before an acknowledged one is missing. After an
 //! append that failed, the outcome is unknown: the log is read again before anything else is written.
 
+pub mod entries;
 pub mod files;
 pub mod memory;
 pub mod recover;
@@ -79,6 +80,12 @@ pub trait LogRead: Send + Sync {
 
     /// The stored values from a key on, as they are.
     fn values_from(&self, key: &[u8]) -> Values<'_>;
+
+    /// The entry of a sequence; `None` beyond the end.
+    fn entry_at(&self, sequence: i64) -> Result<Option<Vec<u8>>, Fault> {
+        let Some(block) = self.block_at(sequence)? else { return Ok(None) };
+        Ok(block.entry_at(sequence).map(<[u8]>::to_vec))
+    }
 }
 
 /// Reads blocks one after another, up to a sequence.
@@ -105,12 +112,6 @@ pub fn blocks_between(
             }
         }
     })
-}
-
-/// One entry, by sequence.
-pub fn entry_at(reader: &dyn LogRead, sequence: i64) -> Result<Option<Vec<u8>>, Fault> {
-    let Some(block) = reader.block_at(sequence)? else { return Ok(None) };
-    Ok(block.entry_at(sequence).map(<[u8]>::to_vec))
 }
 
 pub(crate) fn owned(value: StoredValue) -> (Vec<u8>, Vec<u8>) {

@@ -1,4 +1,4 @@
-//! Events read back from the log. Read in ascending order, each block is read once.
+//! Events read back from the log. Read in ascending order, each block is read once; those far apart, one by one.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -13,34 +13,50 @@ use crate::log::{Fault, LogRead};
 /// Blocks kept: the one at hand, and those of the payments that returns look back at.
 const BLOCKS_KEPT: usize = 8;
 
+fn missing(sequence: i64) -> Fault {
+    Fault::new("reading the log", format!("no entry at {sequence}"))
+}
+
 /// A reader of events that keeps the last blocks.
 pub struct Events<'a> {
     log: &'a dyn LogRead,
     // The last one used first.
     blocks: VecDeque<Block>,
+    // The last entry that was read by itself.
+    single: Option<(i64, Vec<u8>)>,
+    last: i64,
 }
 
 impl<'a> Events<'a> {
     /// Reads from a log.
     pub fn new(log: &'a dyn LogRead) -> Self {
-        Self { log, blocks: VecDeque::with_capacity(BLOCKS_KEPT) }
+        Self { log, blocks: VecDeque::with_capacity(BLOCKS_KEPT), single: None, last: i64::MIN }
     }
 
     /// The entry of a sequence: link and event, the bytes that were hashed.
     pub fn entry(&mut self, sequence: Sequence) -> Result<&[u8], Fault> {
-        let holds = |block: &Block| (block.first_sequence..=block.head.sequence).contains(&sequence.0);
+        let sequence = sequence.0;
+        // Whoever goes on with the next one reads on: by the block. Anything else is one entry here and another there.
+        let goes_on = sequence == self.last.saturating_add(1);
+        self.last = sequence;
+        let holds = |block: &Block| (block.first_sequence..=block.head.sequence).contains(&sequence);
         match self.blocks.iter().position(holds) {
             Some(0) => {}
             Some(at) => self.blocks.swap(0, at),
-            None => {
+            None if goes_on => {
                 self.blocks.truncate(BLOCKS_KEPT.saturating_sub(1));
-                if let Some(block) = self.log.block_at(sequence.0)? {
+                if let Some(block) = self.log.block_at(sequence)? {
                     self.blocks.push_front(block);
                 }
             }
+            None => {
+                let entry = self.log.entry_at(sequence)?;
+                let (_, entry) = self.single.insert((sequence, entry.ok_or_else(|| missing(sequence))?));
+                return Ok(entry);
+            }
         }
-        let entry = self.blocks.front().and_then(|block| block.entry_at(sequence.0));
-        entry.ok_or_else(|| Fault::new("reading the log", format!("no entry at {}", sequence.0)))
+        let entry = self.blocks.front().and_then(|block| block.entry_at(sequence));
+        entry.ok_or_else(|| missing(sequence))
     }
 
     /// The event of a sequence.

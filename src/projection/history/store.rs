@@ -16,7 +16,7 @@ use super::run::{Run, SUFFIX};
 use super::snapshot::{Segment, Snapshot};
 use crate::format::record::{EntryHash, Head};
 use crate::log::files::is_unfinished;
-use crate::log::{Fault, LogRead, entry_at};
+use crate::log::{Fault, LogRead};
 
 /// When rows are written and runs merged.
 #[derive(Clone, Copy, Debug)]
@@ -425,7 +425,7 @@ fn fits(run: &Run, log: &dyn LogRead, committed: i64) -> Result<bool, Fault> {
     if run.first_sequence < 0 || sequence < run.first_sequence || sequence > committed {
         return Ok(false);
     }
-    Ok(entry_at(log, sequence)?.is_some_and(|entry| EntryHash::of(&entry) == hash))
+    Ok(log.entry_at(sequence)?.is_some_and(|entry| EntryHash::of(&entry) == hash))
 }
 
 fn discard(path: &Path, why: &str) {

@@ -18,7 +18,7 @@ use crate::format::block::BlockBuilder;
 use crate::format::codec;
 use crate::format::record::Head;
 use crate::log::memory::MemoryLog;
-use crate::log::{Log, entry_at};
+use crate::log::{Log, LogRead};
 
 const SIZES: Sizes = Sizes { run_rows: 300, fan_out: 2 };
 
@@ -307,7 +307,7 @@ fn runs_of_another_log_and_leftovers_are_removed() {
         builder.push(|buffer| codec::encode(&event(sequence + 1), buffer)).unwrap();
     }
     other.append(Head::EMPTY, &builder.take()).unwrap();
-    assert!(entry_at(&other, 699).unwrap().is_some());
+    assert!(other.entry_at(699).unwrap().is_some());
     let first = bench.files()[0].clone();
     let (copy, unfinished) = (tempfile::tempdir().unwrap(), bench.directory.path().join("0.run.new"));
     fs::copy(&first, copy.path().join(first.file_name().unwrap())).unwrap();

@@ -1,0 +1,424 @@
+//! A copy of the entries in flat files, so that one entry is one short read. The store of the log reads a page of some eight
+//! blocks for the sake of one entry; whoever follows ten thousand payments through a million events would read all of it.
+//!
+//! The log remains the truth. The copy is written behind it without a sync; each entry carries a checksum, and whatever is
+//! missing here or damaged is read from the log. So it can cost time, but never an answer.
+//!
+//! ```text
+//! NNNNNNNNNNNNNNNNNNNN.entries   length (2) ‖ entry, for each entry from sequence N on
+//! NNNNNNNNNNNNNNNNNNNN.places    offset of the entry's length (8) ‖ CRC-32 of the entry (4), for each
+//! ```
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use super::{Fault, LogRead, Values, blocks_between};
+use crate::format::block::Block;
+use crate::format::record::HASH_BYTES;
+
+/// Entries of a pair of files: their number fixes which pair holds a sequence.
+const ENTRIES_A_FILE: i64 = 1 << 20;
+const PLACE_BYTES: usize = 12;
+/// What most entries fit in, with their length: read at once.
+const USUAL_BYTES: usize = 512;
+const LENGTH_BYTES: usize = 2;
+/// No entry is shorter than its link.
+const SHORTEST: usize = LENGTH_BYTES + HASH_BYTES;
+
+/// The copy: one thread appends, any number read.
+#[derive(Debug)]
+pub struct EntryFiles {
+    directory: PathBuf,
+    entries_a_file: i64,
+    files: RwLock<Vec<Arc<Pair>>>,
+    // The first sequence that is not in it.
+    next: AtomicI64,
+    // It could not be written: it ends here until the next start.
+    is_given_up: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Pair {
+    entries: File,
+    places: File,
+}
+
+impl Pair {
+    fn open(directory: &Path, first_sequence: i64) -> io::Result<Self> {
+        let open = |suffix: &str| {
+            let path = directory.join(format!("{first_sequence:020}.{suffix}"));
+            OpenOptions::new().read(true).append(true).create(true).open(path)
+        };
+        Ok(Self { entries: open("entries")?, places: open("places")? })
+    }
+
+    fn append(&self, records: &[u8], places: &[u8]) -> io::Result<()> {
+        (&self.entries).write_all(records)?;
+        (&self.places).write_all(places)
+    }
+
+    /// An entry by its number within the pair; `None` where it is not there as it was written.
+    fn read(&self, number: u64) -> Option<Vec<u8>> {
+        let mut place = [0; PLACE_BYTES];
+        self.places.read_exact_at(&mut place, number.checked_mul(PLACE_BYTES_WIDE)?).ok()?;
+        let (offset, checksum) = place.split_first_chunk::<8>()?;
+        let offset = u64::from_be_bytes(*offset);
+        let mut bytes = vec![0; USUAL_BYTES];
+        let read = read_up_to(&self.entries, &mut bytes, offset).ok()?;
+        let (length, _) = bytes.get(..read)?.split_first_chunk::<LENGTH_BYTES>()?;
+        let end = usize::from(u16::from_be_bytes(*length)).checked_add(LENGTH_BYTES)?;
+        if end < SHORTEST {
+            // A hole that a power cut left: zeros are the checksum of nothing.
+            return None;
+        }
+        if end > read {
+            bytes.resize(end, 0);
+            self.entries.read_exact_at(&mut bytes, offset).ok()?;
+        }
+        bytes.truncate(end);
+        let entry = bytes.split_off(LENGTH_BYTES);
+        (crc32fast::hash(&entry).to_be_bytes() == *checksum).then_some(entry)
+    }
+
+    /// How many entries are there whole, the last of them looked at; cuts off what is behind them.
+    fn recover(&self, most: i64) -> io::Result<i64> {
+        let places = self.places.metadata()?.len();
+        let mut count = (places / PLACE_BYTES_WIDE).min(u64::try_from(most).unwrap_or_default());
+        let mut end = 0;
+        while let Some(last) = count.checked_sub(1) {
+            let mut place = [0; 8];
+            self.places.read_exact_at(&mut place, last.saturating_mul(PLACE_BYTES_WIDE))?;
+            if let Some(entry) = self.read(last) {
+                let length = u64::try_from(entry.len().saturating_add(LENGTH_BYTES)).unwrap_or(u64::MAX);
+                end = u64::from_be_bytes(place).saturating_add(length);
+                break;
+            }
+            count = last;
+        }
+        self.entries.set_len(end)?;
+        self.places.set_len(count.saturating_mul(PLACE_BYTES_WIDE))?;
+        Ok(i64::try_from(count).unwrap_or(i64::MAX))
+    }
+}
+
+const PLACE_BYTES_WIDE: u64 = 12;
+const _: () = assert!(PLACE_BYTES_WIDE == 8 + 4 && PLACE_BYTES == 12, "a place is an offset and a checksum");
+
+/// Fills as much of the buffer as the file has.
+fn read_up_to(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+    loop {
+        match file.read_at(bytes, offset) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => return read,
+        }
+    }
+}
+
+impl EntryFiles {
+    /// Opens the copy in a directory and brings it up to a sequence of the log. What does not continue this very log is
+    /// made anew.
+    pub fn open(directory: &Path, log: &dyn LogRead, committed: i64) -> Result<Self, Fault> {
+        Self::with(directory, log, committed, ENTRIES_A_FILE)
+    }
+
+    fn with(directory: &Path, log: &dyn LogRead, committed: i64, entries_a_file: i64) -> Result<Self, Fault> {
+        let found = fs::create_dir_all(directory).and_then(|()| recovered(directory, entries_a_file));
+        let (is_given_up, (pairs, next)) = match found {
+            Ok(found) => (false, found),
+            Err(error) => {
+                tracing::warn!(%error, "the copy of the entries cannot be used; reading from the log until a restart");
+                (true, (Vec::new(), 0))
+            }
+        };
+        let files = Self {
+            directory: directory.to_owned(),
+            entries_a_file,
+            files: RwLock::new(pairs),
+            next: AtomicI64::new(next),
+            is_given_up: AtomicBool::new(is_given_up),
+        };
+        // The links make an equal last entry a proof that all before it were the same.
+        let last = next.saturating_sub(1);
+        if next > 0 && (last > committed || files.read(last) != log.entry_at(last)?) {
+            tracing::warn!("the copy of the entries is of another log; making it again");
+            if let Err(error) = files.clear() {
+                files.give_up(&error);
+            }
+        }
+        if files.is_given_up.load(Ordering::Relaxed) {
+            return Ok(files);
+        }
+        for block in blocks_between(log, files.next(), committed) {
+            files.append(&block?);
+        }
+        Ok(files)
+    }
+
+    fn give_up(&self, error: &io::Error) {
+        self.is_given_up.store(true, Ordering::Relaxed);
+        tracing::warn!(%error, "the copy of the entries could not be written; reading from the log until a restart");
+    }
+
+    fn clear(&self) -> io::Result<()> {
+        self.files.write().unwrap_or_else(PoisonError::into_inner).clear();
+        self.next.store(0, Ordering::Release);
+        for file in fs::read_dir(&self.directory)? {
+            fs::remove_file(file?.path())?;
+        }
+        Ok(())
+    }
+
+    /// The first sequence that is not in it.
+    pub fn next(&self) -> i64 {
+        self.next.load(Ordering::Acquire)
+    }
+
+    /// Copies a block; called by one thread. What is there already is passed over.
+    pub fn append(&self, block: &Block) {
+        if self.is_given_up.load(Ordering::Relaxed) || block.head.sequence < self.next() {
+            return;
+        }
+        if let Err(error) = self.write(block) {
+            self.give_up(&error);
+        }
+    }
+
+    fn write(&self, block: &Block) -> io::Result<()> {
+        let mut next = self.next();
+        let skipped = usize::try_from(next.saturating_sub(block.first_sequence)).unwrap_or_default();
+        let mut entries = block.entries().skip(skipped).peekable();
+        while entries.peek().is_some() {
+            let number = next.rem_euclid(self.entries_a_file);
+            let pair = self.last_pair(next, number)?;
+            let room = usize::try_from(self.entries_a_file.saturating_sub(number)).unwrap_or(usize::MAX);
+            let start = pair.entries.metadata()?.len();
+            let (mut records, mut places) = (Vec::new(), Vec::new());
+            for entry in entries.by_ref().take(room) {
+                let offset = start.saturating_add(u64::try_from(records.len()).unwrap_or(u64::MAX));
+                places.extend_from_slice(&offset.to_be_bytes());
+                places.extend_from_slice(&crc32fast::hash(entry).to_be_bytes());
+                records.extend_from_slice(&u16::try_from(entry.len()).unwrap_or(u16::MAX).to_be_bytes());
+                records.extend_from_slice(entry);
+                next = next.saturating_add(1);
+            }
+            pair.append(&records, &places)?;
+            self.next.store(next, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// The pair that the next entry goes to; a new one where it is the first of its pair.
+    fn last_pair(&self, next: i64, number: i64) -> io::Result<Arc<Pair>> {
+        let mut files = self.files.write().unwrap_or_else(PoisonError::into_inner);
+        if number == 0 {
+            files.push(Arc::new(Pair::open(&self.directory, next)?));
+        }
+        files.last().map(Arc::clone).ok_or_else(|| io::Error::other("no file to append to"))
+    }
+
+    /// An entry; `None` where it is not in the copy, or not as it was written.
+    pub fn read(&self, sequence: i64) -> Option<Vec<u8>> {
+        if !(0..self.next()).contains(&sequence) {
+            return None;
+        }
+        let (file, number) = (sequence.checked_div(self.entries_a_file)?, sequence.checked_rem(self.entries_a_file)?);
+        let files = self.files.read().unwrap_or_else(PoisonError::into_inner);
+        let pair = Arc::clone(files.get(usize::try_from(file).ok()?)?);
+        drop(files);
+        pair.read(u64::try_from(number).ok()?)
+    }
+}
+
+/// The pairs in a directory from the first sequence on, each full but the last, and the sequence after them.
+fn recovered(directory: &Path, entries_a_file: i64) -> io::Result<(Vec<Arc<Pair>>, i64)> {
+    let (mut pairs, mut next) = (Vec::new(), 0_i64);
+    while next.rem_euclid(entries_a_file) == 0 && directory.join(format!("{next:020}.places")).exists() {
+        let pair = Pair::open(directory, next)?;
+        let count = pair.recover(entries_a_file)?;
+        if count == 0 {
+            // Appending begins by opening it again.
+            break;
+        }
+        pairs.push(Arc::new(pair));
+        next = next.saturating_add(count);
+    }
+    Ok((pairs, next))
+}
+
+/// A log read with the help of the copy.
+pub struct WithEntries {
+    log: Arc<dyn LogRead>,
+    entries: Arc<EntryFiles>,
+}
+
+impl WithEntries {
+    /// A log and its copy.
+    pub fn new(log: Arc<dyn LogRead>, entries: Arc<EntryFiles>) -> Self {
+        Self { log, entries }
+    }
+}
+
+impl LogRead for WithEntries {
+    fn block_at(&self, sequence: i64) -> Result<Option<Block>, Fault> {
+        self.log.block_at(sequence)
+    }
+
+    fn values_from(&self, key: &[u8]) -> Values<'_> {
+        self.log.values_from(key)
+    }
+
+    fn entry_at(&self, sequence: i64) -> Result<Option<Vec<u8>>, Fault> {
+        match self.entries.read(sequence) {
+            Some(entry) => Ok(Some(entry)),
+            None => self.log.entry_at(sequence),
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "a test may fail")]
+mod tests {
+    use super::*;
+    use crate::format::block::BlockBuilder;
+    use crate::format::record::Head;
+    use crate::log::Log;
+    use crate::log::memory::MemoryLog;
+
+    /// A log of entries of all sizes, some longer than a block.
+    fn log(entries: u32, seed: u8) -> MemoryLog {
+        let mut builder = BlockBuilder::new(Head::EMPTY);
+        for at in 0..entries {
+            let size = if at.is_multiple_of(17) { 9_000 } else { at.wrapping_mul(37) % 900 };
+            let event = vec![seed; usize::try_from(size).unwrap()];
+            builder.push(|buffer| buffer.extend(event)).unwrap();
+        }
+        let mut log = MemoryLog::default();
+        log.append(Head::EMPTY, &builder.take()).unwrap();
+        log
+    }
+
+    fn open(directory: &Path, log: &MemoryLog, committed: i64) -> EntryFiles {
+        EntryFiles::with(directory, log.reader().as_ref(), committed, 30).unwrap()
+    }
+
+    /// Where the block of a sequence ends: what is committed always ends with a block.
+    fn end_of_block(log: &MemoryLog, sequence: i64) -> i64 {
+        log.reader().block_at(sequence).unwrap().unwrap().head.sequence
+    }
+
+    /// Everything is there, from the first entry to the last, and nothing behind it.
+    #[track_caller]
+    fn check(files: &EntryFiles, log: &MemoryLog, committed: i64) {
+        assert_eq!(files.next(), committed + 1);
+        for sequence in 0..=committed {
+            assert_eq!(files.read(sequence), log.reader().entry_at(sequence).unwrap(), "{sequence}");
+        }
+        assert_eq!((files.read(committed + 1), files.read(-1)), (None, None));
+    }
+
+    #[test]
+    fn entries_come_back_and_the_copy_goes_on_where_it_was() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = log(100, 1);
+        for about in [41, 59] {
+            let committed = end_of_block(&log, about);
+            check(&open(directory.path(), &log, committed), &log, committed);
+        }
+        let files = open(directory.path(), &log, 99);
+        check(&files, &log, 99);
+        let again = log.reader().block_at(99).unwrap().unwrap();
+        files.append(&again);
+        check(&files, &log, 99);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 8, "four pairs");
+    }
+
+    fn damage(directory: &Path, name: &str, change: impl FnOnce(&mut Vec<u8>)) {
+        let path = directory.join(name);
+        let mut bytes = fs::read(&path).unwrap();
+        change(&mut bytes);
+        fs::write(path, bytes).unwrap();
+    }
+
+    type Change = fn(&mut Vec<u8>);
+
+    /// Whatever happens to the files, an entry is read as it is in the log.
+    #[test]
+    fn damage_costs_time_and_no_answer() {
+        let (entries, places) = ("00000000000000000030.entries", "00000000000000000030.places");
+        let changes: [(&str, Change); 7] = [
+            (entries, |bytes| bytes[100] ^= 1),
+            (entries, |bytes| bytes.truncate(20_000)),
+            (entries, |bytes| bytes[9_000..19_000].fill(0)),
+            (entries, Vec::clear),
+            (places, |bytes| bytes[12 * 7..12 * 9].fill(0)),
+            (places, |bytes| bytes.truncate(100)),
+            (places, |bytes| bytes.fill(0xff)),
+        ];
+        for (at, (name, change)) in changes.into_iter().enumerate() {
+            let directory = tempfile::tempdir().unwrap();
+            let log = log(100, 1);
+            let before = open(directory.path(), &log, 99);
+            damage(directory.path(), name, change);
+            for files in [before, open(directory.path(), &log, 99)] {
+                let lost = (0..100).filter(|sequence| files.read(*sequence).is_none()).count();
+                let read = WithEntries::new(log.reader(), Arc::new(files));
+                for sequence in 0..=100 {
+                    let expected = log.reader().entry_at(sequence).unwrap();
+                    assert_eq!(read.entry_at(sequence).unwrap(), expected, "change {at}, entry {sequence}");
+                }
+                assert!(lost < 100);
+            }
+        }
+    }
+
+    /// A power cut may leave files of their length without a byte of their content.
+    #[test]
+    fn zeros_are_no_entries() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = log(100, 1);
+        let files = open(directory.path(), &log, 99);
+        for suffix in ["entries", "places"] {
+            damage(directory.path(), &format!("{:020}.{suffix}", 30), |bytes| bytes.fill(0));
+        }
+        assert!((30..60).all(|sequence| files.read(sequence).is_none()));
+        check(&open(directory.path(), &log, 99), &log, 99);
+    }
+
+    /// What a crash left half written is cut off: the files hold the entries and nothing between them.
+    #[test]
+    fn a_torn_tail_is_cut_off() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = log(100, 1);
+        let committed = end_of_block(&log, 41);
+        drop(open(directory.path(), &log, committed));
+        damage(directory.path(), &format!("{:020}.entries", 30), |bytes| bytes.extend([7; 1_000]));
+        damage(directory.path(), &format!("{:020}.places", 30), |bytes| bytes.extend([7; 17]));
+        check(&open(directory.path(), &log, 99), &log, 99);
+        let mut expected = Vec::new();
+        for sequence in 30..60 {
+            let entry = log.reader().entry_at(sequence).unwrap().unwrap();
+            expected.extend(u16::try_from(entry.len()).unwrap().to_be_bytes());
+            expected.extend(entry);
+        }
+        assert!(fs::read(directory.path().join(format!("{:020}.entries", 30))).unwrap() == expected);
+    }
+
+    #[test]
+    fn what_is_of_another_log_or_cannot_be_used_is_not_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let (one, other) = (log(100, 1), log(100, 2));
+        drop(open(directory.path(), &one, 99));
+        check(&open(directory.path(), &other, 99), &other, 99);
+        // The log is shorter than the copy: an older backup was restored.
+        let committed = end_of_block(&other, 60);
+        check(&open(directory.path(), &other, committed), &other, committed);
+        let file = directory.path().join("file");
+        fs::write(&file, "in the way").unwrap();
+        let files = open(&file, &one, 99);
+        assert_eq!((files.next(), files.read(0)), (0, None));
+    }
+}
