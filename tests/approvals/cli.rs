@@ -1,16 +1,13 @@
 //! Maker and checkers at a terminal: keys, roles, proposals and approvals with the real binary.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
-
-mod server;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Output};
 
 use serde_json::{Value, json};
-use server::{errors, listening, run, spawn};
 use tempfile::TempDir;
+
+use crate::server::{errors, listening, run, spawn};
 
 struct Desk {
     directory: TempDir,
