@@ -389,7 +389,7 @@ fn to_row(reader: &Reader, proposal: &Proposal) -> Result<Vec<String>, Failure> 
 
 /// Which command it is: the field that is none of the envelope's.
 fn kind_of(command: &Value) -> String {
-    let envelope = ["request_id", "business_date", "actor", "checkers"];
+    let envelope = ["request_id", "business_date", "actor", "checkers", "preconditions"];
     let names = command.as_object().into_iter().flat_map(|fields| fields.keys());
     names.filter(|name| !envelope.contains(&name.as_str())).cloned().collect()
 }
