@@ -13,6 +13,8 @@
 mod batches;
 mod cli;
 mod forged;
+mod keys;
+mod preconditions;
 mod refusals;
 #[path = "../server/mod.rs"]
 mod server;

@@ -9,7 +9,7 @@ use prost::Message;
 use prost::bytes::Bytes;
 
 use crate::server::receipt;
-use crate::world::{ORIGIN, World, key, pay, refusal_of};
+use crate::world::{ORIGIN, World, cash, key, pay, reason_of, refusal_of, with_signatures};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_payment_is_executed_by_the_approval_that_completes_what_the_policy_asks_for() {
@@ -110,5 +110,94 @@ async fn a_command_may_come_with_its_signatures() {
         let result = refusal_of(world.post(vec![bad]).await.remove(0));
         assert!(["FIELD_INVALID", "DATE_INVALID"].contains(&result.as_str()), "{result}");
     }
+    world.verified().await;
+}
+
+/// The bytes of a command made as long as asked, by a field that this version does not know.
+fn padded(exact: &Bytes, bytes: usize) -> Bytes {
+    let mut longer = exact.to_vec();
+    let content = bytes - exact.len() - 5;
+    longer.extend_from_slice(&[0xc2, 0x3e]);
+    prost::encoding::encode_varint(u64::try_from(content).unwrap(), &mut longer);
+    longer.resize(longer.len() + content, 0);
+    assert_eq!(longer.len(), bytes);
+    longer.into()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_is_too_long_to_be_signed_is_refused_and_the_ledger_goes_on() {
+    const LONGEST: usize = 32_767;
+    let world = World::with_fund().await;
+    let expires_at = world.now() + 60;
+    let signed = async |payment_id: &str, amount_minor, bytes| {
+        let command = world.made_by("m1", pay(payment_id, amount_minor));
+        let request_id = command.request_id.clone();
+        let (exact, _) = world.exact(command, expires_at).await;
+        let long = padded(&exact, bytes);
+        let expires = UtcNanos(expires_at * 1_000_000_000);
+        let message = approval::command_message(ORIGIN, &request_id, expires, &long);
+        with_signatures(long, &message, &[key("c1"), key("c2")], expires_at)
+    };
+    // The longest fits, whether it is accepted or refused.
+    let (longest, too_much) = (signed("V1", 1, LONGEST).await, signed("V2", 900_000, LONGEST).await);
+    let mut results = world.post(vec![longest, too_much]).await;
+    let booked = receipt(results.remove(0)).sequence;
+    assert_eq!(world.event(booked).await.signed.unwrap().command.len(), LONGEST);
+    assert_eq!(refusal_of(results.remove(0)), "INSUFFICIENT_BALANCE");
+    assert_eq!(world.event(booked + 1).await.signed.unwrap().command.len(), LONGEST);
+
+    let head = world.head();
+    for bytes in [LONGEST + 1, 65_535, 200_000] {
+        let too_long = signed("V3", 1, bytes).await;
+        assert_eq!(refusal_of(world.post(vec![too_long]).await.remove(0)), "FIELD_INVALID", "{bytes}");
+    }
+    // As many payments as may be cleared at once, with the longest names.
+    let payment_ids = (0..512).map(|number| format!("{number:-<64}")).collect();
+    let clear = v1::ClearPayments { payment_ids, bank_reference: "B".to_owned() };
+    let clear = world.made_by("m1", Payload::ClearPayments(Box::new(clear)));
+    assert!(clear.encoded_len() > LONGEST);
+    for commands in [vec![clear.clone()], vec![world.made_by("m1", pay("V4", 1)), clear]] {
+        let refused = world.propose("long", "m1", commands).await.unwrap_err();
+        assert_eq!(reason_of(&refused), "FIELD_INVALID");
+    }
+    assert_eq!(world.head(), head, "nothing of it is on record");
+
+    receipt(world.post(vec![world.made_by("m1", cash(1))]).await.remove(0));
+    assert_eq!(world.head(), head + 1);
+    world.verified().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_proposed_command_whose_key_was_used_meanwhile_is_put_on_record_as_refused() {
+    let world = World::with_fund().await;
+    let command = world.made_by("m1", pay("V1", 5_000));
+    let request_id = command.request_id.clone();
+    let proposed = world.propose("p", "m1", vec![command]).await.unwrap();
+    world.approve("p", "c1", &proposed.message_to_sign).await.unwrap();
+    let other = v1::Command { request_id: request_id.clone(), ..world.made_by("m1", cash(7)) };
+    let other = receipt(world.post(vec![other]).await.remove(0));
+
+    let signature = key("c2").sign(&proposed.message_to_sign).0.to_vec();
+    let last = world.approve_with("last", "p", "c2", signature.clone()).await.unwrap();
+    assert_eq!(refusal_of(last.executed.unwrap()), "IDEMPOTENCY_KEY_REUSED");
+    // The approval, and then what the ledger itself says of the command.
+    let head = world.head();
+    assert_eq!(last.receipt.unwrap().sequence, head - 1);
+    let event = world.event(head).await;
+    let sequence = proposed.receipt.unwrap().sequence;
+    assert_eq!((event.request_id, event.actor.as_str()), (format!("/proposal/{sequence}"), "m1"));
+    let Some(Happened::CommandRefused(refused)) = event.payload else { panic!("{:?}", event.payload) };
+    assert_eq!(refused.reason(), v1::ErrorReason::IdempotencyKeyReused);
+    assert_eq!(event.signed.unwrap().command, proposed.commands[0]);
+    let approvers: Vec<_> = event.approvals.iter().map(|approval| approval.actor.as_str()).collect();
+    assert_eq!(approvers, ["c1", "c2"]);
+    assert!(world.pending().await.is_empty());
+
+    // The key still stands for the command that had it first, and the lost answer is the same answer.
+    let found = world.ledger().get_receipt(v1::GetReceiptRequest { request_id }).await.unwrap().into_inner();
+    assert_eq!(receipt(found.result.unwrap()).sequence, other.sequence);
+    let again = world.approve_with("last", "p", "c2", signature).await.unwrap();
+    assert_eq!(refusal_of(again.executed.unwrap()), "IDEMPOTENCY_KEY_REUSED");
+    assert_eq!(world.head(), head);
     world.verified().await;
 }

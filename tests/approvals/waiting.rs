@@ -8,23 +8,17 @@ use fundledger::domain::command::{Command, Envelope, Order};
 use fundledger::domain::ids::{ActorId, KeyNumber, RequestId};
 use fundledger::domain::time::Day;
 use fundledger::pb::v1;
-use fundledger::pb::v1::command::Payload;
 use fundledger::pb::v1::event::Payload as Happened;
 
 use crate::server::receipt;
-use crate::world::{TODAY, World, at, key, pay, reason_of};
+use crate::world::{TODAY, World, at, cash, key, pay, reason_of};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn expiry_is_an_event_and_comes_before_what_is_posted_later() {
     let world = World::with_fund().await;
     world.propose("p", "m1", vec![world.made_by("m1", pay("V1", 5_000))]).await.unwrap();
     world.pass(3_600);
-    let cash = Payload::ReceiveCash(Box::new(v1::ReceiveCash {
-        lot_id: "L".to_owned(),
-        amount_minor: 1,
-        bank_reference: "B2".to_owned(),
-    }));
-    let posted = receipt(world.post(vec![world.made_by("m1", cash)]).await.remove(0));
+    let posted = receipt(world.post(vec![world.made_by("m1", cash(1))]).await.remove(0));
     let mut expired = Vec::new();
     for sequence in 1..posted.sequence {
         let event = world.event(sequence).await;
@@ -132,12 +126,7 @@ async fn ten_thousand_proposals_wait_in_pages() {
     // All the others lapse at one moment: each by its own event, in order.
     world.pass(3_600);
     let head = world.head();
-    let late = Payload::ReceiveCash(Box::new(v1::ReceiveCash {
-        lot_id: "L".to_owned(),
-        amount_minor: 1,
-        bank_reference: "late".to_owned(),
-    }));
-    world.post(vec![world.made_by("m1", late)]).await;
+    world.post(vec![world.made_by("m1", cash(1))]).await;
     let after = world.head();
     assert_eq!(after - head, i64::try_from(COUNT).unwrap(), "9,999 expiries and the receipt");
     assert!(world.pending().await.is_empty());

@@ -349,11 +349,6 @@ impl World {
             }),
             document_number: String::new(),
         }));
-        let cash = Payload::ReceiveCash(Box::new(v1::ReceiveCash {
-            lot_id: "L".to_owned(),
-            amount_minor: 100_000,
-            bank_reference: "B".to_owned(),
-        }));
         for payload in [issue, allocate] {
             let id = world.new_key("money");
             let proposed = world.propose(&id, "m1", vec![world.made_by("m1", payload)]).await.unwrap();
@@ -362,8 +357,7 @@ impl World {
             let second = world.approve(&id, "c2", &proposed.message_to_sign).await.unwrap();
             receipt(second.executed.expect("two have signed"));
         }
-        let cash = world.made_by("m1", cash);
-        receipt(world.post(vec![cash]).await.remove(0));
+        receipt(world.post(vec![world.made_by("m1", cash(100_000))]).await.remove(0));
         world
     }
 
@@ -437,6 +431,14 @@ pub(crate) fn pay(payment_id: &str, amount_minor: i64) -> Payload {
         purpose: "ROADS".to_owned(),
         method: v1::PaymentMethod::Direct.into(),
         ..Default::default()
+    }))
+}
+
+pub(crate) fn cash(amount_minor: i64) -> Payload {
+    Payload::ReceiveCash(Box::new(v1::ReceiveCash {
+        lot_id: "L".to_owned(),
+        amount_minor,
+        bank_reference: format!("B{amount_minor}"),
     }))
 }
 
