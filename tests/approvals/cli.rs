@@ -8,7 +8,7 @@ use fundledger::ledger::clock::{Clock, SystemClock};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::server::{errors, listening, run, spawn};
+use crate::server::{errors, listening, output, run, spawn};
 
 struct Desk {
     directory: TempDir,
@@ -81,8 +81,8 @@ impl Desk {
 
     /// Stops the server, which must end by itself, and verifies what it left.
     fn verified(mut self) {
-        let stopped = Process::new("kill").args(["-TERM", &self.server.id().to_string()]).status().unwrap();
-        assert!(stopped.success() && self.server.wait().unwrap().success());
+        let stopped = output(Process::new("kill").args(["-TERM", &self.server.id().to_string()])).unwrap();
+        assert!(stopped.status.success() && self.server.wait().unwrap().success());
         let verified = run(&["verify", "--deep", "--allow-unanchored", &self.key("data")]);
         assert!(verified.status.success(), "{}{}", printed(&verified), errors(&verified));
     }

@@ -15,13 +15,14 @@ use fundledger::pb::v1::{self, Role};
 use prost::Message;
 use prost::bytes::Bytes;
 
-use crate::server::{BINARY, receipt};
+use crate::server::{BINARY, locks_are_released, output, receipt};
 use crate::world::{World, key, pay, revoke, unregister};
 
 type Edit<'a> = Box<dyn Fn(&mut v1::Event) + 'a>;
 
 /// The ledger's events with one of them edited, chained anew, as a bundle: what whoever holds the disk could make.
 fn forged(world: &World, edit: impl Fn(&mut v1::Event)) -> PathBuf {
+    locks_are_released();
     let log = SledLog::open(&log_path(&world.directory.path().join("data"))).unwrap();
     let reader = log.reader();
     let mut builder = BlockBuilder::new(Head::EMPTY);
@@ -195,8 +196,8 @@ async fn approvals_that_were_tampered_with_are_named_by_deep_verification() {
     ];
     for (what, edit) in edits {
         let bundle = forged(&world, edit);
-        let report = Process::new(BINARY).arg("verify").arg(&bundle).args(["--deep", "--allow-unanchored"]).output();
-        let report = report.unwrap();
+        let mut verify = Process::new(BINARY);
+        let report = output(verify.arg("verify").arg(&bundle).args(["--deep", "--allow-unanchored"])).unwrap();
         let text = String::from_utf8_lossy(&report.stdout);
         assert_eq!(report.status.success(), what == "nothing", "{what}: {text}");
         assert_eq!(text.contains("[approval]"), what != "nothing", "{what}: {text}");
@@ -229,10 +230,7 @@ async fn freeze() {
     world.post(vec![world.made_by("m1", pay("V7", 1))]).await;
     world.stop(true).await;
     let data = world.directory.path().join("data");
-    let exported = Process::new(BINARY)
-        .args(["export", "--data"])
-        .arg(&data)
-        .args(["--bundle", "target/approvals.bundle"])
-        .output();
+    let mut export = Process::new(BINARY);
+    let exported = output(export.args(["export", "--data"]).arg(&data).args(["--bundle", "target/approvals.bundle"]));
     assert!(exported.unwrap().status.success());
 }

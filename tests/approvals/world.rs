@@ -8,11 +8,12 @@ use fundledger::domain::approval::PublicKey;
 use fundledger::domain::ids::ActorId;
 use fundledger::domain::time::UtcNanos;
 use fundledger::format::note_key::SignerKey;
+use fundledger::grpc::convert;
 use fundledger::grpc::node::Node;
 use fundledger::grpc::server::{Limits, listen, serve};
-use fundledger::ledger::Genesis;
 use fundledger::ledger::clock::Clock;
 use fundledger::ledger::directory::DataDirectory;
+use fundledger::ledger::{Answer, Genesis};
 use fundledger::pb::Date;
 use fundledger::pb::v1::command::Payload;
 use fundledger::pb::v1::ledger_service_client::LedgerServiceClient;
@@ -27,7 +28,7 @@ use tonic::Status;
 use tonic::transport::Channel;
 use tonic_types::StatusExt;
 
-use crate::server::{BINARY, errors, receipt};
+use crate::server::{BINARY, errors, locks_are_released, output, receipt};
 
 pub(crate) const ORIGIN: &str = "test.invalid/funds";
 pub(crate) const START: i64 = 1_795_000_000;
@@ -72,6 +73,7 @@ impl World {
         let administrators = [admin("a1"), admin("a2")];
         let genesis = Genesis { origin: ORIGIN, development: false, administrators: &administrators };
         drop(DataDirectory::create(&directory.path().join("data"), genesis, &clock).unwrap());
+        locks_are_released();
         let channel = Channel::from_static("http://127.0.0.1:1").connect_lazy();
         let keys = std::cell::Cell::new(0);
         let mut world = Self { directory, clock, node: None, stop: None, served: None, channel, keys };
@@ -104,6 +106,7 @@ impl World {
         })
         .await
         .unwrap();
+        locks_are_released();
         if !closes {
             for derived in ["snapshots", "projections"] {
                 for file in std::fs::read_dir(self.directory.path().join("data").join(derived)).unwrap() {
@@ -276,6 +279,19 @@ impl World {
         with_signatures(command, &message, signers, expires_at)
     }
 
+    /// Submits so much that the views are behind when what is posted next is answered; gives what to wait for.
+    pub(crate) async fn busy(&self) -> Answer {
+        // As many as a group of the writer has room for, so that what is posted next goes to the disk with them.
+        const RECEIPTS: i64 = 8_000;
+        let node = self.node.as_ref().unwrap();
+        let first = RECEIPTS * i64::from(self.keys.get());
+        let receipts = (first..first + RECEIPTS).map(|amount_minor| {
+            let parsed = convert::command(self.made_by("m1", cash(amount_minor)), node.pseudonyms(), "").unwrap();
+            node.ledger().prepare(parsed, &mut Vec::new())
+        });
+        node.ledger().post_in_turn(receipts.collect()).await.unwrap()
+    }
+
     pub(crate) async fn event(&self, sequence: i64) -> v1::Event {
         let answer = self.query().get_event(v1::GetEventRequest { sequence }).await.unwrap().into_inner();
         answer.record.unwrap().event.unwrap()
@@ -365,13 +381,14 @@ impl World {
     pub(crate) async fn verified(mut self) {
         self.stop(true).await;
         let data = self.directory.path().join("data");
-        let verified = Process::new(BINARY).args(["verify", "--deep", "--allow-unanchored"]).arg(&data).output();
-        let verified = verified.unwrap();
+        let mut verify = Process::new(BINARY);
+        let verified = output(verify.args(["verify", "--deep", "--allow-unanchored"]).arg(&data)).unwrap();
         assert!(verified.status.success(), "{}{}", String::from_utf8_lossy(&verified.stdout), errors(&verified));
         let bundle = self.directory.path().join("bundle");
-        let exported = Process::new(BINARY).args(["export", "--data"]).arg(&data).arg("--bundle").arg(&bundle).output();
-        assert!(exported.unwrap().status.success());
-        let oracle = Process::new("python3").arg("tests/oracle/verify.py").arg(&bundle).arg("--deep").output();
+        let mut export = Process::new(BINARY);
+        let exported = output(export.args(["export", "--data"]).arg(&data).arg("--bundle").arg(&bundle)).unwrap();
+        assert!(exported.status.success(), "{}", errors(&exported));
+        let oracle = output(Process::new("python3").arg("tests/oracle/verify.py").arg(&bundle).arg("--deep"));
         if let Ok(oracle) = oracle {
             assert!(oracle.status.success(), "{}{}", String::from_utf8_lossy(&oracle.stdout), errors(&oracle));
         }

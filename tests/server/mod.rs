@@ -11,9 +11,10 @@
     reason = "shared by tests, each of which uses a part"
 )]
 
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use fundledger::pb::Date;
 use fundledger::pb::v1::ledger_service_client::LedgerServiceClient;
@@ -27,9 +28,29 @@ pub const BINARY: &str = env!("CARGO_BIN_EXE_fundledger");
 /// A date that the set-up leaves open.
 pub const DATE: Date = Date { year: 2026, month: 6, day: 15 };
 
+/// Held while a process is made: until it is another program it has copies of all files that are open here, and so holds
+/// their locks.
+static FORKING: Mutex<()> = Mutex::new(());
+
+/// Starts a program.
+pub fn start(command: &mut Command) -> io::Result<Child> {
+    let _alone = FORKING.lock().unwrap_or_else(PoisonError::into_inner);
+    command.spawn()
+}
+
+/// Runs a program to its end.
+pub fn output(command: &mut Command) -> io::Result<Output> {
+    start(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()))?.wait_with_output()
+}
+
+/// Waits until no process that is being made holds a lock on a file that was closed here.
+pub fn locks_are_released() {
+    drop(FORKING.lock().unwrap_or_else(PoisonError::into_inner));
+}
+
 /// Runs the binary to its end.
 pub fn run(arguments: &[&str]) -> Output {
-    Command::new(BINARY).args(arguments).output().unwrap()
+    output(Command::new(BINARY).args(arguments)).unwrap()
 }
 
 /// Standard error as text.
@@ -82,8 +103,8 @@ impl Served {
     /// SIGTERM; the server must end by itself, with exit code 0.
     pub fn stop(&mut self) {
         let mut child = self.server.take().unwrap();
-        let status = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
-        assert!(status.success());
+        let stopped = output(Command::new("kill").args(["-TERM", &child.id().to_string()])).unwrap();
+        assert!(stopped.status.success());
         assert!(child.wait().unwrap().success());
     }
 
@@ -147,7 +168,7 @@ pub fn spawn(data: &Path) -> Child {
 pub fn spawn_at(data: &Path, address: &str) -> Child {
     let mut command = Command::new(BINARY);
     command.args(["serve", "--insecure-dev", "--quiet", "--listen", address, "--data"]).arg(data);
-    command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+    start(command.stdout(Stdio::piped()).stderr(Stdio::null())).unwrap()
 }
 
 pub fn receipt(result: v1::PostResult) -> v1::Receipt {
