@@ -184,6 +184,8 @@ impl LedgerApi {
         let statuses = Statuses::for_request(&request);
         let request = request.into_inner();
         let reading = Reading { node: Arc::clone(&self.node), statuses };
+        // Whoever is told of a proposal looks for it at once: that the views are behind must not mean that it does not wait.
+        self.node.caught_up().await;
         reading.wait(request.min_sequence, None).await?;
         reading.blocking(move |reading| pending(reading, &request)).await.map(Response::new)
     }

@@ -82,6 +82,26 @@ async fn proposals_survive_restarts_and_a_crash_before_the_execution_is_made_up_
     world.verified().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_proposal_is_listed_as_soon_as_it_is_answered_and_no_longer_than_it_waits() {
+    let world = World::with_fund().await;
+    let listed = async |proposal_id: &str| {
+        let request = v1::ListPendingRequest { proposal_id: proposal_id.to_owned(), ..Default::default() };
+        world.ledger().list_pending(request).await.unwrap().into_inner().proposals.len()
+    };
+    let command = world.made_by("m1", pay("V1", 1));
+    let busy = world.busy().await;
+    world.propose("p", "m1", vec![command]).await.unwrap();
+    assert_eq!(listed("p").await, 1);
+    busy.outcomes().await.unwrap();
+
+    let busy = world.busy().await;
+    world.withdraw("p", "m1").await.unwrap();
+    assert_eq!(listed("p").await, 0);
+    busy.outcomes().await.unwrap();
+    world.verified().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_proposals_wait_in_pages() {
     const COUNT: usize = 10_000;
