@@ -11,7 +11,7 @@ use std::{env, fs};
 
 use fundledger::domain::refusal::Reason;
 use fundledger::grpc::status;
-use fundledger::messages::{self, Language};
+use fundledger::messages::{self, Language, Record};
 use fundledger::pb::DESCRIPTORS;
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
@@ -52,7 +52,7 @@ fn comments() -> BTreeMap<i32, String> {
 
 /// Whether and how the same command may be sent again.
 fn retry(reason: Reason) -> (&'static str, &'static str) {
-    let is_recorded = messages::remedy(Language::English, reason).contains("on record under this key");
+    let is_recorded = messages::remedy(Language::English, reason, Record::Kept).contains("on record under this key");
     let same = ("after correcting it, under the same key", "更正后用同一幂等键");
     let new = ("never as it is; a corrected command needs a new key", "不可原样重发；更正后须用新的幂等键");
     match (reason, status::code(reason)) {
@@ -95,7 +95,7 @@ fn document() -> String {
         let said = |language| {
             let end = messages::refusal(language, *reason, std::iter::empty());
             let separator = if language == Language::English { " " } else { "" };
-            format!("{end}{separator}{}", messages::remedy(language, *reason))
+            format!("{end}{separator}{}", messages::remedy(language, *reason, Record::Kept))
         };
         write!(
             text,

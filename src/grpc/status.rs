@@ -10,7 +10,7 @@ use super::convert::Violation;
 use crate::domain::refusal::{Reason, Refusal};
 use crate::ledger::Unavailable;
 use crate::log::Fault;
-use crate::messages::{self, Language};
+use crate::messages::{self, Language, Record};
 
 /// Domain of every `ErrorInfo`.
 pub const DOMAIN: &str = "fundledger";
@@ -130,13 +130,13 @@ impl Statuses {
     }
 
     /// A refusal, with further facts such as where it is recorded.
-    pub fn refusal(self, refusal: &Refusal, more: &[(&str, String)]) -> Status {
+    fn refusal(self, refusal: &Refusal, more: &[(&str, String)], record: Record) -> Status {
         let facts = || refusal.facts.iter().map(|(name, value)| (name.as_ref(), value.as_str()));
         let reason = refusal.reason;
         let message = messages::refusal(Language::English, reason, facts());
         let localized = messages::refusal(self.language, reason, facts());
         let all = facts().chain(more.iter().map(|(name, value)| (*name, value.as_str())));
-        let mut details = self.details(reason, all, &localized);
+        let mut details = self.details(reason, all, &localized, record);
         if code(reason) == Code::FailedPrecondition {
             let subject = facts().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ");
             details.add_precondition_failure_violation(reason.as_str(), subject, message.as_str());
@@ -151,7 +151,7 @@ impl Statuses {
     pub fn refused(self, refusal: &Refusal, sequence: Option<i64>, replayed: bool) -> Status {
         let mut more = vec![("replayed", replayed.to_string())];
         more.extend(sequence.map(|sequence| ("sequence", sequence.to_string())));
-        self.refusal(refusal, &more)
+        self.refusal(refusal, &more, if sequence.is_some() { Record::Kept } else { Record::None })
     }
 
     /// A key that was used before with other content.
@@ -166,7 +166,7 @@ impl Statuses {
     /// A reason without a refusal's record.
     pub fn reason(self, reason: Reason, facts: &[(&'static str, String)]) -> Status {
         let refusal = facts.iter().fold(Refusal::new(reason), |refusal, (name, value)| refusal.with(name, value));
-        self.refusal(&refusal, &[])
+        self.refusal(&refusal, &[], Record::NotAsked)
     }
 
     /// Fields that are not as they must be, all of them.
@@ -174,7 +174,7 @@ impl Statuses {
         let reason = violations.first().map_or(Reason::FieldInvalid, |violation| violation.reason);
         let facts = violations.iter().take(1).map(|violation| ("field", violation.field.as_str()));
         let localized = messages::refusal(self.language, reason, facts.clone());
-        let mut details = self.details(reason, facts, &localized);
+        let mut details = self.details(reason, facts, &localized, Record::None);
         for violation in violations {
             details.add_bad_request_violation(
                 violation.field.as_str(),
@@ -213,13 +213,14 @@ impl Statuses {
         reason: Reason,
         facts: impl Iterator<Item = (&'a str, &'a str)>,
         localized: &str,
+        record: Record,
     ) -> ErrorDetails {
         #[expect(clippy::disallowed_types, reason = "the details' own type; the order reaches nothing but a map")]
         let metadata: std::collections::HashMap<String, String> =
             facts.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let mut details = ErrorDetails::new();
         details.set_error_info(reason.as_str(), DOMAIN, metadata);
-        let localized = format!("{localized} {}", messages::remedy(self.language, reason));
+        let localized = format!("{localized} {}", messages::remedy(self.language, reason, record));
         details.set_localized_message(self.language.tag(), localized);
         if let Some(after) = retry_after(reason) {
             details.set_retry_info(Some(after));

@@ -153,9 +153,25 @@ fn slug(sentence: &str) -> String {
     words.map(str::to_ascii_lowercase).collect::<Vec<_>>().join("-")
 }
 
+/// Whether a refusal is on record, and so has used up its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// It is.
+    Kept,
+    /// It is not: the command may be sent again as it is.
+    None,
+    /// Nobody would look for it: a question was asked.
+    NotAsked,
+}
+
 /// What to do about it.
-pub fn remedy(language: Language, reason: Reason) -> String {
-    text(language, &format!("reason-{reason}.remedy"), &[])
+pub fn remedy(language: Language, reason: Reason, record: Record) -> String {
+    let record = match record {
+        Record::Kept => text(language, "record-kept", &[]),
+        Record::None => text(language, "record-none", &[]),
+        Record::NotAsked => String::new(),
+    };
+    text(language, &format!("reason-{reason}.remedy"), &[("record", &record)]).trim_end().to_owned()
 }
 
 /// The name of a fact as people read it; the name itself where the catalogue has none.
@@ -250,7 +266,27 @@ mod tests {
             for reason in Reason::ALL {
                 let id = format!("reason-{reason}");
                 assert!(ids(catalogue).contains(id.as_str()), "{id} in {language:?}");
-                assert_ne!(remedy(language, *reason), id, "{id}.remedy in {language:?}");
+                assert_ne!(remedy(language, *reason, Record::Kept), id, "{id}.remedy in {language:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_remedy_speaks_of_the_record_that_there_is() {
+        let told = |record| remedy(Language::English, Reason::LotExpired, record);
+        let asked = told(Record::NotAsked);
+        assert!(!asked.is_empty() && asked.ends_with('.'), "{asked}");
+        for (record, end) in [(Record::Kept, "under a new key."), (Record::None, "under the same key.")] {
+            let told = told(record);
+            assert!(told.starts_with(&asked) && told.ends_with(end), "{told}");
+        }
+        // What is never on record says so by itself, or not at all.
+        let never = |record| remedy(Language::English, Reason::FieldInvalid, record);
+        assert_eq!(never(Record::Kept), never(Record::NotAsked));
+        for (_, catalogue) in CATALOGUES {
+            let lines = |sentence: &str| catalogue.lines().filter(|line| line.contains(sentence)).count();
+            for kept in ["on record under this key", "已记录并占用该幂等键"] {
+                assert!(lines(kept) <= 1, "`$record` says that");
             }
         }
     }

@@ -3,6 +3,7 @@
 use fundledger::format::note_key::SignerKey;
 use fundledger::pb::v1::{self, Role};
 use tonic::Code;
+use tonic_types::RpcStatusExt;
 
 use crate::server::receipt;
 use crate::world::{World, grant, pay, reason_of, refusal_of, register};
@@ -26,6 +27,7 @@ async fn a_batch_is_approved_by_its_root_and_posted_once() {
     let results = world.post_batch("batch", &batch.commands).await.unwrap();
     let refused = refusal_of(results[1].clone());
     assert_eq!(refused, "INSUFFICIENT_BALANCE");
+    assert!(remedy_of(&results[1]).contains("已记录并占用该幂等键"));
     let first = receipt(results[0].clone());
     let event = world.event(first.sequence).await;
     let signed = event.signed.unwrap();
@@ -41,6 +43,12 @@ async fn a_batch_is_approved_by_its_root_and_posted_once() {
     assert_eq!(refusal_of(again[1].clone()), "INSUFFICIENT_BALANCE");
     assert_eq!(world.node.as_ref().unwrap().ledger().committed(), head);
     world.verified().await;
+}
+
+/// What a person reads about a refusal.
+fn remedy_of(result: &v1::PostResult) -> String {
+    let Some(v1::post_result::Outcome::Error(status)) = &result.outcome else { panic!("not refused: {result:?}") };
+    status.get_details_localized_message().unwrap().message
 }
 
 impl World {
@@ -68,6 +76,8 @@ async fn a_batch_that_is_posted_before_it_is_approved_leaves_no_trace() {
     let head = world.head();
     for _ in 0..2 {
         for result in world.post_batch("batch", &batch.commands).await.unwrap() {
+            let told = remedy_of(&result);
+            assert!(told.contains("未作任何记录") && !told.contains("新指令"), "{told}");
             assert_eq!(refusal_of(result), "APPROVAL_MISSING");
         }
         assert_eq!(world.head(), head);
