@@ -2,7 +2,7 @@
 //!
 //! `UPDATE_DOCS=1 cargo test --test errors_document` writes it anew.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -121,6 +121,24 @@ fn the_document_says_what_the_code_does() {
     let differs = made.lines().zip(found.lines()).find(|(made, found)| made != found);
     let why = "UPDATE_DOCS=1 cargo test --test errors_document writes docs/errors.md anew";
     assert!(made == found, "{why}; first difference: {differs:?}");
+}
+
+/// docs/domain.md puts them in the order in which they are looked at; that no test derives, but that none is missing one can.
+#[test]
+fn the_order_of_refusals_names_every_reason_once() {
+    let document = fs::read_to_string("docs/domain.md").unwrap();
+    let mut rows: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for line in document.lines().filter(|line| line.starts_with("| `") && line.contains("` (")) {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let former = rows.insert(cells.first().unwrap(), cells);
+        assert!(former.is_none(), "{line} stands twice");
+    }
+    for reason in Reason::ALL {
+        let row = rows.remove(format!("`{reason}` ({})", reason.number()).as_str());
+        let row = row.unwrap_or_else(|| panic!("{reason} ({}) is not there", reason.number()));
+        assert_eq!(row.last(), Some(&code_name(status::code(*reason)).as_str()), "{reason}");
+    }
+    assert!(rows.keys().all(|key| !key.contains('_')), "no such reasons: {rows:?}");
 }
 
 /// A reason that no test expects is one that nobody has seen.

@@ -23,7 +23,7 @@ use crate::pb::v1::subscribe_response::Part;
 use crate::projection::events::Events;
 
 /// Messages that wait for a subscriber at a time. With [`EVENTS_A_MESSAGE`] and [`BYTES_A_MESSAGE`] this bounds what a
-/// subscriber that never reads holds: three messages of about four times their entries' bytes, some 400 KB.
+/// subscriber that never reads holds: these, and the one that waits for room, each with its entries and what they decode to.
 const MESSAGES_WAITING: usize = 2;
 const EVENTS_A_MESSAGE: usize = 128;
 const BYTES_A_MESSAGE: usize = 32 * 1024;

@@ -5,7 +5,7 @@
 //! what was paid is shown by payee. It ends on lots that are not in this ledger, and on circles, as unresolved.
 //!
 //! The views are looked into twice for a moment; the index and the log are read in between, without holding anybody up. A
-//! trace takes about 200 bytes for each payment it shows.
+//! trace is made as a whole: a [`Node`] for each line it shows, and a [`Note`] for each event these rest on.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
