@@ -15,25 +15,30 @@ use fundledger::pb::v1::{self, Role};
 use prost::Message;
 use prost::bytes::Bytes;
 
-use crate::server::{BINARY, locks_are_released, output, receipt};
+use crate::server::{BINARY, output, receipt};
 use crate::world::{World, key, pay, revoke, unregister};
 
 type Edit<'a> = Box<dyn Fn(&mut v1::Event) + 'a>;
 
-/// The ledger's events with one of them edited, chained anew, as a bundle: what whoever holds the disk could make.
-fn forged(world: &World, edit: impl Fn(&mut v1::Event)) -> PathBuf {
-    locks_are_released();
+/// The events of a stopped ledger. The store is opened once: it lets go of its files some time after it was dropped.
+fn stored(world: &World) -> Vec<v1::Event> {
     let log = SledLog::open(&log_path(&world.directory.path().join("data"))).unwrap();
     let reader = log.reader();
-    let mut builder = BlockBuilder::new(Head::EMPTY);
+    let mut events = Vec::new();
     let mut next = 0;
     while let Some(block) = reader.block_at(next).unwrap() {
         next = block.head.next_sequence();
-        for entry in block.entries() {
-            let mut event = v1::Event::decode(split_entry(entry).unwrap().1).unwrap();
-            edit(&mut event);
-            builder.push(|buffer| event.encode(buffer).unwrap()).unwrap();
-        }
+        events.extend(block.entries().map(|entry| v1::Event::decode(split_entry(entry).unwrap().1).unwrap()));
+    }
+    events
+}
+
+/// Events with one of them edited, chained anew, as a bundle: what whoever holds the disk could make.
+fn forged(world: &World, events: &[v1::Event], edit: impl Fn(&mut v1::Event)) -> PathBuf {
+    let mut builder = BlockBuilder::new(Head::EMPTY);
+    for mut event in events.iter().cloned() {
+        edit(&mut event);
+        builder.push(|buffer| event.encode(buffer).unwrap()).unwrap();
     }
     let path = world.directory.path().join("forged");
     let mut bundle = BundleWriter::new(std::fs::File::create(&path).unwrap()).unwrap();
@@ -194,8 +199,9 @@ async fn approvals_that_were_tampered_with_are_named_by_deep_verification() {
             }),
         ),
     ];
+    let events = stored(&world);
     for (what, edit) in edits {
-        let bundle = forged(&world, edit);
+        let bundle = forged(&world, &events, edit);
         let mut verify = Process::new(BINARY);
         let report = output(verify.arg("verify").arg(&bundle).args(["--deep", "--allow-unanchored"])).unwrap();
         let text = String::from_utf8_lossy(&report.stdout);
