@@ -17,6 +17,7 @@ pub mod cli;
 pub mod domain;
 pub mod format;
 pub mod grpc;
+pub mod http;
 pub mod ledger;
 pub mod log;
 pub mod messages;

@@ -159,7 +159,12 @@ fn every_key_is_documented_with_its_default_and_nothing_else_is() {
         let (key, default) = (cells.nth(1).unwrap(), cells.next().unwrap());
         let value = &keys[key]["value"];
         let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        assert_eq!(if value.is_null() { "none; needed" } else { &shown }, default, "{key}");
+        let expected = match (value.is_null(), key) {
+            (true, "data") => "none; needed",
+            (true, _) => "none",
+            (false, _) => &shown,
+        };
+        assert_eq!(expected, default, "{key}");
         documented.insert(key.to_owned());
     }
     let keys: BTreeSet<String> = keys.as_object().unwrap().keys().cloned().collect();

@@ -89,7 +89,7 @@ impl<'a> Tour<'a> {
             let stop = async { drop(stopped.await) };
             Ok::<_, Failure>((
                 format!("http://{bound}"),
-                tokio::spawn(serve_until_stopped(node, listener, Limits::default(), stop, lang)),
+                tokio::spawn(serve_until_stopped(node, listener.into(), Limits::default(), stop, lang)),
             ))
         })?;
         let mut globals = globals.clone();

@@ -5,14 +5,17 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
+use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 use super::settings::{self, LogFormat, LogSettings, Settings, SettingsArgs};
 use super::{Failure, Globals, Lang};
 use crate::grpc::node::Node;
 use crate::grpc::server::{self, Limits};
+use crate::http::metrics;
 use crate::ledger::Genesis;
 use crate::ledger::OpenError;
 use crate::ledger::clock::SystemClock;
@@ -22,6 +25,9 @@ use crate::messages::cli as text;
 
 /// Name of a ledger that `serve --insecure-dev` creates.
 const DEVELOPMENT_ORIGIN: &str = "development.invalid/funds";
+
+/// How long requests for metrics may go on after the service has stopped.
+const METRICS_STOP: Duration = Duration::from_secs(1);
 
 /// Arguments of `serve`.
 #[derive(Args, Debug)]
@@ -43,8 +49,13 @@ pub fn run(globals: &Globals, args: &ServeArgs, out: &mut dyn Write) -> Result<(
     let runtime = Runtime::new().map_err(|error| Failure::Unavailable(text::runtime_failed(globals.lang, error)))?;
     runtime.block_on(async {
         let (listener, bound) = server::listen(settings.listen).await?;
-        announce(globals, &node, bound, out)?;
-        serve_until_stopped(node, listener, settings.limits.into(), stop_signal(globals.lang)?, globals.lang).await
+        let metrics = match settings.metrics_listen {
+            None => None,
+            Some(address) => Some(server::listen(address).await?),
+        };
+        announce(globals, &node, bound, metrics.as_ref().map(|(_, bound)| *bound), out)?;
+        let listeners = Listeners { api: listener, metrics: metrics.map(|(listener, _)| listener) };
+        serve_until_stopped(node, listeners, settings.limits.into(), stop_signal(globals.lang)?, globals.lang).await
     })
 }
 
@@ -54,6 +65,8 @@ pub(super) fn admit(settings: &Settings, lang: Lang) -> Result<&Path, Failure> {
     objections.extend((!settings.insecure_dev).then(|| text::serve_needs_consent(lang)));
     let is_loopback = settings.listen.ip().is_loopback();
     objections.extend((!is_loopback).then(|| text::serve_needs_loopback(lang, settings.listen)));
+    let metrics = settings.metrics_listen.filter(|address| !address.ip().is_loopback());
+    objections.extend(metrics.map(|address| text::serve_needs_loopback(lang, address)));
     objections.extend(settings.data.is_none().then(|| text::serve_needs_data(lang)));
     match &settings.data {
         Some(data) if objections.is_empty() => Ok(data),
@@ -61,7 +74,26 @@ pub(super) fn admit(settings: &Settings, lang: Lang) -> Result<&Path, Failure> {
     }
 }
 
-fn announce(globals: &Globals, node: &Node, bound: SocketAddr, out: &mut dyn Write) -> Result<(), Failure> {
+/// Where a service listens.
+pub(super) struct Listeners {
+    api: TcpListener,
+    metrics: Option<TcpListener>,
+}
+
+impl From<TcpListener> for Listeners {
+    /// The API alone.
+    fn from(api: TcpListener) -> Self {
+        Self { api, metrics: None }
+    }
+}
+
+fn announce(
+    globals: &Globals,
+    node: &Node,
+    bound: SocketAddr,
+    metrics: Option<SocketAddr>,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
     let ledger = node.ledger();
     let head = ledger.committed();
     writeln!(out, "fundledger {} · {}", env!("CARGO_PKG_VERSION"), ledger.origin())?;
@@ -72,6 +104,9 @@ fn announce(globals: &Globals, node: &Node, bound: SocketAddr, out: &mut dyn Wri
         writeln!(out, "{}", text::serve_read_only(globals.lang, why))?;
     }
     writeln!(out, "{}", text::serve_head(globals.lang, head.hash, head.sequence))?;
+    if let Some(metrics) = metrics {
+        writeln!(out, "{}", text::serve_metrics(globals.lang, metrics))?;
+    }
     writeln!(out, "{}", text::serve_listening(globals.lang, bound))?;
     if !globals.quiet {
         let server = format!("--server http://{bound}");
@@ -87,7 +122,7 @@ fn announce(globals: &Globals, node: &Node, bound: SocketAddr, out: &mut dyn Wri
 /// Serves a node and closes it; fails if the ledger had stopped posting, so that a supervisor restarts it.
 pub(super) async fn serve_until_stopped(
     node: Node,
-    listener: tokio::net::TcpListener,
+    listeners: Listeners,
     limits: Limits,
     stop: impl Future<Output = ()> + Send + 'static,
     lang: Lang,
@@ -100,7 +135,24 @@ pub(super) async fn serve_until_stopped(
         }
     };
     let node = Arc::new(node);
-    server::serve(Arc::clone(&node), listener, limits, stop).await?;
+    let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
+    let metrics = listeners.metrics.map(|listener| {
+        // Whoever watches the service sees it until it has ended.
+        let stop = async move { drop(stopped.await) };
+        tokio::spawn(metrics::serve(Arc::clone(&node), listener, stop))
+    });
+    let served = server::serve(Arc::clone(&node), listeners.api, limits, stop).await;
+    drop(stopping);
+    if let Some(metrics) = metrics {
+        let abort = metrics.abort_handle();
+        match tokio::time::timeout(METRICS_STOP, metrics).await {
+            Ok(Ok(Err(fault))) => tracing::warn!(%fault, "metrics were not served to the end"),
+            Ok(_) => {}
+            // Somebody has begun a request and not ended it: that holds up no stop.
+            Err(_) => abort.abort(),
+        }
+    }
+    served?;
     let failed = node.ledger().failed().map(str::to_owned);
     let closed = tokio::task::spawn_blocking(move || node.close()).await;
     closed.map_err(|error| Failure::Unavailable(text::server_failed(lang, error)))??;

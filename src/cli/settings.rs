@@ -33,6 +33,8 @@ pub(super) struct Settings {
     pub(super) data: Option<PathBuf>,
     /// Address to listen on.
     pub(super) listen: SocketAddr,
+    /// Address to serve metrics on; none where there is none.
+    pub(super) metrics_listen: Option<SocketAddr>,
     /// Whether plain text on loopback is accepted.
     pub(super) insecure_dev: bool,
     /// Logs of the service itself.
@@ -87,6 +89,7 @@ impl Default for Settings {
         Self {
             data: None,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7070)),
+            metrics_listen: None,
             insecure_dev: false,
             log: LogSettings::default(),
             limits: LimitSettings::default(),
@@ -163,6 +166,9 @@ pub struct SettingsArgs {
     /// Address to listen on; port 0 picks a free one [default: 127.0.0.1:7070].
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
+    /// Address to serve Prometheus metrics on, at /metrics; port 0 picks a free one [default: none].
+    #[arg(long, value_name = "ADDR")]
+    pub metrics_listen: Option<SocketAddr>,
     /// Serve plain text on loopback; create a ledger marked DEVELOPMENT for ever where the directory is empty.
     #[arg(long)]
     pub insecure_dev: bool,
@@ -310,6 +316,7 @@ fn of_flags(args: &SettingsArgs) -> Vec<(String, Value, Origin)> {
     let flags = [
         ("data", args.data.as_ref().map(|path| path.display().to_string()), "--data"),
         ("listen", args.listen.map(|address| address.to_string()), "--listen"),
+        ("metrics_listen", args.metrics_listen.map(|address| address.to_string()), "--metrics-listen"),
         ("insecure_dev", args.insecure_dev.then(|| true.to_string()), "--insecure-dev"),
         ("log.filter", args.log.clone(), "--log"),
         ("log.format", args.json_logs.then(|| "json".to_owned()), "--json-logs"),

@@ -57,6 +57,8 @@ pub struct Lag {
     pub index_sequence: i64,
     /// The last event in the index's files: where the index resumes after kill -9.
     pub index_stored_sequence: i64,
+    /// The last event in the copy of the entries; a restart reads the log from there on.
+    pub entries_sequence: i64,
 }
 
 struct Shared {
@@ -192,6 +194,7 @@ impl Node {
         let history = &self.views.history;
         Lag {
             index_stored_sequence: history.stored_sequence(),
+            entries_sequence: self.views.entries.next().saturating_sub(1),
             index_sequence: history.position().sequence,
             views_sequence: self.position(),
             committed_sequence: self.ledger.committed().sequence,

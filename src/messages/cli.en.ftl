@@ -61,6 +61,7 @@ init-back-up-keys = back up keys/ apart from the log: without it retries and pay
 serve-development = a DEVELOPMENT ledger: it can never become a real one
 serve-read-only = POSTING IS REFUSED: { $cause }
 serve-head = head { $sequence } { $hash }
+serve-metrics = metrics at http://{ $address }/metrics
 serve-listening = listening on http://{ $address }
 serve-needs-data = no directory of a ledger: pass --data, or set `data`
 serve-needs-consent = this version serves plain text only: pass --insecure-dev to accept that, on loopback

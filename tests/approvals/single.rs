@@ -5,6 +5,7 @@ use fundledger::format::approval;
 use fundledger::pb::v1;
 use fundledger::pb::v1::command::Payload;
 use fundledger::pb::v1::event::Payload as Happened;
+use fundledger::pb::v1::operation::Operation;
 use prost::Message;
 use prost::bytes::Bytes;
 
@@ -60,6 +61,54 @@ async fn a_payment_is_executed_by_the_approval_that_completes_what_the_policy_as
     assert_eq!(receipt(found.result.unwrap()), expected);
     let head = world.head();
     assert_eq!(head, executed.sequence);
+    world.verified().await;
+}
+
+fn operation(payload: Payload) -> v1::Operation {
+    let Payload::ExecutePayment(payment) = payload else { panic!("no payment: {payload:?}") };
+    v1::Operation { operation: Some(Operation::ExecutePayment(payment)) }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_transaction_is_approved_as_a_whole() {
+    let world = World::with_fund().await;
+    let operations = vec![operation(pay("V1", 5_000)), operation(pay("V2", 10))];
+    let transaction = |operations| Payload::Transaction(Box::new(v1::Transaction { operations }));
+    let command = world.made_by("m1", transaction(operations.clone()));
+    let proposed = world.propose("together", "m1", vec![command]).await.unwrap();
+    assert_eq!(proposed.control_total_minor, 5_010);
+    // Persons are pseudonyms in every operation.
+    let signed = v1::Command::decode(proposed.commands[0].clone()).unwrap();
+    let Some(Payload::Transaction(exact)) = &signed.payload else { panic!("{signed:?}") };
+    for operation in &exact.operations {
+        let Some(Operation::ExecutePayment(payment)) = &operation.operation else { panic!("{operation:?}") };
+        assert_eq!((payment.payee.as_str(), payment.payee_pseudonym.len()), ("", 16));
+    }
+    // One operation is large enough for two checkers, so the whole needs two.
+    let first = world.approve("together", "c1", &proposed.message_to_sign).await.unwrap();
+    assert!(first.executed.is_none());
+    let last = world.approve("together", "c2", &proposed.message_to_sign).await.unwrap();
+    let executed = world.event(receipt(last.executed.unwrap()).sequence).await;
+    let Some(Happened::TransactionPosted(posted)) = executed.payload else { panic!("{executed:?}") };
+    assert_eq!(posted.operations.len(), 2);
+
+    // What is signed leaves no choice to the ledger, in no operation.
+    let mut open = operations;
+    if let Some(Operation::ExecutePayment(payment)) = &mut open[1].operation {
+        payment.draws.clear();
+    }
+    let refused = world.propose("open", "m1", vec![world.made_by("m1", transaction(open))]).await.unwrap_err();
+    assert_eq!(reason_of(&refused), "FIELD_INVALID");
+    // Nor is a person's name in the bytes that come with signatures.
+    let mut named = signed;
+    if let Some(Payload::Transaction(exact)) = &mut named.payload
+        && let Some(Operation::ExecutePayment(payment)) = &mut exact.operations[1].operation
+    {
+        payment.payee_pseudonym = Bytes::new();
+        payment.payee = "Supplier Ltd".to_owned();
+    }
+    let named = with_signatures(named.encode_to_vec().into(), b"", &[key("c1")], world.now() + 60);
+    assert_eq!(refusal_of(world.post(vec![named]).await.remove(0)), "FIELD_INVALID");
     world.verified().await;
 }
 

@@ -124,7 +124,7 @@ impl Temporary {
         let (stop, stopped) = oneshot::channel();
         let served = tokio::spawn(serve_until_stopped(
             node,
-            listener,
+            listener.into(),
             Limits::default(),
             async {
                 // Dropping the sender stops the server as well.

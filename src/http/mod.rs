@@ -1,0 +1,3 @@
+//! What is served over plain HTTP, beside the API: metrics.
+
+pub mod metrics;
