@@ -1,22 +1,26 @@
 //! Events to bytes and back. Encoding writes the stored bytes directly; decoding goes through the generated schema, which
 //! also proves in a test that both agree.
 
+mod approvals;
+mod records;
+
 use prost::Message;
 use thiserror::Error;
 
+use self::approvals::{decode_approvals, encode_approvals, encode_signed};
+use self::records::{
+    decode_fund, decode_lot, decode_payment, decode_tier, encode_fund, encode_lot, encode_payment, encode_policy,
+};
 use super::wire::Wire;
 use crate::domain::account::AccountKind;
-use crate::domain::approval::{Approval, Approvals, BatchCommand, PublicKey, Role, Signature, SignedCommand};
+use crate::domain::approval::{PublicKey, Role, Signature};
 use crate::domain::authority::{ProposedBatch, ProposedContent};
-use crate::domain::command::{Envelope, PaymentMethod};
-use crate::domain::event::{AdjustmentKind, Decision, Event, Frozen, Leg, Payload, PaymentExecuted, PostedOperation};
-use crate::domain::fund::{
-    CheckerTier, Currency, FundDefinition, FundFamily, LotDefinition, LotOpened, PlanStep, PolicyVersion,
-};
+use crate::domain::command::Envelope;
+use crate::domain::event::{AdjustmentKind, Decision, Event, Frozen, Leg, Payload, PostedOperation};
+use crate::domain::fund::{PlanStep, PolicyVersion};
 use crate::domain::ids::{
-    AccountId, AccountNumber, ActorId, BankReference, CaseId, Code, ContractId, DisplayName, DocumentNumber, FundId,
-    FundNumber, IssuerId, KeyNumber, LegalBasis, LotId, LotNumber, PayeeRef, PaymentId, PolicyId, ReasonCode,
-    RequestId, Sequence, UnitId,
+    AccountId, AccountNumber, ActorId, BankReference, CaseId, Code, ContractId, DocumentNumber, FundNumber, IssuerId,
+    KeyNumber, LegalBasis, LotNumber, PayeeRef, PaymentId, PolicyId, ReasonCode, RequestId, Sequence, UnitId,
 };
 use crate::domain::refusal::{Reason, Refusal};
 use crate::domain::time::{Day, Period, UtcNanos};
@@ -56,42 +60,6 @@ pub fn encode(event: &Event, buffer: &mut Vec<u8>) {
         encode_signed(&envelope.approvals, &mut wire);
     }
     encode_payload(&event.decision.payload, &mut wire);
-}
-
-fn encode_approvals(approvals: &Approvals, wire: &mut Wire<'_>) {
-    let named: &[ActorId] = match approvals {
-        Approvals::Named(checkers) => checkers,
-        Approvals::Batch(batch) => &batch.checkers,
-        Approvals::Signed(signed) => {
-            for approval in &signed.approvals {
-                wire.message(6, |m| {
-                    m.text(1, approval.actor.as_str());
-                    m.number(2, approval.key.0);
-                    m.bytes(3, &approval.signature.0);
-                });
-            }
-            &[]
-        }
-    };
-    for checker in named {
-        wire.message(6, |m| m.text(1, checker.as_str()));
-    }
-}
-
-fn encode_signed(approvals: &Approvals, wire: &mut Wire<'_>) {
-    match approvals {
-        Approvals::Named(_) => {}
-        Approvals::Signed(signed) => wire.message(9, |m| {
-            m.bytes(1, &signed.command);
-            m.fixed(2, signed.expires_at.0);
-            m.int(3, signed.proposal.unwrap_or_default().0);
-        }),
-        Approvals::Batch(batch) => wire.message(9, |m| {
-            m.bytes(1, &batch.command);
-            m.int(3, batch.proposal.0);
-            m.chosen_number(4, batch.index);
-        }),
-    }
 }
 
 fn encode_payload(payload: &Payload, wire: &mut Wire<'_>) {
@@ -248,81 +216,8 @@ fn encode_holding(principal: &ActorId, role: Role, fund: FundNumber, m: &mut Wir
     m.number(3, fund.0);
 }
 
-fn encode_fund(fund: FundNumber, definition: &FundDefinition, m: &mut Wire<'_>) {
-    m.number(1, fund.0);
-    m.text(2, definition.fund_id.as_str());
-    m.text(3, definition.name.as_str());
-    m.number(4, family_number(definition.family));
-    m.text(5, definition.currency.code_str());
-    m.number(6, definition.currency.exponent.into());
-    definition.purposes.iter().for_each(|code| m.element(7, code.as_str().as_bytes()));
-    definition.economic_codes.iter().for_each(|code| m.element(8, code.as_str().as_bytes()));
-    m.text(9, optional(definition.policy_id.as_ref().map(PolicyId::as_str)));
-    m.text(10, definition.legal_basis.as_str());
-}
-
-fn encode_policy(policy_id: &PolicyId, policy: &PolicyVersion, m: &mut Wire<'_>) {
-    m.text(1, policy_id.as_str());
-    m.number(2, policy.version);
-    m.int(3, policy.effective_from.days().into());
-    m.number(4, plan_step_number(policy.plan_step));
-    for tier in &policy.checker_tiers {
-        m.message(5, |m| {
-            m.int(1, tier.from_minor);
-            m.number(2, tier.checkers);
-        });
-    }
-    m.bytes(6, &policy.document_sha256);
-    m.flag(7, policy.signed_approvals);
-}
-
-fn encode_lot(lot: &LotOpened, m: &mut Wire<'_>) {
-    let definition = &lot.definition;
-    m.number(1, lot.lot.0);
-    m.text(2, definition.lot_id.as_str());
-    m.number(3, lot.fund.0);
-    m.text(4, definition.issuer_id.as_str());
-    m.text(5, definition.document_number.as_str());
-    m.bytes(6, &definition.document_sha256);
-    m.int(7, definition.expires_on.map_or(0, |day| day.days().into()));
-    definition.purposes.iter().for_each(|code| m.element(8, code.as_str().as_bytes()));
-    m.text(9, optional(definition.parent_lot_id.as_ref().map(LotId::as_str)));
-}
-
-fn encode_payment(payment: &PaymentExecuted, m: &mut Wire<'_>) {
-    m.text(1, payment.payment_id.as_str());
-    m.bytes(2, &payment.payee.0);
-    m.text(3, payment.purpose.as_str());
-    m.text(4, optional(payment.function_code.as_ref().map(Code::as_str)));
-    m.text(5, optional(payment.economic_code.as_ref().map(Code::as_str)));
-    m.text(6, optional(payment.project_id.as_ref().map(Code::as_str)));
-    m.text(7, optional(payment.contract_id.as_ref().map(ContractId::as_str)));
-    m.number(8, method_number(payment.method));
-    payment.document_sha256.iter().for_each(|digest| m.element(9, digest));
-}
-
 fn optional(text: Option<&str>) -> &str {
     text.unwrap_or_default()
-}
-
-const fn family_number(family: FundFamily) -> u32 {
-    match family {
-        FundFamily::Special => 1,
-    }
-}
-
-const fn plan_step_number(step: PlanStep) -> u32 {
-    match step {
-        PlanStep::Required => 1,
-        PlanStep::Optional => 2,
-    }
-}
-
-const fn method_number(method: PaymentMethod) -> u32 {
-    match method {
-        PaymentMethod::Direct => 1,
-        PaymentMethod::Authorized => 2,
-    }
 }
 
 const fn adjustment_number(kind: AdjustmentKind) -> u32 {
@@ -535,92 +430,6 @@ fn decode_operation(m: pb::PostedOperation) -> Result<PostedOperation, DecodeErr
 
 fn decode_administrator(m: pb::Administrator) -> Result<(ActorId, PublicKey), DecodeError> {
     Ok((ActorId::stored(m.principal_id), PublicKey(fixed(&m.public_key, "public key")?)))
-}
-
-fn decode_approvals(approvals: Vec<pb::Approval>, signed: Option<pb::SignedCommand>) -> Result<Approvals, DecodeError> {
-    let named = |approvals: Vec<pb::Approval>| {
-        approvals.into_iter().map(|approval| ActorId::stored(approval.actor)).collect::<Vec<_>>()
-    };
-    let Some(signed) = signed else { return Ok(Approvals::Named(named(approvals))) };
-    let command = Vec::from(signed.command).into();
-    let proposal = Sequence(signed.proposal_sequence);
-    if let Some(index) = signed.batch_index {
-        let index = number(index, "place in the batch")?;
-        return Ok(Approvals::Batch(Box::new(BatchCommand { command, proposal, index, checkers: named(approvals) })));
-    }
-    let approval = |approval: pb::Approval| {
-        Ok(Approval {
-            actor: ActorId::stored(approval.actor),
-            key: KeyNumber(number(approval.key, "key")?),
-            signature: Signature(fixed(&approval.signature, "signature")?),
-        })
-    };
-    Ok(Approvals::Signed(Box::new(SignedCommand {
-        command,
-        expires_at: UtcNanos(signed.expires_at_ns),
-        proposal: (proposal != Sequence::default()).then_some(proposal),
-        approvals: approvals.into_iter().map(approval).collect::<Result<_, DecodeError>>()?,
-    })))
-}
-
-fn decode_fund(m: pb::FundDefined) -> Result<FundDefinition, DecodeError> {
-    let code = <[u8; 3]>::try_from(m.currency_code.as_bytes()).map_err(|_| DecodeError::Field("currency code"))?;
-    let exponent = u8::try_from(m.currency_exponent).map_err(|_| DecodeError::Field("currency exponent"))?;
-    Ok(FundDefinition {
-        fund_id: FundId::stored(m.fund_id),
-        name: DisplayName::stored(m.name),
-        family: match pb::FundFamily::try_from(m.family) {
-            Ok(pb::FundFamily::Special) => FundFamily::Special,
-            Ok(pb::FundFamily::Unspecified) | Err(_) => return Err(DecodeError::Field("fund family")),
-        },
-        currency: Currency { code, exponent },
-        purposes: m.purposes.into_iter().map(Code::stored).collect(),
-        economic_codes: m.economic_codes.into_iter().map(Code::stored).collect(),
-        policy_id: some(m.policy_id, PolicyId::stored),
-        legal_basis: LegalBasis::stored(m.legal_basis),
-    })
-}
-
-fn decode_tier(tier: &pb::CheckerTier) -> Result<CheckerTier, DecodeError> {
-    Ok(CheckerTier { from_minor: tier.from_amount_minor, checkers: number(tier.checkers, "checkers")? })
-}
-
-fn decode_lot(m: pb::LotOpened) -> Result<LotOpened, DecodeError> {
-    Ok(LotOpened {
-        lot: LotNumber(number(m.lot, "lot")?),
-        fund: FundNumber(number(m.fund, "fund")?),
-        definition: LotDefinition {
-            lot_id: LotId::stored(m.lot_id),
-            issuer_id: IssuerId::stored(m.issuer_id),
-            document_number: DocumentNumber::stored(m.document_number),
-            document_sha256: fixed(&m.document_sha256, "document digest")?,
-            expires_on: (m.expires_day != 0).then(|| Day::from_days(m.expires_day)),
-            purposes: m.purposes.into_iter().map(Code::stored).collect(),
-            parent_lot_id: some(m.parent_lot_id, LotId::stored),
-        },
-    })
-}
-
-fn decode_payment(m: pb::PaymentExecuted) -> Result<PaymentExecuted, DecodeError> {
-    Ok(PaymentExecuted {
-        payment_id: PaymentId::stored(m.payment_id),
-        payee: PayeeRef(fixed(&m.payee, "payee")?),
-        purpose: Code::stored(m.purpose),
-        function_code: some(m.function_code, Code::stored),
-        economic_code: some(m.economic_code, Code::stored),
-        project_id: some(m.project_id, Code::stored),
-        contract_id: some(m.contract_id, ContractId::stored),
-        method: match pb::PaymentMethod::try_from(m.method) {
-            Ok(pb::PaymentMethod::Direct) => PaymentMethod::Direct,
-            Ok(pb::PaymentMethod::Authorized) => PaymentMethod::Authorized,
-            Ok(pb::PaymentMethod::Unspecified) | Err(_) => return Err(DecodeError::Field("payment method")),
-        },
-        document_sha256: m
-            .document_sha256
-            .iter()
-            .map(|digest| fixed(digest, "document digest"))
-            .collect::<Result<_, _>>()?,
-    })
 }
 
 fn some<T>(text: String, make: impl FnOnce(String) -> T) -> Option<T> {

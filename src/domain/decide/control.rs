@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::guard::{Case, Checkers, Freezes, Spending, add_up, credit, debit, decided, kind_is, lots_of_fund};
-use super::special::already_reversed;
+use super::payments::already_reversed;
 use crate::domain::account::AccountKind as Kind;
 use crate::domain::command::FreezeScope;
 use crate::domain::event::{Decision, Frozen, Leg, Payload};

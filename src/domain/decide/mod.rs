@@ -8,8 +8,10 @@
 
 mod approvals;
 mod authority;
+mod contracts;
 mod control;
 mod guard;
+mod payments;
 mod precondition;
 mod setup;
 mod special;
@@ -116,14 +118,14 @@ fn alone(case: Case<'_>, order: Order, context: &Context<'_>) -> Result<Decision
         }
         Order::ReleaseCommitment { movement, contract_id } => special::release_commitment(case, &movement, contract_id),
         Order::ReceiveCash { lot_id, amount, bank_reference } => {
-            special::receive_cash(case, &lot_id, amount, bank_reference)
+            payments::receive_cash(case, &lot_id, amount, bank_reference)
         }
-        Order::ExecutePayment(payment) => special::execute_payment(case, *payment),
+        Order::ExecutePayment(payment) => payments::execute_payment(case, *payment),
         Order::ClearPayments { payment_ids, bank_reference } => {
-            special::clear_payments(case, payment_ids, bank_reference)
+            payments::clear_payments(case, payment_ids, bank_reference)
         }
         Order::ReturnPayment { payment_id, amount, bank_reference, reason_code } => {
-            special::return_payment(case, context, payment_id, amount, bank_reference, reason_code)
+            payments::return_payment(case, context, payment_id, amount, bank_reference, reason_code)
         }
         Order::CarryForward { lot_id, year } => special::carry_forward(case, &lot_id, year),
         Order::RecoverLapsed { lot_id, legal_basis } => special::recover_lapsed(case, &lot_id, legal_basis),
