@@ -93,9 +93,7 @@ impl Shared {
             drop(views);
             self.position.send_replace(head.sequence);
             self.history.tidy();
-            for block in blocks {
-                self.entries.append(block);
-            }
+            self.entries.append(blocks);
         }
     }
 

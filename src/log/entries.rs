@@ -153,7 +153,7 @@ impl EntryFiles {
             return Ok(files);
         }
         for block in blocks_between(log, files.next(), committed) {
-            files.append(&block?);
+            files.append(&[block?]);
         }
         Ok(files)
     }
@@ -177,20 +177,21 @@ impl EntryFiles {
         self.next.load(Ordering::Acquire)
     }
 
-    /// Copies a block; called by one thread. What is there already is passed over.
-    pub fn append(&self, block: &Block) {
-        if self.is_given_up.load(Ordering::Relaxed) || block.head.sequence < self.next() {
+    /// Copies neighbouring blocks; called by one thread. What is there already is passed over.
+    pub fn append(&self, blocks: &[Block]) {
+        if self.is_given_up.load(Ordering::Relaxed) {
             return;
         }
-        if let Err(error) = self.write(block) {
+        if let Err(error) = self.write(blocks) {
             self.give_up(&error);
         }
     }
 
-    fn write(&self, block: &Block) -> io::Result<()> {
+    fn write(&self, blocks: &[Block]) -> io::Result<()> {
         let mut next = self.next();
-        let skipped = usize::try_from(next.saturating_sub(block.first_sequence)).unwrap_or_default();
-        let mut entries = block.entries().skip(skipped).peekable();
+        let first_sequence = blocks.first().map_or(next, |block| block.first_sequence);
+        let skipped = usize::try_from(next.saturating_sub(first_sequence)).unwrap_or_default();
+        let mut entries = blocks.iter().flat_map(Block::entries).skip(skipped).peekable();
         while entries.peek().is_some() {
             let number = next.rem_euclid(self.entries_a_file);
             let pair = self.last_pair(next, number)?;
@@ -331,7 +332,7 @@ mod tests {
         let files = open(directory.path(), &log, 99);
         check(&files, &log, 99);
         let again = log.reader().block_at(99).unwrap().unwrap();
-        files.append(&again);
+        files.append(&[again]);
         check(&files, &log, 99);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 8, "four pairs");
     }
