@@ -304,7 +304,7 @@ fn check_statement(pages: &[v1::GetStatementResponse]) {
 /// Balances from the legs of the events, added up by nothing but this test: (account, lot) to minor units, debits above 0.
 async fn naive(query: &mut Query, as_of: i64, on: Option<Date>) -> BTreeMap<(String, String), i64> {
     let mut balances = BTreeMap::new();
-    let mut request = v1::ListEventsRequest { page_size: 1_000, ..Default::default() };
+    let mut request = v1::ListEventsRequest { page_size: 1_000, min_sequence: Some(as_of), ..Default::default() };
     loop {
         let page = query.list_events(request.clone()).await.unwrap().into_inner();
         for record in page.records.iter().filter(|record| record.sequence <= as_of) {
