@@ -107,15 +107,19 @@ pub fn propose(globals: &Globals, args: &ProposeArgs, out: &mut dyn Write) -> Re
         actor: first.actor.clone(),
         commands,
         expires_at: Some(convert::to_timestamp(expires_on.ends_in_shanghai())),
-        validate_only: false,
+        validate_only: true,
     };
     let answer = connect::with(globals, async |connection| {
-        let answer = connection.ledger().propose(connection.request(request)).await;
-        answer.map(tonic::Response::into_inner).map_err(|status| connection.failure(&status))
+        let propose = async |request| {
+            let answer = connection.ledger().propose(connection.request(request)).await;
+            answer.map(tonic::Response::into_inner).map_err(|status| connection.failure(&status))
+        };
+        // The bytes are on disk before anybody can approve them: no proposal stands whose bytes nobody has.
+        if let Some(path) = &args.batch_file {
+            write_batch(path, &propose(request.clone()).await?.commands)?;
+        }
+        propose(v1::ProposeRequest { validate_only: false, ..request }).await
     })?;
-    if let Some(path) = &args.batch_file {
-        write_batch(path, &answer.commands)?;
-    }
     let receipt = answer.receipt.unwrap_or_default();
     writeln!(out, "{}", text::propose_done(globals.lang, answer.commands.len(), &args.id, receipt.sequence))?;
     writeln!(out, "{}", text::propose_root(globals.lang, hex(&answer.root), answer.control_total_minor))?;

@@ -249,7 +249,11 @@ fn another_batchs_file_is_never_written_over() {
     let failed = desk.run(&["propose", &second, "--id", "second", "--batch-file", &taken]);
     assert!(!failed.status.success() && errors(&failed).contains(&taken), "{}", errors(&failed));
     assert_eq!(fs::read(&taken).unwrap(), bytes);
-    // The proposal stands; its bytes are had by proposing again, with another file.
+    // Nothing was proposed: the bytes are kept before anybody can approve them.
+    assert_eq!(
+        desk.run(&["approve", "second", "--key", &desk.key("li"), "--yes", "--batch-file", &taken]).status.code(),
+        Some(1)
+    );
     let again = desk.run(&["propose", &second, "--id", "second", "--batch-file", &free]);
     assert!(again.status.success(), "{}", errors(&again));
     assert_ne!(fs::read(&free).unwrap(), bytes);
