@@ -217,7 +217,9 @@ pub(super) fn read_batch(path: &Path) -> Result<Vec<Bytes>, Failure> {
         let value: Value = serde_json::from_str(content).map_err(|error| wrong(line, &error))?;
         let encoded = value.get("command").and_then(Value::as_str);
         let encoded = encoded.ok_or_else(|| wrong(line, &"{\"command\":\"BASE64\"}"))?;
-        commands.push(STANDARD.decode(encoded).map_err(|error| wrong(line, &error))?.into());
+        let bytes = Bytes::from(STANDARD.decode(encoded).map_err(|error| wrong(line, &error))?);
+        Command::decode(bytes.clone()).map_err(|error| wrong(line, &error))?;
+        commands.push(bytes);
     }
     Ok(commands)
 }

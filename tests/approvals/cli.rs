@@ -286,7 +286,7 @@ fn whoever_approves_a_batch_sees_what_is_in_their_own_file_and_signs_only_that()
         (lines[0].as_str(), "control total 500 ", 1),
         (more.as_str(), "control total 1700 ", 1),
         ("", "control total 0 ", 1),
-        ("{\"command\":\"/w==\"}", "", 3),
+        ("{\"command\":\"/w==\"}", "", 2),
         ("{\"command\":\"?\"}", "", 2),
         ("{\"other\":\"\"}", "", 2),
         ("not JSON", "", 2),
