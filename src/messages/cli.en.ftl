@@ -210,7 +210,7 @@ bench-head = head
 bench-micros = { $micros } µs
 bench-log-bytes = { $bytes } bytes on disk, { $each } an event
 bench-probe = flush probe p50 before { $before } µs, after { $after } µs
-bench-features = on: { $features }; not in this version: { $missing }
+bench-features = on: { $features }; off: { $off }
 bench-head-differs = the head is at { $found }, but { $expected } events were acknowledged: somebody else posted, or events are missing
 bench-views-behind = the views lagged { $lag } behind at the end, more than { $allowed }
 

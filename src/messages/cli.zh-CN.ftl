@@ -209,7 +209,7 @@ bench-head = 最新序号
 bench-micros = { $micros } µs
 bench-log-bytes = 磁盘 { $bytes } 字节，每事件 { $each }
 bench-probe = 刷盘探测 p50：之前 { $before } µs，之后 { $after } µs
-bench-features = 已启用：{ $features }；本版本未含：{ $missing }
+bench-features = 已启用：{ $features }；未启用：{ $off }
 bench-head-differs = 最新序号为 { $found }，但已确认至 { $expected }：另有他人记账，或有事件缺失
 bench-views-behind = 结束时视图滞后 { $lag }，超过 { $allowed }
 
