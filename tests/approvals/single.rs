@@ -72,11 +72,11 @@ fn operation(payload: Payload) -> v1::Operation {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_transaction_is_approved_as_a_whole() {
     let world = World::with_fund().await;
-    let operations = vec![operation(pay("V1", 5_000)), operation(pay("V2", 10))];
+    let operations = vec![operation(pay("V1", 600)), operation(pay("V2", 400))];
     let transaction = |operations| Payload::Transaction(Box::new(v1::Transaction { operations }));
     let command = world.made_by("m1", transaction(operations.clone()));
     let proposed = world.propose("together", "m1", vec![command]).await.unwrap();
-    assert_eq!(proposed.control_total_minor, 5_010);
+    assert_eq!(proposed.control_total_minor, 1_000);
     // Persons are pseudonyms in every operation.
     let signed = v1::Command::decode(proposed.commands[0].clone()).unwrap();
     let Some(Payload::Transaction(exact)) = &signed.payload else { panic!("{signed:?}") };
@@ -84,7 +84,7 @@ async fn a_transaction_is_approved_as_a_whole() {
         let Some(Operation::ExecutePayment(payment)) = &operation.operation else { panic!("{operation:?}") };
         assert_eq!((payment.payee.as_str(), payment.payee_pseudonym.len()), ("", 16));
     }
-    // One operation is large enough for two checkers, so the whole needs two.
+    // Two are needed from 1,000 on: neither payment is as large, both at once are.
     let first = world.approve("together", "c1", &proposed.message_to_sign).await.unwrap();
     assert!(first.executed.is_none());
     let last = world.approve("together", "c2", &proposed.message_to_sign).await.unwrap();

@@ -19,6 +19,8 @@ pub(super) const LEGS_MAX: usize = 4_096;
 pub(super) struct Case<'a> {
     pub(super) state: &'a State,
     pub(super) envelope: &'a Envelope,
+    /// What a transaction decides at once by orders of this kind, minor units; 0 for an order alone.
+    pub(super) together_minor: i64,
 }
 
 /// A row of a table with its number.
@@ -125,7 +127,8 @@ impl<'a> Case<'a> {
         self.policy(fund).map_or(PlanStep::Required, |policy| policy.plan_step)
     }
 
-    /// The business date is open in the fund, and enough checkers stand behind the amount.
+    /// The business date is open in the fund, and enough checkers stand behind the amount: in a transaction behind all that
+    /// is paid, allocated, … at once, so that cutting an amount up does not get around a tier (化整为零).
     pub(super) fn admit(&self, fund: FundRef<'_>, amount_minor: i64, checkers: Checkers) -> Result<(), Refusal> {
         if let Some(first_open) = fund.row.first_open_day().filter(|first_open| self.date() < *first_open) {
             return Err(Refusal::new(Reason::PeriodClosed)
@@ -137,7 +140,8 @@ impl<'a> Case<'a> {
             return Ok(());
         }
         let policy = self.policy(fund.row);
-        let needed = policy.map_or(CHECKERS_DEFAULT, |policy| policy.checkers_needed(amount_minor));
+        let needed =
+            policy.map_or(CHECKERS_DEFAULT, |policy| policy.checkers_needed(amount_minor.max(self.together_minor)));
         self.enough_approvals(needed, Scope::Fund(fund.number, form(policy)))
     }
 

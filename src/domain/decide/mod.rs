@@ -84,7 +84,7 @@ pub fn decide(
     order: Order,
     context: &Context<'_>,
 ) -> Result<Decision, Refusal> {
-    let case = Case { state, envelope };
+    let case = Case { state, envelope, together_minor: 0 };
     case.duties_are_segregated()?;
     case.approvals_hold(context.now)?;
     precondition::check(case, context)?;

@@ -1,11 +1,14 @@
 //! Transactions: orders decided one after another, each on what those before it would leave, and booked as one event or not
 //! at all.
 
+use std::collections::BTreeMap;
+
 use super::guard::{Case, LEGS_MAX};
 use super::{Context, alone};
 use crate::domain::command::{Envelope, Operation};
 use crate::domain::event::{Decision, Payload, PostedOperation, Step};
 use crate::domain::ids::Sequence;
+use crate::domain::money;
 use crate::domain::refusal::{Reason, Refusal};
 use crate::domain::state::State;
 use crate::domain::trial::Trial;
@@ -17,12 +20,18 @@ pub(super) fn decide(
     operations: Vec<Operation>,
     context: &Context<'_>,
 ) -> Result<Decision, Refusal> {
+    let mut together: BTreeMap<&str, i64> = BTreeMap::new();
+    for order in operations.iter().map(Operation::order) {
+        let sum = together.entry(order.name()).or_default();
+        *sum = money::add(*sum, order.amount_minor());
+    }
     let sequence = Sequence(context.head.0.saturating_add(1));
     let mut trial = Trial::new(state, sequence);
     let mut legs = Vec::new();
     let mut posted = Vec::with_capacity(operations.len());
     for (at, operation) in operations.into_iter().enumerate() {
-        let case = Case { state: trial.state(), envelope };
+        let together_minor = together.get(operation.order().name()).copied().unwrap_or_default();
+        let case = Case { state: trial.state(), envelope, together_minor };
         let decided = alone(case, operation.into_order(), context);
         let decision = decided.map_err(|refusal| refusal.with("operation", format_args!("operations[{at}]")))?;
         let place = u32::try_from(at).unwrap_or(u32::MAX).saturating_add(1);
