@@ -9,7 +9,7 @@ mod support;
 use std::collections::BTreeMap;
 
 use fundledger::domain::account::AccountKind as Kind;
-use fundledger::domain::command::Order;
+use fundledger::domain::command::{Operation, Order};
 use fundledger::domain::event::Payload;
 use fundledger::domain::fund::{FundDefinition, PlanStep};
 use fundledger::domain::money::AMOUNT_MAX_MINOR;
@@ -865,4 +865,33 @@ fn a_decision_names_the_policy_of_its_day() {
     assert_eq!(version_on("2026-06-01", allocate("a.unalloc", "a.A.unit", 1, &[])), 2);
     assert_eq!(version_on("2025-12-31", allocate("a.unalloc", "a.A.unit", 1, &[])), 0);
     assert_eq!(version_on("2026-06-01", allocate("b.unalloc", "b.A.unit", 1, &[])), 0);
+}
+
+#[test]
+fn the_tiers_of_a_transaction_count_what_is_decided_at_once() {
+    let mut rules = world();
+    let one = on(TODAY);
+    let two = on(TODAY).checked(&["c1", "c2"]);
+    rules.post(&two, policy("POL", 2, "2026-02-01", PlanStep::Required, &[(0, 1), (100, 2)]));
+    let first = rules.post(&one, allocate("a.unalloc", "a.B.unit", 60, &[("C", 60)]));
+    let second = rules.post(&one, allocate("a.unalloc", "a.B.unit", 60, &[("P", 60)]));
+    let paid = rules.post(&one, Order::from(pay("p1", "a.A.plan", 60, &[("C", 60)], "V2")));
+    let both =
+        |orders: [Order; 2]| Order::Transaction { operations: orders.into_iter().filter_map(Operation::new).collect() };
+    let halves = both([
+        allocate("a.unalloc", "a.B.unit", 60, &[("C", 60)]),
+        allocate("a.unalloc", "a.B.unit", 60, &[("P", 60)]),
+    ]);
+    for order in [&halves, &both([reverse(first), reverse(second)])] {
+        let refusal = rules.give(&one, order).unwrap_err();
+        assert_eq!((refusal.reason, refusal.fact("operation")), (Reason::ApprovalMissing, Some("operations[0]")));
+        rules.clone().post(&two, order.clone());
+    }
+    // Movements of two kinds are not added up, and a payment counts once although it moves both books.
+    rules.clone().post(&one, both([reverse(first), allocate("a.unalloc", "a.B.unit", 60, &[("C", 60)])]));
+    rules.clone().post(&one, reverse(paid));
+    // What happened in the transaction itself has no sequence to name.
+    let refusal = rules.give(&two, &both([reverse(first), reverse(first)])).unwrap_err();
+    assert_eq!((refusal.reason, refusal.fact("reversal_sequence")), (Reason::AlreadyReversed, None));
+    assert_eq!(refusal.fact("original_sequence"), Some(first.to_string().as_str()));
 }

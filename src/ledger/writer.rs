@@ -1,6 +1,6 @@
 //! The writer: owns the state and the log's head; decides, encodes, hashes.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, mpsc::SyncSender};
 
 use tokio::sync::{mpsc, oneshot};
@@ -20,7 +20,7 @@ use crate::domain::time::{Day, UtcNanos};
 use crate::format::block::{Block, BlockBuilder};
 use crate::format::fingerprint::FingerprintTable;
 use crate::format::keyed::Fingerprints;
-use crate::format::record::{Head, split_entry};
+use crate::format::record::{ENTRY_BYTES_MAX, HASH_BYTES, Head, split_entry};
 use crate::format::{codec, trial_balance};
 use crate::log::{Fault, LogRead};
 
@@ -438,9 +438,19 @@ impl Writer {
     }
 
     fn validate(&mut self, prepared: Prepared, now: UtcNanos) -> Result<Outcome, Unavailable> {
-        let Command { envelope, preconditions, order } = prepared.command;
-        Ok(match self.decide(&envelope, &preconditions, order, now)? {
-            Ok(_) => Outcome::Valid,
+        let Prepared { command: Command { envelope, preconditions, order }, digest, .. } = prepared;
+        let decided = self.decide(&envelope, &preconditions, order, now)?;
+        let fits = decided.and_then(|decision| {
+            let event = Event { booked_at: now, command_digest: digest, envelope: Some(envelope), decision };
+            let mut encoded = Vec::new();
+            codec::encode(&event, &mut encoded);
+            if encoded.len() <= ENTRY_BYTES_MAX.saturating_sub(HASH_BYTES) {
+                return Ok(());
+            }
+            Err(Refusal::new(Reason::EventTooLarge).with("event_bytes", encoded.len()))
+        });
+        Ok(match fits {
+            Ok(()) => Outcome::Valid,
             Err(refusal) => Outcome::Refused { refusal, sequence: None, replayed: false },
         })
     }
@@ -453,7 +463,9 @@ impl Writer {
         now: UtcNanos,
     ) -> Result<Result<Decision, Refusal>, Unavailable> {
         let mut originals = Vec::new();
-        for sequence in originals_of(&self.state, &order) {
+        // Many operations of a transaction may rest on one event: it is read once.
+        let wanted: BTreeSet<Sequence> = originals_of(&self.state, &order).into_iter().collect();
+        for sequence in wanted {
             if (1..=self.builder.head().sequence).contains(&sequence.0) {
                 let (_, event) = self.event_at(sequence.0).map_err(|fault| self.unreadable(&fault))?;
                 originals.push((sequence, event));

@@ -154,6 +154,9 @@ impl EntryFiles {
         }
         for block in blocks_between(log, files.next(), committed) {
             files.append(&[block?]);
+            if files.is_given_up.load(Ordering::Relaxed) {
+                break;
+            }
         }
         Ok(files)
     }
@@ -190,6 +193,9 @@ impl EntryFiles {
     fn write(&self, blocks: &[Block]) -> io::Result<()> {
         let mut next = self.next();
         let first_sequence = blocks.first().map_or(next, |block| block.first_sequence);
+        if first_sequence > next {
+            return Err(io::Error::other(format!("entries from {next} on are missing before {first_sequence}")));
+        }
         let skipped = usize::try_from(next.saturating_sub(first_sequence)).unwrap_or_default();
         let mut entries = blocks.iter().flat_map(Block::entries).skip(skipped).peekable();
         while entries.peek().is_some() {
@@ -216,7 +222,11 @@ impl EntryFiles {
     fn last_pair(&self, next: i64, number: i64) -> io::Result<Arc<Pair>> {
         let mut files = self.files.write().unwrap_or_else(PoisonError::into_inner);
         if number == 0 {
-            files.push(Arc::new(Pair::open(&self.directory, next)?));
+            let pair = Pair::open(&self.directory, next)?;
+            // Whatever an earlier life left under this name is not what follows now.
+            pair.entries.set_len(0)?;
+            pair.places.set_len(0)?;
+            files.push(Arc::new(pair));
         }
         files.last().map(Arc::clone).ok_or_else(|| io::Error::other("no file to append to"))
     }
@@ -345,6 +355,42 @@ mod tests {
     }
 
     type Change = fn(&mut Vec<u8>);
+
+    /// A pair in the middle has lost its tail while those behind it lie there: what is copied anew replaces them, whether
+    /// they are of this log or of one that went on differently.
+    #[test]
+    fn what_lies_behind_a_damaged_pair_is_not_taken_for_what_follows() {
+        let forked = |seed: u8| {
+            let mut builder = BlockBuilder::new(Head::EMPTY);
+            for at in 0..100_u32 {
+                let event = [if at < 45 { 1 } else { seed }; 300];
+                builder.push(|buffer| buffer.extend(event)).unwrap();
+            }
+            let mut log = MemoryLog::default();
+            log.append(Head::EMPTY, &builder.take()).unwrap();
+            log
+        };
+        let (one, other) = (forked(1), forked(2));
+        for (before, until, after) in [(&one, 70, &one), (&one, 99, &other)] {
+            let directory = tempfile::tempdir().unwrap();
+            drop(open(directory.path(), before, end_of_block(before, until)));
+            damage(directory.path(), &format!("{:020}.places", 30), |bytes| bytes.truncate(100));
+            check(&open(directory.path(), after, 99), after, 99);
+            drop(open(directory.path(), before, end_of_block(before, until)));
+            damage(directory.path(), &format!("{:020}.places", 0), Vec::clear);
+            check(&open(directory.path(), after, 99), after, 99);
+        }
+    }
+
+    #[test]
+    fn a_gap_is_not_filled_with_what_comes_behind_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = log(100, 1);
+        let committed = end_of_block(&log, 41);
+        let files = open(directory.path(), &log, committed);
+        files.append(&[log.reader().block_at(99).unwrap().unwrap()]);
+        check(&files, &log, committed);
+    }
 
     /// Whatever happens to the files, an entry is read as it is in the log.
     #[test]

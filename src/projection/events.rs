@@ -24,13 +24,15 @@ pub struct Events<'a> {
     blocks: VecDeque<Block>,
     // The last entry that was read by itself.
     single: Option<(i64, Vec<u8>)>,
+    // The last event that somebody looked back at: many operations of a transaction may undo one.
+    looked_back: Option<(Sequence, Event)>,
     last: i64,
 }
 
 impl<'a> Events<'a> {
     /// Reads from a log.
     pub fn new(log: &'a dyn LogRead) -> Self {
-        Self { log, blocks: VecDeque::with_capacity(BLOCKS_KEPT), single: None, last: i64::MIN }
+        Self { log, blocks: VecDeque::with_capacity(BLOCKS_KEPT), single: None, looked_back: None, last: i64::MIN }
     }
 
     /// The entry of a sequence: link and event, the bytes that were hashed.
@@ -74,7 +76,10 @@ impl<'a> Events<'a> {
     /// A payment, from the event that ordered it; nothing where something else stands there.
     #[expect(clippy::wildcard_enum_match_arm, reason = "asks for one type among all")]
     fn payment(&mut self, sequence: Sequence, payment_id: &PaymentId) -> Result<Option<PaymentExecuted>, Fault> {
-        let event = self.event(sequence)?;
+        if self.looked_back.as_ref().is_none_or(|(of, _)| *of != sequence) {
+            self.looked_back = Some((sequence, self.event(sequence)?));
+        }
+        let Some((_, event)) = &self.looked_back else { return Ok(None) };
         let payments = event.decision.steps().filter_map(|step| match step.payload {
             Payload::PaymentExecuted(payment) => Some(payment.as_ref()),
             _ => None,
