@@ -166,10 +166,11 @@ class Ledger:
         fields = ((1, payment), (2, self.at[payment]), (3, f"bank-{name}"), (4, "WRONG_ACCOUNT"))
         return self.add(name, 36, *fields, legs=legs, **more)
 
-    def reverse(self, name, target, **more):
-        """Mirrors an event."""
+    def reverse(self, name, target, payment=None, **more):
+        """Mirrors an event; a payment by its own name, unless another is given."""
         legs = [(account, lot, -amount) for account, lot, amount in self.events[self.at[target]]["legs"]]
-        return self.add(name, 37, (1, self.at[target]), (2, "MISTAKE"), legs=legs, **more)
+        payment = (target if target.startswith("P") else "") if payment is None else payment
+        return self.add(name, 37, (1, self.at[target]), (2, "MISTAKE"), (3, payment), legs=legs, **more)
 
     def encoded(self):
         """The events as bytes."""
@@ -565,6 +566,9 @@ class VerifyTest(unittest.TestCase):
         ledger = small()
         ledger.reverse("clearing", "clear-1", day=D2)
         self.check_events(ledger, "clearing", "reversal")
+        ledger = small()
+        ledger.reverse("other", "P2", payment="P1", day=D2)
+        self.check_events(ledger, "other", "reversal", says="is payment 'P2'")
 
     def test_freezes(self):
         ledger = full()

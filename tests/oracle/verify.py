@@ -114,7 +114,7 @@ PaymentExecuted: 1 payment_id string, 2 payee bytes, 3 purpose string, 4 functio
   6 project_id string, 7 contract_id string, 8 method int32, 9 document_sha256 bytes*
 Cleared: 1 bank_reference string, 2 payment_ids string*
 PaymentReturned: 1 payment_id string, 2 original_sequence int64, 3 bank_reference string, 4 reason_code string
-Reversed: 1 original_sequence int64, 2 reason_code string, 5 operation int32
+Reversed: 1 original_sequence int64, 2 reason_code string, 3 payment_id string, 5 operation int32
 PostedOperation: 1 policy_version int32, 2 leg_count int32, 25 BudgetIssued oneof, 26 BudgetAllocated oneof,
   27 BudgetAdjusted oneof, 28 PlanApproved oneof, 29 Committed oneof, 30 CommitmentReleased oneof,
   34 PaymentExecuted oneof, 37 Reversed oneof
@@ -611,10 +611,10 @@ class Lot:
 class Payment:
     """A payment, with what is left of each draw."""
 
-    __slots__ = ("sequence", "fund", "source", "draws", "amount", "left", "state")
+    __slots__ = ("sequence", "operation", "fund", "source", "draws", "amount", "left", "state")
 
-    def __init__(self, sequence, fund, source, draws):
-        self.sequence, self.fund, self.source, self.draws = sequence, fund, source, draws
+    def __init__(self, sequence, operation, fund, source, draws):
+        self.sequence, self.operation, self.fund, self.source, self.draws = sequence, operation, fund, source, draws
         self.amount = self.left = sum(amount for _, amount in draws)
         self.state = "ordered"
 
@@ -707,6 +707,7 @@ class Books:
         self.payments = {}
         self.reversible = {}  # (sequence, operation) -> event bytes
         self.reversed = set()
+        self.operation = 0  # the one at hand, within its transaction
         self.freezes = {}  # live case -> legs as (account, lot, amount)
         self.cases = set()
         self.special = {
@@ -755,6 +756,7 @@ class Books:
 
     def step(self, sequence, operation, event, data):
         """Takes an event, or an operation of a transaction."""
+        self.operation = operation
         event_type, payload = event["type"], event["payload"]
         raw_legs = event.get("legs", ())
         self.open_lots(sequence, event_type, payload)
@@ -1030,7 +1032,7 @@ class Books:
             self.fault(sequence, "payment", f"payment {payment_id!r} exists" if payment_id else "no payment_id")
         elif draws:
             source = next(account for account, _, amount in legs if amount > 0 and account.kind < CASH_BOOK)
-            self.payments[payment_id] = Payment(sequence, source.fund, source, draws)
+            self.payments[payment_id] = Payment(sequence, self.operation, source.fund, source, draws)
         if total(flows, CLEARING, False) != sum(amount for _, amount in draws):
             self.fault(sequence, "payment", "authority drawn and cash to be cleared differ")
 
@@ -1124,8 +1126,11 @@ class Books:
             original = dict(self.operations(target, original))[place]
         event_type, meant = original["type"], original["payload"]
         if event_type == "PaymentExecuted":
-            payment = self.payments.get(meant.get("payment_id", ""))
-            if payment is not None and payment.sequence == target:
+            payment_id = meant.get("payment_id", "")
+            payment = self.payments.get(payment_id)
+            if payload.get("payment_id", "") != payment_id:
+                self.fault(sequence, "reversal", f"event {target} is payment {payment_id!r}")
+            if payment is not None and (payment.sequence, payment.operation) == (target, place):
                 if payment.state != "ordered":
                     self.fault(sequence, "reversal", f"payment of event {target} is {payment.state}")
                 payment.state = "reversed"
