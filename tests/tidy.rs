@@ -15,6 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("audit", &["pb"]),
     ("messages", &["domain"]),
     ("grpc", &["domain", "format", "ledger", "log", "messages", "pb", "projection"]),
+    ("http", &["grpc", "log"]),
     ("pb", &[]),
 ];
 

@@ -314,6 +314,22 @@ async fn one_refused_operation_refuses_all_and_is_named() {
         let answer = post(&served, transaction("t-6", operations)).await;
         assert_eq!(details(&answer).bad_request().unwrap().field_violations[0].field, path);
     }
+    // Each is small enough by itself; together they are no entry. Checking says so as posting does.
+    let long = |key: &str| {
+        let documents = |operation: &mut Operation| {
+            if let Operation::ExecutePayment(payment) = operation {
+                payment.document_sha256 = vec![vec![7; 32].into(); 16];
+            }
+        };
+        let mut operations: Vec<Operation> =
+            (0..100).map(|at| pay(&format!("l-{at}"), "Builder Ltd", 1, &"p".repeat(64))).collect();
+        operations.iter_mut().for_each(documents);
+        transaction(key, operations)
+    };
+    let request = v1::PostRequest { commands: vec![long("t-7")], validate_only: true, ..Default::default() };
+    let checked = served.ledger().await.post(request).await.unwrap().into_inner().results.remove(0);
+    let posted = post(&served, long("t-7")).await;
+    assert_eq!((refused(&checked).0, refused(&posted).0), ("EVENT_TOO_LARGE".to_owned(), "EVENT_TOO_LARGE".to_owned()));
     let full = (0..100).map(|at| pay(&format!("w-{at}"), "Builder Ltd", 1, "")).collect();
     receipt(post(&served, transaction("t-6", full)).await);
     served.stop();

@@ -4,10 +4,9 @@
 mod parser;
 mod setup;
 
-use self::parser::Parser;
-
 use std::fmt::Display;
 
+use self::parser::Parser;
 use crate::domain::approval::Approvals;
 use crate::domain::command::{
     Adjustment, Command, Envelope, ExecutePayment, FreezeScope, Movement, Operation, Order, PaymentMethod, Precondition,

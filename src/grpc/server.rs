@@ -26,7 +26,7 @@ use crate::pb::v1::audit_service_server::AuditServiceServer;
 use crate::pb::v1::ledger_service_server::LedgerServiceServer;
 use crate::pb::v1::query_service_server::QueryServiceServer;
 
-/// Limits of the server. Raised knowingly: 8,192 commands are 1 to 4 MiB.
+/// Limits of the server. Raised knowingly: 2 KiB for each of 8,192 commands.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Largest request, in bytes.

@@ -22,7 +22,8 @@ use crate::format::record::HASH_BYTES;
 
 /// Entries of a pair of files: their number fixes which pair holds a sequence.
 const ENTRIES_A_FILE: i64 = 1 << 20;
-const PLACE_BYTES: usize = 12;
+/// An offset and a checksum.
+const PLACE_BYTES: u64 = 8 + 4;
 /// What most entries fit in, with their length: read at once.
 const USUAL_BYTES: usize = 512;
 const LENGTH_BYTES: usize = 2;
@@ -63,8 +64,8 @@ impl Pair {
 
     /// An entry by its number within the pair; `None` where it is not there as it was written.
     fn read(&self, number: u64) -> Option<Vec<u8>> {
-        let mut place = [0; PLACE_BYTES];
-        self.places.read_exact_at(&mut place, number.checked_mul(PLACE_BYTES_WIDE)?).ok()?;
+        let mut place = [0; 12];
+        self.places.read_exact_at(&mut place, number.checked_mul(PLACE_BYTES)?).ok()?;
         let (offset, checksum) = place.split_first_chunk::<8>()?;
         let offset = u64::from_be_bytes(*offset);
         let mut bytes = vec![0; USUAL_BYTES];
@@ -87,11 +88,11 @@ impl Pair {
     /// How many entries are there whole, the last of them looked at; cuts off what is behind them.
     fn recover(&self, most: i64) -> io::Result<i64> {
         let places = self.places.metadata()?.len();
-        let mut count = (places / PLACE_BYTES_WIDE).min(u64::try_from(most).unwrap_or_default());
+        let mut count = (places / PLACE_BYTES).min(u64::try_from(most).unwrap_or_default());
         let mut end = 0;
         while let Some(last) = count.checked_sub(1) {
             let mut place = [0; 8];
-            self.places.read_exact_at(&mut place, last.saturating_mul(PLACE_BYTES_WIDE))?;
+            self.places.read_exact_at(&mut place, last.saturating_mul(PLACE_BYTES))?;
             if let Some(entry) = self.read(last) {
                 let length = u64::try_from(entry.len().saturating_add(LENGTH_BYTES)).unwrap_or(u64::MAX);
                 end = u64::from_be_bytes(place).saturating_add(length);
@@ -100,13 +101,10 @@ impl Pair {
             count = last;
         }
         self.entries.set_len(end)?;
-        self.places.set_len(count.saturating_mul(PLACE_BYTES_WIDE))?;
+        self.places.set_len(count.saturating_mul(PLACE_BYTES))?;
         Ok(i64::try_from(count).unwrap_or(i64::MAX))
     }
 }
-
-const PLACE_BYTES_WIDE: u64 = 12;
-const _: () = assert!(PLACE_BYTES_WIDE == 8 + 4 && PLACE_BYTES == 12, "a place is an offset and a checksum");
 
 /// Fills as much of the buffer as the file has.
 fn read_up_to(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
