@@ -82,8 +82,11 @@ async fn positions_and_lags_are_told_and_an_unfinished_request_holds_up_no_stop(
     let posted = ledger.post(v1::PostRequest { commands, ..Default::default() }).await.unwrap().into_inner();
     let last = receipt(posted.results.last().unwrap().clone()).sequence;
     // Everything catches up but the files of the index, which are written when there is enough for one.
+    let mut scrapes = 0;
     let caught_up = loop {
         let values = watched.values();
+        scrapes += 1;
+        assert!(scrapes < 5_000, "it never catches up: {values:?}");
         assert_eq!(values[&position("log")], last);
         for part in parts {
             assert_eq!(values[&lag(part)], values[&position("log")] - values[&position(part)], "{part}");

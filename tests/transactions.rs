@@ -216,6 +216,14 @@ async fn operations_are_one_event_and_each_can_be_followed() {
     assert_eq!(holds(&served, "U.unit", righted).await, 50_000_000 + 500 - 5);
     let paid = nodes(&served, Start::Payee("Painter Ltd".to_owned()), v1::TraceNodeKind::Reversal, righted).await;
     assert_eq!(paid, [("v-3".to_owned(), -5, righted)]);
+    // A reversal and a payment in one event are each shown once.
+    let start = || Start::LotId("LOT-1".to_owned());
+    let of_event = async |kind| {
+        let all = nodes(&served, start(), kind, righted).await.into_iter();
+        all.filter(|(_, _, sequence)| *sequence == righted).collect::<Vec<_>>()
+    };
+    assert_eq!(of_event(v1::TraceNodeKind::Payment).await, [("v-4".to_owned(), 5, righted)]);
+    assert_eq!(of_event(v1::TraceNodeKind::Reversal).await, [("v-3".to_owned(), -5, righted)]);
     served.stop();
     verify(&served.data());
 }
