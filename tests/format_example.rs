@@ -28,6 +28,7 @@ use fundledger::domain::ids::{
     LegalBasis, LotId, NameError, PayeeRef, PaymentId, PolicyId, ReasonCode, RequestId, Sequence, UnitId,
 };
 use fundledger::domain::money::Amount;
+use fundledger::domain::policy::PolicyTerms;
 use fundledger::domain::time::{Day, Period, UtcNanos};
 use fundledger::format::block::{Assembler, parse_value};
 use fundledger::format::bundle::BundleWriter;
@@ -311,6 +312,8 @@ fn fund(name: &str, shown: &str, currency: &str, exponent: u8) -> FundDefinition
         economic_codes: Vec::new(),
         policy_id: None,
         legal_basis: n(LegalBasis::parse("Budget Law art. 42")),
+        scheme: None,
+        exclusive_with: Vec::new(),
     }
 }
 
@@ -350,6 +353,7 @@ fn payment(id: &str, from: &str, minor: i64, payee: PayeeRef, under: Option<Cont
         contract_id: under,
         method: PaymentMethod::Direct,
         document_sha256: vec![[8; 32], [9; 32]],
+        payout: None,
     }))
 }
 
@@ -430,6 +434,7 @@ fn story() -> Vec<Command> {
         ],
         document_sha256: [6; 32],
         signed_approvals: false,
+        terms: PolicyTerms::default(),
     };
     tell("2026-01-05", Order::SetPolicy { policy_id: n(PolicyId::parse("P-1")), policy });
     let mut roads = fund("ROADS", "道路专项资金", "CNY", 2);
@@ -454,7 +459,10 @@ fn story() -> Vec<Command> {
         ("R.CLEARING", Kind::Clearing, None),
     ] {
         let fund_id = n(FundId::parse("ROADS"));
-        tell("2026-01-05", Order::OpenAccount { account_id: account(name), fund_id, kind, unit_id: of_unit });
+        tell(
+            "2026-01-05",
+            Order::OpenAccount { account_id: account(name), fund_id, kind, unit_id: of_unit, person: None },
+        );
     }
     let issue = |definition, minor| Order::IssueBudget {
         lot: Box::new(definition),
@@ -521,7 +529,10 @@ fn story() -> Vec<Command> {
         ("O.LOTS", Kind::FundLot, None),
     ] {
         let fund_id = n(FundId::parse("OLD"));
-        tell("2026-12-31", Order::OpenAccount { account_id: account(name), fund_id, kind, unit_id: of_unit });
+        tell(
+            "2026-12-31",
+            Order::OpenAccount { account_id: account(name), fund_id, kind, unit_id: of_unit, person: None },
+        );
     }
     let line = |name, of_lot: bool, minor| OpeningLine {
         account: account(name),

@@ -77,7 +77,13 @@ fn date(number: u64) -> Date {
 }
 
 fn account(account_id: String, kind: v1::AccountKind, unit_id: String) -> Payload {
-    Payload::OpenAccount(Box::new(v1::OpenAccount { account_id, fund_id: "F".to_owned(), kind: kind.into(), unit_id }))
+    Payload::OpenAccount(Box::new(v1::OpenAccount {
+        account_id,
+        fund_id: "F".to_owned(),
+        kind: kind.into(),
+        unit_id,
+        ..v1::OpenAccount::default()
+    }))
 }
 
 fn lot_of(unit: u64) -> u64 {
@@ -95,6 +101,7 @@ fn set_up() -> Vec<v1::Command> {
             checker_tiers: Vec::new(),
             document_sha256: vec![0; 32].into(),
             signed_approvals: false,
+            ..v1::SetPolicy::default()
         })),
         Payload::DefineFund(Box::new(v1::DefineFund {
             fund_id: "F".to_owned(),

@@ -236,6 +236,7 @@ fn other_fund() -> Vec<v1::Command> {
             fund_id: "G".to_owned(),
             kind: kind.into(),
             unit_id: String::new(),
+            ..v1::OpenAccount::default()
         }))
     };
     let fund = Payload::DefineFund(Box::new(v1::DefineFund {

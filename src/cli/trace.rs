@@ -127,11 +127,12 @@ impl Trace {
             let line = format!("{name}{gap}  {amount:>amount_width$} {} {note}", self.head.currency_code);
             writeln!(out, "{}", line.trim_end())?;
         }
+        let class = TraceClass::try_from(self.head.trace_class).unwrap_or_default();
+        writeln!(out, "{}", class_name(class, lang))?;
         Ok(())
     }
 
     fn to_json(&self) -> Value {
-        let class = TraceClass::try_from(self.head.trace_class).unwrap_or_default();
         let nodes: Vec<Value> = self
             .nodes
             .iter()
@@ -148,11 +149,14 @@ impl Trace {
                     "account_kind": account_kind_of(node),
                     "maker": node.maker,
                     "checkers": node.checkers,
+                    "keys": node.keys,
+                    "policy_version": node.policy_version,
+                    "trace_class": class_code(node.trace_class),
                 })
             })
             .collect();
         json!({
-            "trace_class": class.as_str_name().trim_start_matches("TRACE_CLASS_"),
+            "trace_class": class_code(self.head.trace_class),
             "currency_code": self.head.currency_code,
             "currency_exponent": self.head.currency_exponent,
             "position": position_json(&self.head.position.clone().unwrap_or_default()),
@@ -174,6 +178,9 @@ impl Trace {
             "account_kind",
             "maker",
             "checkers",
+            "keys",
+            "policy_version",
+            "trace_class",
         ];
         let rows: Vec<Vec<String>> = self
             .nodes
@@ -192,6 +199,9 @@ impl Trace {
                     account_kind_of(node),
                     node.maker.clone(),
                     node.checkers.join(" "),
+                    node.keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+                    node.policy_version.to_string(),
+                    class_code(node.trace_class).to_owned(),
                 ]
             })
             .collect();
@@ -227,7 +237,23 @@ fn name(node: &TraceNode, lang: Lang) -> String {
         TraceNodeKind::Opening => text::trace_opening(lang, name),
         TraceNodeKind::Document => text::trace_document(lang, name),
         TraceNodeKind::Unresolved => text::trace_unresolved(lang, name),
+        TraceNodeKind::PoolOpening => text::trace_pool_opening(lang),
+        TraceNodeKind::PoolInflow => text::trace_pool_inflow(lang, name),
     }
+}
+
+/// How exactly the money can be followed, in words.
+fn class_name(class: TraceClass, lang: Lang) -> String {
+    match class {
+        TraceClass::Unspecified => "?".to_owned(),
+        TraceClass::Strict => text::trace_class_strict(lang),
+        TraceClass::Individual => text::trace_class_individual(lang),
+        TraceClass::Pooled => text::trace_class_pooled(lang),
+    }
+}
+
+fn class_code(class: i32) -> &'static str {
+    TraceClass::try_from(class).unwrap_or_default().as_str_name().trim_start_matches("TRACE_CLASS_")
 }
 
 fn kind_code(node: &TraceNode) -> &'static str {
@@ -318,15 +344,16 @@ lot L                                    1,000.00 GBP
 │        ├─ payment V1                     700.00 GBP 2020-04-01 #12 m+c
 │        └─ return V1                      -50.00 GBP
 └─ unit B                                  350.00 GBP
+trace class STRICT: the exact flow of every minor unit
 ";
         assert_eq!(text(|trace, out| trace.write_tree(out, usize::MAX, Lang::En)), expected);
-        assert_eq!(text(|trace, out| trace.write_tree(out, 2, Lang::En)).lines().count(), 3);
+        assert_eq!(text(|trace, out| trace.write_tree(out, 2, Lang::En)).lines().count(), 4);
     }
 
     #[test]
     fn other_forms() {
         let csv = text(|trace, out| trace.write_csv(out));
-        assert_eq!(csv.lines().nth(5), Some("5,4,PAYMENT,V1,70000,700.00,GBP,12,2020-04-01,,m,c"));
+        assert_eq!(csv.lines().nth(5), Some("5,4,PAYMENT,V1,70000,700.00,GBP,12,2020-04-01,,m,c,,0,UNSPECIFIED"));
         let dot = text(|trace, out| trace.write_dot(out));
         assert!(dot.contains(r#"n4 [label="payee ab\"c\n650.00 GBP"];"#), "{dot}");
         assert!(dot.contains("n3 -> n4;"));

@@ -25,8 +25,10 @@ pub enum Holder {
     Fund,
     /// A budget unit: one account a fund and unit.
     Unit,
-    /// Either: the fund's own, and one a tier.
+    /// Either: the fund's own, and one a tier or level.
     FundOrUnit,
+    /// A person: one account a scheme and person.
+    Person,
 }
 
 macro_rules! kinds {
@@ -117,12 +119,53 @@ kinds! {
     FundLot = 40, "FUND_LOT", Cash, Credit, Fund, lots true;
     /// Zero-balance clearing account, 零余额待清算.
     Clearing = 41, "CLEARING", Cash, Credit, Fund, lots false;
+    /// Fiscal special account of social insurance, 财政专户.
+    FiscalSpecial = 21, "FISCAL_SPECIAL", Cash, Debit, Fund, lots false;
+    /// Income account of an agency, 收入户: only receives, and passes on.
+    Income = 22, "INCOME", Cash, Debit, Fund, lots false;
+    /// Expenditure account of an agency, 支出户.
+    Payout = 23, "PAYOUT", Cash, Debit, Fund, lots false;
+    /// Deposits of the housing provident fund, 住房公积金专户.
+    HousingDeposit = 24, "HOUSING_DEPOSIT", Cash, Debit, Fund, lots false;
+    /// Deposits of its value-added surplus, 增值收益专户.
+    HousingSurplusDeposit = 25, "HOUSING_SURPLUS_DEPOSIT", Cash, Debit, Fund, lots false;
+    /// Housing loans, 委托贷款.
+    Loan = 26, "LOAN", Cash, Debit, Fund, lots false;
+    /// Treasury bonds, 国债.
+    Bond = 27, "BOND", Cash, Debit, Fund, lots false;
+    /// Pooled fund of a scheme, 统筹基金.
+    Pool = 42, "POOL", Cash, Credit, Fund, lots false;
+    /// A person's account of a scheme, 个人账户.
+    Personal = 43, "PERSONAL", Cash, Credit, Person, lots false;
+    /// A person's account of the housing provident fund, 住房公积金个人账户.
+    HousingPersonal = 44, "HOUSING_PERSONAL", Cash, Credit, Person, lots false;
+    /// Due to or from the level above, 与上级往来.
+    PayableUpper = 45, "PAYABLE_UPPER", Cash, Credit, FundOrUnit, lots false;
+    /// Due to or from a level below, 与下级往来.
+    PayableLower = 46, "PAYABLE_LOWER", Cash, Credit, FundOrUnit, lots false;
+    /// Collected non-tax revenue that is not split yet, 待分成.
+    NontaxPending = 47, "NONTAX_PENDING", Cash, Credit, Fund, lots false;
+    /// This level's own share of non-tax revenue, 本级分成.
+    NontaxShare = 48, "NONTAX_SHARE", Cash, Credit, FundOrUnit, lots false;
+    /// Value-added surplus, 增值收益.
+    Surplus = 49, "SURPLUS", Cash, Credit, Fund, lots false;
+    /// Loan risk reserve, 贷款风险准备金.
+    RiskReserve = 50, "RISK_RESERVE", Cash, Credit, Fund, lots false;
+    /// Management fee due to finance, 上交管理费.
+    ManagementFeePayable = 51, "MANAGEMENT_FEE_PAYABLE", Cash, Credit, Fund, lots false;
+    /// Supplement for low-rent housing, 廉租住房补充资金.
+    LowRentHousing = 52, "LOW_RENT_HOUSING", Cash, Credit, Fund, lots false;
 }
 
 impl AccountKind {
     /// The contra account of the authority book: the only one whose balance is not what is available.
     pub const fn is_contra(self) -> bool {
         matches!(self, Self::AuthoritySource)
+    }
+
+    /// A person's own account, of which a change earns interest from its day on.
+    pub const fn is_personal(self) -> bool {
+        matches!(self, Self::Personal | Self::HousingPersonal)
     }
 
     /// What a leg does to the balance on the normal side: positive increases it.

@@ -4,11 +4,15 @@ use super::account::AccountKind;
 use super::approval::{Approvals, PublicKey, Role, Signature};
 use super::authority::ProposedContent;
 use super::fund::{FundDefinition, LotDefinition, PolicyVersion};
+use super::housing::HousingOrder;
 use super::ids::{
     AccountId, ActorId, BankReference, CaseId, Code, ContractId, DocumentDigest, DocumentNumber, FundId, IssuerId,
     KeyNumber, LegalBasis, LotId, PayeeRef, PaymentId, PolicyId, ReasonCode, RequestId, Sequence, UnitId,
 };
 use super::money::{self, Amount};
+use super::nontax::NontaxOrder;
+use super::oversight::OversightOrder;
+use super::persons::PersonsOrder;
 use super::time::{Day, Period, UtcNanos};
 
 /// A command: who asks, under which key, as of which business date, for what.
@@ -178,6 +182,21 @@ pub struct ExecutePayment {
     pub method: PaymentMethod,
     /// Documents.
     pub document_sha256: Vec<DocumentDigest>,
+    /// What the payee gets it as.
+    pub payout: Option<Payout>,
+}
+
+/// What a person gets a payment as: one line of a batch, and a payment of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payout {
+    /// Item of the policy.
+    pub item_code: Code,
+    /// Month it is for.
+    pub period: Period,
+    /// Batch and line in it, from 1.
+    pub line: Option<(Code, u32)>,
+    /// The returned payment that is issued again.
+    pub reissue_of: Option<PaymentId>,
 }
 
 /// What a command asks for. One variant a command of the API; the comments there say what each does.
@@ -194,7 +213,30 @@ pub enum Order {
         fund_id: FundId,
         kind: AccountKind,
         unit_id: Option<UnitId>,
+        person: Option<PayeeRef>,
     },
+    CloseAccount {
+        account_id: AccountId,
+    },
+    ApproveEstimate {
+        project_id: Code,
+        fund_id: FundId,
+        amount: Amount,
+        issuer_id: IssuerId,
+        document_number: DocumentNumber,
+    },
+    DetermineEntitlement {
+        fund_id: FundId,
+        unit_id: UnitId,
+        item_code: Code,
+        period: Period,
+        head_count: i64,
+        standard: Amount,
+    },
+    Nontax(Box<NontaxOrder>),
+    Persons(Box<PersonsOrder>),
+    Housing(Box<HousingOrder>),
+    Oversight(Box<OversightOrder>),
     RecordOpeningBalance {
         fund_id: FundId,
         document_number: DocumentNumber,
@@ -328,6 +370,13 @@ impl Operation {
             Order::DefineFund(_)
             | Order::SetPolicy { .. }
             | Order::OpenAccount { .. }
+            | Order::CloseAccount { .. }
+            | Order::ApproveEstimate { .. }
+            | Order::DetermineEntitlement { .. }
+            | Order::Nontax(_)
+            | Order::Persons(_)
+            | Order::Housing(_)
+            | Order::Oversight(_)
             | Order::RecordOpeningBalance { .. }
             | Order::Freeze { .. }
             | Order::Unfreeze { .. }
@@ -387,9 +436,13 @@ impl Order {
             Self::IssueBudget { amount, .. }
             | Self::AdjustBudget { amount, .. }
             | Self::ReceiveCash { amount, .. }
+            | Self::ApproveEstimate { amount, .. }
             | Self::ReturnPayment { amount, .. }
             | Self::Freeze { scope: FreezeScope::Amount { amount, .. }, .. } => amount.minor(),
             Self::ExecutePayment(payment) => payment.amount.minor(),
+            Self::Nontax(order) => order.amount_minor(),
+            Self::Persons(order) => order.amount_minor(),
+            Self::Housing(order) => order.amount_minor(),
             Self::Transaction { operations } => {
                 operations.iter().fold(0, |sum, operation| money::add(sum, operation.0.amount_minor()))
             }
@@ -403,6 +456,13 @@ impl Order {
             Self::DefineFund(_) => "define_fund",
             Self::SetPolicy { .. } => "set_policy",
             Self::OpenAccount { .. } => "open_account",
+            Self::CloseAccount { .. } => "close_account",
+            Self::ApproveEstimate { .. } => "approve_estimate",
+            Self::DetermineEntitlement { .. } => "determine_entitlement",
+            Self::Nontax(order) => order.name(),
+            Self::Persons(order) => order.name(),
+            Self::Housing(order) => order.name(),
+            Self::Oversight(order) => order.command_name(),
             Self::RecordOpeningBalance { .. } => "record_opening_balance",
             Self::IssueBudget { .. } => "issue_budget",
             Self::AllocateBudget { .. } => "allocate_budget",

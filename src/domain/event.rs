@@ -3,13 +3,18 @@
 use super::account::AccountKind;
 use super::approval::{PublicKey, Role, Signature};
 use super::authority::ProposedContent;
-use super::command::{Envelope, PaymentMethod};
+use super::command::{Envelope, PaymentMethod, Payout};
 use super::fund::{FundDefinition, LotOpened, PolicyVersion};
+use super::housing::HousingEvent;
 use super::ids::{
     AccountId, AccountNumber, ActorId, BankReference, CaseId, Code, CommandDigest, ContractId, DocumentDigest,
     DocumentNumber, FundNumber, IssuerId, KeyNumber, LegalBasis, LotNumber, PayeeRef, PaymentId, PolicyId, ReasonCode,
     RequestId, Sequence, UnitId,
 };
+use super::money::Amount;
+use super::nontax::NontaxEvent;
+use super::oversight::OversightEvent;
+use super::persons::PersonsEvent;
 use super::refusal::Refusal;
 use super::time::{Day, Period, UtcNanos};
 
@@ -159,6 +164,27 @@ pub struct PaymentExecuted {
     pub method: PaymentMethod,
     /// Documents.
     pub document_sha256: Vec<DocumentDigest>,
+    /// What the payee gets it as.
+    pub payout: Option<Payout>,
+}
+
+/// What is due for a head count, and from whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntitlementDetermined {
+    /// Fund.
+    pub fund: FundNumber,
+    /// Unit that is entitled.
+    pub unit_id: UnitId,
+    /// Item: the code of the policy's split.
+    pub item_code: Code,
+    /// Month.
+    pub period: Period,
+    /// Heads.
+    pub head_count: i64,
+    /// For one head, minor units.
+    pub standard_minor: i64,
+    /// Who owes what, minor units from 0, in the order of the policy.
+    pub shares: Vec<(Code, i64)>,
 }
 
 /// What happened. One variant a message in event.proto, where the fields are documented.
@@ -185,7 +211,23 @@ pub enum Payload {
         fund: FundNumber,
         kind: AccountKind,
         unit_id: Option<UnitId>,
+        person: Option<PayeeRef>,
     },
+    AccountClosed {
+        account: AccountNumber,
+    },
+    EstimateApproved {
+        project_id: Code,
+        fund: FundNumber,
+        amount: Amount,
+        issuer_id: IssuerId,
+        document_number: DocumentNumber,
+    },
+    EntitlementDetermined(Box<EntitlementDetermined>),
+    Nontax(Box<NontaxEvent>),
+    Persons(Box<PersonsEvent>),
+    Housing(Box<HousingEvent>),
+    Oversight(Box<OversightEvent>),
     OpeningBalance {
         fund: FundNumber,
         document_number: DocumentNumber,

@@ -1,16 +1,152 @@
-//! Funds, lots and policies: what money is for, and by which rules it moves.
+//! Funds and lots: what money is for, and by which rules it moves.
 
+use super::account::AccountKind as Kind;
 use super::ids::{
     Code, DisplayName, DocumentDigest, DocumentNumber, FundId, FundNumber, IssuerId, LegalBasis, LotId, LotNumber,
     PolicyId, Sequence,
 };
+use super::policy::PolicyTerms;
 use super::time::{Day, Period};
 
-/// Family of a fund: which rules apply to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FundFamily {
-    /// Special (earmarked) funds, 专项资金.
-    Special,
+macro_rules! numbered {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $number:literal, $text:literal;)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name {$(
+            $(#[$variant_doc])*
+            $variant = $number,
+        )*}
+
+        impl $name {
+            /// From its number in the log.
+            pub const fn from_number(number: i32) -> Option<Self> {
+                match number {
+                    $($number => Some(Self::$variant),)*
+                    _ => None,
+                }
+            }
+
+            /// Its number in the log.
+            pub const fn number(self) -> i32 {
+                match self {
+                    $(Self::$variant => $number,)*
+                }
+            }
+
+            /// Its name, as in the API.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $text,)*
+                }
+            }
+        }
+    };
+}
+pub(super) use numbered;
+
+numbered! {
+    /// Family of a fund: which rules apply to it.
+    FundFamily {
+        /// Special (earmarked) funds, 专项资金.
+        Special = 1, "SPECIAL";
+        /// Department budgets, 部门预算: by the same rules of authority and lots.
+        DepartmentBudget = 2, "DEPARTMENT_BUDGET";
+        /// Government investment, 政府投资: every payment counts against its project's estimate.
+        Investment = 3, "INVESTMENT";
+        /// Non-tax revenue, 非税收入.
+        Nontax = 4, "NONTAX";
+        /// Social insurance, 社会保险基金.
+        SocialInsurance = 5, "SOCIAL_INSURANCE";
+        /// Housing provident fund, 住房公积金.
+        HousingProvident = 6, "HOUSING_PROVIDENT";
+    }
+}
+
+numbered! {
+    /// What a fund is for, within its family.
+    Scheme {
+        /// Grant, 专项补助.
+        Grant = 1, "GRANT";
+        /// Poverty alleviation, 扶贫.
+        PovertyAlleviation = 2, "POVERTY_ALLEVIATION";
+        /// Relief of disasters and hardship, 救灾救助.
+        Relief = 3, "RELIEF";
+        /// Compulsory education, 义务教育.
+        Education = 4, "EDUCATION";
+        /// Donations, bound by the donor's intent, 捐赠.
+        Donation = 5, "DONATION";
+        /// Proceeds of bonds, 专项债券.
+        Bond = 6, "BOND";
+        /// Pension of enterprise employees, 企业职工基本养老保险.
+        EmployeePension = 11, "EMPLOYEE_PENSION";
+        /// Pension of residents, 城乡居民基本养老保险.
+        ResidentPension = 12, "RESIDENT_PENSION";
+        /// Pension of public institutions, 机关事业单位基本养老保险.
+        GovernmentPension = 13, "GOVERNMENT_PENSION";
+        /// Medical insurance of employees, with maternity, 职工基本医疗保险.
+        EmployeeMedical = 14, "EMPLOYEE_MEDICAL";
+        /// Medical insurance of residents, 城乡居民基本医疗保险.
+        ResidentMedical = 15, "RESIDENT_MEDICAL";
+        /// Unemployment, 失业保险.
+        Unemployment = 16, "UNEMPLOYMENT";
+        /// Work injury, 工伤保险.
+        WorkInjury = 17, "WORK_INJURY";
+    }
+}
+
+impl Scheme {
+    const fn is_social_insurance(self) -> bool {
+        self.number() >= Self::EmployeePension.number()
+    }
+}
+
+impl FundFamily {
+    /// Whether funds of the family may have this scheme: social insurance has one each (社会保险法§64), special funds may have
+    /// one.
+    pub fn allows_scheme(self, scheme: Option<Scheme>) -> bool {
+        match self {
+            Self::SocialInsurance => scheme.is_some_and(Scheme::is_social_insurance),
+            Self::Special => scheme.is_none_or(|scheme| !scheme.is_social_insurance()),
+            Self::DepartmentBudget | Self::Investment | Self::Nontax | Self::HousingProvident => scheme.is_none(),
+        }
+    }
+
+    /// Whether funds of the family may have accounts of this kind (DOMAIN: legality matrix): what a fund has no account for, it
+    /// cannot do.
+    pub const fn allows_kind(self, kind: Kind) -> bool {
+        match kind {
+            Kind::AuthoritySource
+            | Kind::AuthorityUnallocated
+            | Kind::AuthorityUnit
+            | Kind::AuthorityPlan
+            | Kind::AuthorityCommitted
+            | Kind::AuthorityFrozen
+            | Kind::AuthorityUsed
+            | Kind::AuthorityCarry
+            | Kind::AuthorityRecalled
+            | Kind::FundLot
+            | Kind::Clearing => self.has_authority(),
+            Kind::Treasury => self.has_authority() || matches!(self, Self::Nontax),
+            Kind::NontaxPending | Kind::NontaxShare => matches!(self, Self::Nontax),
+            Kind::PayableUpper | Kind::PayableLower => matches!(self, Self::Nontax | Self::SocialInsurance),
+            Kind::FiscalSpecial | Kind::Income | Kind::Payout | Kind::Pool | Kind::Personal => {
+                matches!(self, Self::SocialInsurance)
+            }
+            Kind::Bond => matches!(self, Self::SocialInsurance | Self::HousingProvident),
+            Kind::HousingDeposit
+            | Kind::HousingSurplusDeposit
+            | Kind::Loan
+            | Kind::HousingPersonal
+            | Kind::Surplus
+            | Kind::RiskReserve
+            | Kind::ManagementFeePayable
+            | Kind::LowRentHousing => matches!(self, Self::HousingProvident),
+        }
+    }
+
+    const fn has_authority(self) -> bool {
+        matches!(self, Self::Special | Self::DepartmentBudget | Self::Investment)
+    }
 }
 
 /// Currency of a fund: every amount of the fund is in its minor units.
@@ -48,6 +184,10 @@ pub struct FundDefinition {
     pub policy_id: Option<PolicyId>,
     /// Legal basis.
     pub legal_basis: LegalBasis,
+    /// Scheme within the family.
+    pub scheme: Option<Scheme>,
+    /// Funds whose contributions and benefits exclude those of this one for the same person and month.
+    pub exclusive_with: Vec<FundId>,
 }
 
 /// A fund as the ledger holds it.
@@ -177,6 +317,8 @@ pub struct PolicyVersion {
     pub document_sha256: DocumentDigest,
     /// Whether checkers count only by their signatures.
     pub signed_approvals: bool,
+    /// Rates, shares and what may be paid.
+    pub terms: PolicyTerms,
 }
 
 impl PolicyVersion {

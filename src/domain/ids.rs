@@ -131,6 +131,16 @@ names! {
     PaymentId by check_id;
     /// A contract.
     ContractId by check_id;
+    /// A notice of non-tax revenue.
+    NoticeId by check_id;
+    /// A housing loan.
+    LoanId by check_id;
+    /// A finding of an auditor.
+    FindingId by check_id;
+    /// A matter that somebody must deal with.
+    MatterId by check_id;
+    /// A publication.
+    DisclosureId by check_id;
     /// A case that froze something.
     CaseId by check_id;
     /// A policy.

@@ -102,6 +102,14 @@ reasons! {
     KeyNotFound = 110, "KEY_NOT_FOUND";
     /// The person does not hold this role.
     RoleNotFound = 111, "ROLE_NOT_FOUND";
+    /// No notice of this number.
+    NoticeNotFound = 112, "NOTICE_NOT_FOUND";
+    /// No loan of this number.
+    LoanNotFound = 113, "LOAN_NOT_FOUND";
+    /// No finding of this name.
+    FindingNotFound = 114, "FINDING_NOT_FOUND";
+    /// No matter of this name.
+    MatterNotFound = 115, "MATTER_NOT_FOUND";
     /// A fund of this name exists.
     FundExists = 120, "FUND_EXISTS";
     /// An account of this name exists, or one of this kind for the fund and unit.
@@ -124,6 +132,16 @@ reasons! {
     RoleExists = 129, "ROLE_EXISTS";
     /// The person has approved this proposal already.
     AlreadyApproved = 130, "ALREADY_APPROVED";
+    /// A notice of this number exists.
+    NoticeExists = 131, "NOTICE_EXISTS";
+    /// A loan of this number exists.
+    LoanExists = 132, "LOAN_EXISTS";
+    /// A finding of this name exists.
+    FindingExists = 133, "FINDING_EXISTS";
+    /// A matter of this name exists.
+    MatterExists = 134, "MATTER_EXISTS";
+    /// A disclosure of this name exists.
+    DisclosureExists = 135, "DISCLOSURE_EXISTS";
     /// Maker and checkers are not distinct persons (职责未分离, `E_SOD`).
     SegregationOfDuties = 140, "SEGREGATION_OF_DUTIES";
     /// Fewer checkers than the policy asks for (审批不足, `E_APPROVAL`).
@@ -202,6 +220,46 @@ reasons! {
     ConditionNotMet = 177, "CONDITION_NOT_MET";
     /// Something has moved since the revision that a precondition names. Read again, and decide again.
     RevisionMismatch = 178, "REVISION_MISMATCH";
+    /// The fund is of a family, or has a scheme, that this does not apply to.
+    FundFamilyMismatch = 179, "FUND_FAMILY_MISMATCH";
+    /// The person was paid this item for this month before (重复领取, `E_DUP_BENEFIT`).
+    DuplicateBenefit = 180, "DUPLICATE_BENEFIT";
+    /// The person's contribution for this month was paid before, or what is due was determined before.
+    DuplicateContribution = 181, "DUPLICATE_CONTRIBUTION";
+    /// The person may not be paid for this month: died, left, … (不具资格, `E_INELIGIBLE`).
+    Ineligible = 182, "INELIGIBLE";
+    /// The person has a part in a scheme that excludes this one, for the same month (重复参保).
+    ExclusiveScheme = 183, "EXCLUSIVE_SCHEME";
+    /// More than the policy allows for one person and month (超标准, `E_STANDARD`).
+    OverStandard = 184, "OVER_STANDARD";
+    /// A refund goes to the payer, and nobody else (退款对象不符, `E_REFUND_PARTY`).
+    RefundPartyMismatch = 185, "REFUND_PARTY_MISMATCH";
+    /// The reason or item is not among those of the policy on this date.
+    ReasonNotAllowed = 186, "REASON_NOT_ALLOWED";
+    /// The fund's policy sets no such rate, split or method on this date (政策未生效, `E_POLICY`).
+    PolicyTermMissing = 187, "POLICY_TERM_MISSING";
+    /// The amount given is not what the ledger computes.
+    AmountMismatch = 188, "AMOUNT_MISMATCH";
+    /// More than the notice still asks for.
+    OverNotice = 189, "OVER_NOTICE";
+    /// The project's payments would exceed its approved estimate (超概算, `E_OVER_ESTIMATE`).
+    OverEstimate = 190, "OVER_ESTIMATE";
+    /// The account is closed.
+    AccountClosed = 191, "ACCOUNT_CLOSED";
+    /// The account holds money still.
+    AccountNotEmpty = 192, "ACCOUNT_NOT_EMPTY";
+    /// The year has not ended.
+    YearNotEnded = 193, "YEAR_NOT_ENDED";
+    /// The year's interest was credited to this account before.
+    InterestCredited = 194, "INTEREST_CREDITED";
+    /// A repayment covers the month's interest, and is not more than what is owed.
+    RepaymentOutOfRange = 195, "REPAYMENT_OUT_OF_RANGE";
+    /// The finding is closed.
+    FindingClosed = 196, "FINDING_CLOSED";
+    /// The finding was not answered, or not put right.
+    FindingUnanswered = 197, "FINDING_UNANSWERED";
+    /// The matter was dealt with before.
+    MatterClosed = 198, "MATTER_CLOSED";
 }
 
 impl fmt::Display for Reason {

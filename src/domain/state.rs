@@ -1,16 +1,22 @@
 //! What the rules need to know of the past, and how an event changes it.
 
+mod families;
+
 use std::collections::BTreeMap;
 
+use self::families::bank_reference_of;
+pub(crate) use self::families::{Families, PaidMonths};
+pub use self::families::{Project, Tie};
 use super::account::AccountKind;
 use super::authority::Authority;
-use super::event::{Event, Frozen, Leg, Payload, PaymentExecuted, Step};
+use super::event::{EntitlementDetermined, Event, Frozen, Leg, Payload, PaymentExecuted, Step};
 use super::fund::{Fund, FundDefinition, Lot, LotOpened, LotStage, PolicyVersion};
 use super::ids::{
     AccountId, AccountNumber, BankReference, CaseId, ContractId, ContractNumber, DocumentNumber, FundId, FundNumber,
     IssuerId, LotId, LotNumber, PayeeRef, PaymentId, PolicyId, Sequence, UnitId, UnitNumber,
 };
 use super::money;
+use super::persons::Personal;
 use super::time::Day;
 
 /// A table that is only ever asked for one key, so that its order can reach neither a digest nor a reply.
@@ -36,6 +42,8 @@ pub struct Account {
     pub freezes: u32,
     /// The last event that moved it; 0 for none.
     pub revision: Sequence,
+    /// Whether it is closed: nothing moves on it any more.
+    pub is_closed: bool,
 }
 
 impl Account {
@@ -115,6 +123,8 @@ pub struct Payment {
     pub contract: ContractNumber,
     /// How far it has got.
     pub status: PaymentStatus,
+    /// Number of what it is tied to, from 1; 0 for nothing.
+    pub tie: u32,
 }
 
 /// Payments by voucher number, for ever. They are by far the largest table, and a hash table that doubles stops the writer
@@ -235,6 +245,7 @@ pub struct State {
     pub(crate) unit_names: Lookup<UnitId, UnitNumber>,
     pub(crate) accounts_by_role: Lookup<(FundNumber, AccountKind, UnitNumber), AccountNumber>,
     pub(crate) authority: Authority,
+    pub(crate) families: Families,
 }
 
 impl State {
@@ -297,19 +308,34 @@ impl State {
     /// come from a forged log, which is for `verify` to name; they are passed over.
     pub fn apply(&mut self, sequence: Sequence, event: &Event) {
         self.authority.apply(sequence, event);
+        let day = event.envelope.as_ref().map_or(Day::from_days(0), |envelope| envelope.business_date);
         for step in event.decision.steps() {
-            self.apply_step(sequence, step);
+            self.apply_step(sequence, day, step);
+        }
+        if let (Payload::Oversight(oversight), Some(envelope)) = (&event.decision.payload, &event.envelope) {
+            self.apply_oversight(&envelope.actor, oversight);
         }
     }
 
     /// Takes one step of an event into account, but for roles, keys and proposals: a transaction's steps are tried this way.
-    pub(super) fn apply_step(&mut self, sequence: Sequence, Step { operation, legs, payload }: Step<'_>) {
+    pub(super) fn apply_step(&mut self, sequence: Sequence, day: Day, Step { operation, legs, payload }: Step<'_>) {
+        self.settle_interest(payload);
         for leg in legs {
-            if let Some(account) = self.accounts.get_mut(leg.account.index()) {
-                let change = account.kind.change(leg.debit_minor);
-                account.change(leg.lot, change);
-                account.revision = sequence;
+            let Some(account) = self.accounts.get_mut(leg.account.index()) else { continue };
+            let (held, fund, is_personal) = (account.balance_minor, account.fund, account.kind.is_personal());
+            let change = account.kind.change(leg.debit_minor);
+            account.change(leg.lot, change);
+            account.revision = sequence;
+            if is_personal {
+                let day = self.interest_day(payload, fund, day);
+                let calendar = self.interest_calendar(fund);
+                if let Some(personal) = self.families.personals.get_mut(&leg.account) {
+                    personal.change(calendar, held, day, change);
+                }
             }
+        }
+        if let Some(bank_reference) = bank_reference_of(payload) {
+            self.bank_references.insert(bank_reference.clone(), sequence);
         }
         let fund = self.fund_of(legs);
         if let Some(fund) = self.funds.get_mut(fund.index()) {
@@ -317,7 +343,9 @@ impl State {
             fund.has_moved |= !matches!(payload, Payload::OpeningBalance { .. });
         }
         match payload {
-            Payload::LedgerCreated { .. }
+            // Who made it is in the envelope: supervision is applied with the event.
+            Payload::Oversight(_)
+            | Payload::LedgerCreated { .. }
             | Payload::BudgetAllocated { .. }
             | Payload::PlanApproved { .. }
             | Payload::CommandRefused { .. }
@@ -343,10 +371,15 @@ impl State {
             Payload::PolicySet { policy_id, policy } => {
                 self.policies.entry(policy_id.clone()).or_default().push(policy.clone());
             }
-            Payload::AccountOpened { account, account_id, fund, kind, unit_id } => {
+            Payload::AccountOpened { account, account_id, fund, kind, unit_id, person } => {
                 let unit = unit_id.as_ref().map_or(UnitNumber::default(), |unit_id| self.intern_unit(unit_id));
                 self.account_names.insert(account_id.clone(), *account);
-                self.accounts_by_role.insert((*fund, *kind, unit), *account);
+                if let Some(person) = person {
+                    self.families.personal_accounts.insert((*fund, *person), *account);
+                    self.families.personals.insert(*account, Personal::new(*person));
+                } else {
+                    self.accounts_by_role.insert((*fund, *kind, unit), *account);
+                }
                 self.accounts.push(Account {
                     account_id: account_id.clone(),
                     fund: *fund,
@@ -356,8 +389,24 @@ impl State {
                     lots: Vec::new(),
                     freezes: 0,
                     revision: Sequence(0),
+                    is_closed: false,
                 });
             }
+            Payload::AccountClosed { account } => self.close_account(*account),
+            Payload::EstimateApproved { project_id, fund, amount, issuer_id, document_number } => {
+                self.documents.insert((issuer_id.clone(), document_number.clone()), sequence);
+                let project = self.families.projects.entry((*fund, project_id.clone()));
+                let project = project.or_insert(Project { estimate_minor: 0, paid_minor: 0 });
+                project.estimate_minor = amount.minor();
+            }
+            Payload::EntitlementDetermined(determined) => {
+                let EntitlementDetermined { fund, unit_id, item_code, period, .. } = determined.as_ref();
+                let key = (*fund, unit_id.clone(), item_code.clone());
+                self.families.determined.entry(key).or_default().insert(*period);
+            }
+            Payload::Nontax(event) => self.apply_nontax(event, legs),
+            Payload::Persons(event) => self.apply_persons(sequence, event, legs),
+            Payload::Housing(event) => self.apply_housing(sequence, event, legs),
             Payload::OpeningBalance { lots, .. } => lots.iter().for_each(|lot| self.open_lot(sequence, lot)),
             Payload::BudgetIssued { lot } => self.open_lot(sequence, lot),
             Payload::BudgetAdjusted { issuer_id, document_number, .. } => {
@@ -405,12 +454,15 @@ impl State {
                 let returned = self.amount_on(legs, AccountKind::AuthorityUsed);
                 if let Some(payment) = self.payments.get_mut(payment_id) {
                     payment.returned_minor = money::add(payment.returned_minor, returned);
+                    let is_all = payment.returned_minor >= payment.amount_minor;
+                    self.families.untie_payment(payment.fund, payment.tie, returned, is_all);
                 }
             }
             Payload::Reversed { original, operation, payment_id, contract_id, .. } => {
                 self.reversals.insert((*original, *operation), sequence);
                 if let Some(payment) = payment_id.as_ref().and_then(|payment_id| self.payments.get_mut(payment_id)) {
                     payment.status = PaymentStatus::Reversed;
+                    self.families.untie_payment(payment.fund, payment.tie, payment.amount_minor, true);
                 }
                 if let Some(contract) = contract_id.as_ref().and_then(|id| self.contract_names.get(id)).copied() {
                     self.change_commitment(contract, legs, Carry::Paid);
@@ -454,16 +506,28 @@ impl State {
         }
         // Crediting USED is what makes it a payment, so the credit there is its amount.
         let amount_minor = self.amount_on(legs, AccountKind::AuthorityUsed);
+        let fund = self.fund_of(legs);
         let record = Payment {
             sequence,
             operation,
-            fund: self.fund_of(legs),
+            fund,
+            tie: self.tie_payment(fund, payment, amount_minor),
             amount_minor,
             returned_minor: 0,
             contract,
             status: PaymentStatus::Ordered,
         };
         self.payments.insert(payment.payment_id.clone(), record);
+    }
+
+    fn close_account(&mut self, number: AccountNumber) {
+        let Some(account) = self.accounts.get_mut(number.index()) else { return };
+        account.is_closed = true;
+        let (fund, kind, unit) = (account.fund, account.kind, account.unit);
+        match self.families.personals.get(&number).map(|personal| personal.person) {
+            Some(person) => drop(self.families.personal_accounts.remove(&(fund, person))),
+            None => drop(self.accounts_by_role.remove(&(fund, kind, unit))),
+        }
     }
 
     fn open_lot(&mut self, sequence: Sequence, opened: &LotOpened) {

@@ -133,6 +133,12 @@ impl Period {
         if self.0 % 100 >= 12 { Self(self.0.saturating_add(89)) } else { Self(self.0.saturating_add(1)) }
     }
 
+    /// The month before.
+    #[must_use]
+    pub const fn previous(self) -> Self {
+        if self.0 % 100 <= 1 { Self(self.0.saturating_sub(89)) } else { Self(self.0.saturating_sub(1)) }
+    }
+
     /// Its last day.
     pub fn last_day(self) -> Day {
         let next = self.next().0;

@@ -4,15 +4,17 @@
 use super::event::{Payload, Step};
 use super::fund::LotOpened;
 use super::ids::{
-    AccountNumber, ContractId, ContractNumber, DocumentNumber, FundNumber, IssuerId, LotId, LotNumber, PaymentId,
-    Sequence,
+    AccountNumber, Code, ContractId, ContractNumber, DocumentNumber, FundNumber, IssuerId, LotId, LotNumber, PayeeRef,
+    PaymentId, Sequence,
 };
-use super::state::{Contract, Payment, State};
+use super::state::{Contract, PaidMonths, Payment, Project, State};
+use super::time::Day;
 
 /// Steps on trial: the state is what it was once this is dropped.
 pub(super) struct Trial<'a> {
     state: &'a mut State,
     sequence: Sequence,
+    day: Day,
     taken: Vec<Before>,
 }
 
@@ -27,12 +29,15 @@ struct Before {
     new_lot: Option<LotId>,
     new_document: Option<(IssuerId, DocumentNumber)>,
     new_reversal: Option<(Sequence, u32)>,
+    ties: usize,
+    paid: Option<((FundNumber, PayeeRef), Option<PaidMonths>)>,
+    project: Option<((FundNumber, Code), Option<Project>)>,
 }
 
 impl<'a> Trial<'a> {
-    /// Starts with a state as it stands; `sequence` is the event that the steps would be of.
-    pub(super) const fn new(state: &'a mut State, sequence: Sequence) -> Self {
-        Self { state, sequence, taken: Vec::new() }
+    /// Starts with a state as it stands; `sequence` is the event that the steps would be of, `day` its business date.
+    pub(super) const fn new(state: &'a mut State, sequence: Sequence, day: Day) -> Self {
+        Self { state, sequence, day, taken: Vec::new() }
     }
 
     /// The state as the steps so far would leave it.
@@ -43,7 +48,7 @@ impl<'a> Trial<'a> {
     /// Takes a step.
     pub(super) fn take(&mut self, step: Step<'_>) {
         self.taken.push(Before::of(self.state, step));
-        self.state.apply_step(self.sequence, step);
+        self.state.apply_step(self.sequence, self.day, step);
     }
 }
 
@@ -57,7 +62,7 @@ impl Drop for Trial<'_> {
 
 impl Before {
     fn of(state: &State, step: Step<'_>) -> Self {
-        let mut before = Self::default();
+        let mut before = Self { ties: state.families.ties.len(), ..Self::default() };
         for leg in step.legs {
             if let Some(account) = state.account(leg.account) {
                 before.accounts.push((leg.account, account.balance_minor, account.revision));
@@ -66,12 +71,12 @@ impl Before {
         }
         let fund = state.fund_of(step.legs);
         before.fund = state.fund(fund).map(|row| (fund, row.revision, row.has_moved));
-        before.note_payload(state, step.payload);
+        before.note_payload(state, fund, step.payload);
         before
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "only these types may stand in a transaction and change more")]
-    fn note_payload(&mut self, state: &State, payload: &Payload) {
+    fn note_payload(&mut self, state: &State, fund: FundNumber, payload: &Payload) {
         match payload {
             Payload::BudgetIssued { lot } => {
                 let LotOpened { definition, .. } = lot.as_ref();
@@ -87,15 +92,30 @@ impl Before {
             Payload::PaymentExecuted(payment) => {
                 self.note_contract(state, payment.contract_id.as_ref());
                 self.payment = Some((payment.payment_id.clone(), None));
+                self.note_tie(state, fund, payment.payout.as_ref().map(|_| payment.payee), payment.project_id.as_ref());
             }
             Payload::Reversed { original, operation, payment_id, contract_id, .. } => {
                 self.new_reversal = Some((*original, *operation));
                 self.note_contract(state, contract_id.as_ref());
                 let payment = payment_id.as_ref().map(|id| (id.clone(), state.payment(id).copied()));
+                let tie = payment.as_ref().and_then(|(_, payment)| state.families.tie(payment.as_ref()?.tie));
+                if let Some(tie) = tie {
+                    let person = tie.payout.as_ref().map(|(person, _, _)| *person);
+                    self.note_tie(state, fund, person, tie.project.as_ref());
+                }
                 self.payment = payment;
             }
             _ => {}
         }
+    }
+
+    fn note_tie(&mut self, state: &State, fund: FundNumber, person: Option<PayeeRef>, project_id: Option<&Code>) {
+        self.paid = person.map(|person| ((fund, person), state.families.paid.get(&(fund, person)).cloned()));
+        self.project = project_id.map(|project_id| {
+            let key = (fund, project_id.clone());
+            let project = state.families.projects.get(&key).copied();
+            (key, project)
+        });
     }
 
     fn note_contract(&mut self, state: &State, contract_id: Option<&ContractId>) {
@@ -151,6 +171,16 @@ impl Before {
         }
         if let Some(reversal) = self.new_reversal {
             state.reversals.remove(&reversal);
+        }
+        state.families.ties.truncate(self.ties);
+        if let Some((key, paid)) = self.paid {
+            match paid {
+                None => drop(state.families.paid.remove(&key)),
+                Some(paid) => drop(state.families.paid.insert(key, paid)),
+            }
+        }
+        if let Some((key, Some(project))) = self.project {
+            state.families.projects.insert(key, project);
         }
     }
 }

@@ -2,13 +2,16 @@
 //! no two commands have the same bytes (a join without lengths made two different ones equal in another ledger), and the
 //! layout has a version of its own, so that a change of the wire encoding cannot turn retries into conflicts.
 
+mod families;
+mod oversight;
+
 use crate::domain::approval::Approvals;
 use crate::domain::authority::ProposedContent;
 use crate::domain::command::{
     Adjustment, Command, Draw, Envelope, ExecutePayment, FreezeScope, Movement, OpeningLine, Order, PaymentMethod,
     Precondition,
 };
-use crate::domain::fund::{FundDefinition, FundFamily, LotDefinition, PlanStep, PolicyVersion};
+use crate::domain::fund::{FundDefinition, LotDefinition, PlanStep, PolicyVersion, Scheme};
 use crate::domain::time::Day;
 
 /// Version of the layout.
@@ -16,6 +19,8 @@ const VERSION: u8 = 1;
 /// Stand where the number of named checkers does, and are far beyond the most there can be.
 const SIGNED_FORM: usize = 0xffff_ff01;
 const BATCH_FORM: usize = 0xffff_ff02;
+/// Stands before what is written only where it is set: no number of preconditions, which may stand there too, begins with it.
+const MORE: u8 = 2;
 
 /// Appends the canonical bytes of a command, without its key: the key is looked up, the rest is compared.
 pub fn write(command: &Command, buffer: &mut Vec<u8>) {
@@ -142,12 +147,37 @@ fn write_order(order: &Order, out: &mut Canonical<'_>) {
             out.text(policy_id.as_str());
             write_policy(policy, out);
         }
-        Order::OpenAccount { account_id, fund_id, kind, unit_id } => {
+        Order::OpenAccount { account_id, fund_id, kind, unit_id, person } => {
             out.text(account_id.as_str());
             out.text(fund_id.as_str());
             out.number(kind.number().into());
             out.optional(unit_id.as_ref(), |out, unit_id| out.text(unit_id.as_str()));
+            // Written only where it is set: what was asked before persons had accounts keeps its digest.
+            if let Some(person) = person {
+                out.tag(MORE);
+                out.bytes(&person.0);
+            }
         }
+        Order::CloseAccount { account_id } => out.text(account_id.as_str()),
+        Order::ApproveEstimate { project_id, fund_id, amount, issuer_id, document_number } => {
+            out.text(project_id.as_str());
+            out.text(fund_id.as_str());
+            out.number(amount.minor());
+            out.text(issuer_id.as_str());
+            out.text(document_number.as_str());
+        }
+        Order::DetermineEntitlement { fund_id, unit_id, item_code, period, head_count, standard } => {
+            out.text(fund_id.as_str());
+            out.text(unit_id.as_str());
+            out.text(item_code.as_str());
+            out.number(period.number().into());
+            out.number(*head_count);
+            out.number(standard.minor());
+        }
+        Order::Nontax(order) => families::write_nontax(order, out),
+        Order::Persons(order) => families::write_persons(order, out),
+        Order::Housing(order) => families::write_housing(order, out),
+        Order::Oversight(order) => oversight::write_oversight(order, out),
         Order::RecordOpeningBalance { fund_id, document_number, document_sha256, lots, lines } => {
             out.text(fund_id.as_str());
             out.text(document_number.as_str());
@@ -300,15 +330,19 @@ fn write_order(order: &Order, out: &mut Canonical<'_>) {
 fn write_fund(definition: &FundDefinition, out: &mut Canonical<'_>) {
     out.text(definition.fund_id.as_str());
     out.text(definition.name.as_str());
-    out.tag(match definition.family {
-        FundFamily::Special => 1,
-    });
+    out.tag(u8::try_from(definition.family.number()).unwrap_or_default());
     out.bytes(&definition.currency.code);
     out.tag(definition.currency.exponent);
     out.list(&definition.purposes, |out, code| out.text(code.as_str()));
     out.list(&definition.economic_codes, |out, code| out.text(code.as_str()));
     out.optional(definition.policy_id.as_ref(), |out, policy_id| out.text(policy_id.as_str()));
     out.text(definition.legal_basis.as_str());
+    // Written only where it is set: what was asked before there were schemes keeps its digest.
+    if definition.scheme.is_some() || !definition.exclusive_with.is_empty() {
+        out.tag(MORE);
+        out.number(definition.scheme.map_or(0, Scheme::number).into());
+        out.list(&definition.exclusive_with, |out, fund_id| out.text(fund_id.as_str()));
+    }
 }
 
 fn write_policy(policy: &PolicyVersion, out: &mut Canonical<'_>) {
@@ -326,6 +360,11 @@ fn write_policy(policy: &PolicyVersion, out: &mut Canonical<'_>) {
     // Written only where it is set: what was asked before there were signatures keeps its digest.
     if policy.signed_approvals {
         out.tag(1);
+    }
+    // So are terms; the tag differs from the one before.
+    if !policy.terms.is_empty() {
+        out.tag(MORE);
+        families::write_terms(&policy.terms, out);
     }
 }
 
@@ -346,4 +385,9 @@ fn write_payment(payment: &ExecutePayment, out: &mut Canonical<'_>) {
         PaymentMethod::Authorized => 2,
     });
     out.list(&payment.document_sha256, |out, digest| out.bytes(digest));
+    // Written only where it is set, as above.
+    if let Some(payout) = &payment.payout {
+        out.tag(MORE);
+        families::write_payout(payout, out);
+    }
 }

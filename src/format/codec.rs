@@ -2,12 +2,15 @@
 //! also proves in a test that both agree.
 
 mod approvals;
+mod families;
+mod oversight;
 mod records;
 
 use prost::Message;
 use thiserror::Error;
 
 use self::approvals::{decode_approvals, encode_approvals, encode_signed};
+use self::families::{decode_terms, encode_entitlement, encode_housing, encode_nontax, encode_persons, pseudonym};
 use self::records::{
     decode_fund, decode_lot, decode_payment, decode_tier, encode_fund, encode_lot, encode_payment, encode_policy,
 };
@@ -77,13 +80,27 @@ fn encode_payload(payload: &Payload, wire: &mut Wire<'_>) {
         }),
         Payload::FundDefined { fund, definition } => wire.message(21, |m| encode_fund(*fund, definition, m)),
         Payload::PolicySet { policy_id, policy } => wire.message(22, |m| encode_policy(policy_id, policy, m)),
-        Payload::AccountOpened { account, account_id, fund, kind, unit_id } => wire.message(23, |m| {
+        Payload::AccountOpened { account, account_id, fund, kind, unit_id, person } => wire.message(23, |m| {
             m.number(1, account.0);
             m.text(2, account_id.as_str());
             m.number(3, fund.0);
             m.int(4, kind.number().into());
             m.text(5, optional(unit_id.as_ref().map(UnitId::as_str)));
+            m.bytes(6, person.as_ref().map_or(&[][..], |person| &person.0));
         }),
+        Payload::AccountClosed { account } => wire.message(44, |m| m.number(1, account.0)),
+        Payload::EstimateApproved { project_id, fund, amount, issuer_id, document_number } => wire.message(45, |m| {
+            m.text(1, project_id.as_str());
+            m.number(2, fund.0);
+            m.int(3, amount.minor());
+            m.text(4, issuer_id.as_str());
+            m.text(5, document_number.as_str());
+        }),
+        Payload::EntitlementDetermined(determined) => wire.message(46, |m| encode_entitlement(determined, m)),
+        Payload::Nontax(event) => encode_nontax(event, wire),
+        Payload::Persons(event) => encode_persons(event, wire),
+        Payload::Housing(event) => encode_housing(event, wire),
+        Payload::Oversight(event) => oversight::encode_oversight(event, wire),
         Payload::OpeningBalance { fund, document_number, document_sha256, lots } => wire.message(24, |m| {
             m.number(1, fund.0);
             m.text(2, document_number.as_str());
@@ -264,6 +281,7 @@ pub fn decode(bytes: &[u8]) -> Result<Event, DecodeError> {
     })
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the others are decoded, or refused, with their families")]
 fn decode_payload(payload: pb::event::Payload) -> Result<Payload, DecodeError> {
     use pb::event::Payload as Stored;
     Ok(match payload {
@@ -288,6 +306,7 @@ fn decode_payload(payload: pb::event::Payload) -> Result<Payload, DecodeError> {
                 checker_tiers: m.checker_tiers.iter().map(decode_tier).collect::<Result<_, _>>()?,
                 document_sha256: fixed(&m.document_sha256, "document digest")?,
                 signed_approvals: m.signed_approvals,
+                terms: m.terms.map(decode_terms).transpose()?.unwrap_or_default(),
             },
             policy_id: PolicyId::stored(m.policy_id),
         },
@@ -297,7 +316,9 @@ fn decode_payload(payload: pb::event::Payload) -> Result<Payload, DecodeError> {
             fund: FundNumber(number(m.fund, "fund")?),
             kind: AccountKind::from_number(m.kind).ok_or(DecodeError::Field("account kind"))?,
             unit_id: some(m.unit_id, UnitId::stored),
+            person: pseudonym(&m.person, "person")?,
         },
+        Stored::AccountClosed(m) => Payload::AccountClosed { account: AccountNumber(number(m.account, "account")?) },
         Stored::OpeningBalance(m) => Payload::OpeningBalance {
             fund: FundNumber(number(m.fund, "fund")?),
             document_number: DocumentNumber::stored(m.document_number),
@@ -417,6 +438,7 @@ fn decode_payload(payload: pb::event::Payload) -> Result<Payload, DecodeError> {
                 _ => Some(PublicKey(fixed(&m.public_key, "public key")?)),
             },
         },
+        of_a_family => return families::decode(of_a_family),
     })
 }
 

@@ -7,9 +7,9 @@ use crate::domain::account::AccountKind;
 use crate::domain::approval::{Approval, PublicKey, Role, Signature};
 use crate::domain::authority::{Authority, Holding, Proposal, ProposedBatch, SigningKey};
 use crate::domain::ids::{
-    AccountId, AccountNumber, ActorId, BankReference, CaseId, Code, ContractId, ContractNumber, DisplayName,
-    DocumentNumber, FundId, FundNumber, IssuerId, KeyNumber, LegalBasis, LotId, LotNumber, PayeeRef, PaymentId,
-    PolicyId, RequestId, Sequence, UnitId, UnitNumber,
+    AccountId, AccountNumber, ActorId, BankReference, CaseId, Code, ContractId, ContractNumber, DisclosureId,
+    DisplayName, DocumentNumber, FindingId, FundId, FundNumber, IssuerId, KeyNumber, LegalBasis, LoanId, LotId,
+    LotNumber, MatterId, NoticeId, PayeeRef, PaymentId, PolicyId, ReasonCode, RequestId, Sequence, UnitId, UnitNumber,
 };
 use crate::domain::time::{Day, Period, UtcNanos};
 
@@ -67,13 +67,19 @@ stored_names!(
     Code,
     ContractId,
     DisplayName,
+    DisclosureId,
     DocumentNumber,
+    FindingId,
     FundId,
     IssuerId,
     LegalBasis,
+    LoanId,
     LotId,
+    MatterId,
+    NoticeId,
     PaymentId,
     PolicyId,
+    ReasonCode,
     RequestId,
     UnitId
 );
@@ -202,6 +208,18 @@ impl<A: Stored, B: Stored> Stored for (A, B) {
 
     fn take(from: &mut &[u8]) -> Result<Self, Malformed> {
         Ok((A::take(from)?, B::take(from)?))
+    }
+}
+
+impl<A: Stored, B: Stored, C: Stored> Stored for (A, B, C) {
+    fn put(&self, to: &mut Vec<u8>) {
+        self.0.put(to);
+        self.1.put(to);
+        self.2.put(to);
+    }
+
+    fn take(from: &mut &[u8]) -> Result<Self, Malformed> {
+        Ok((A::take(from)?, B::take(from)?, C::take(from)?))
     }
 }
 

@@ -82,6 +82,15 @@ impl<'a> Wire<'a> {
         self.varint(u64::from(value));
     }
 
+    /// A list of numbers, one after another in one field (packed).
+    pub(super) fn numbers(&mut self, field: u32, values: impl Iterator<Item = i64>) {
+        let mut inner = Vec::new();
+        let mut packed = Wire::new(&mut inner);
+        // A negative number takes ten bytes, as its two's complement.
+        values.for_each(|value| packed.varint(value.cast_unsigned()));
+        self.bytes(field, &inner);
+    }
+
     /// A nested message: written in place, its length set afterwards.
     pub(super) fn message(&mut self, field: u32, write: impl FnOnce(&mut Wire<'_>)) {
         self.tag(field, LENGTH);

@@ -1,8 +1,11 @@
 //! Wire to domain: every size, range and character is checked here, once, and all violations are reported together.
 //! Protobuf types end here.
 
+mod families;
+mod oversight;
 mod parser;
 mod setup;
+mod terms;
 
 use std::fmt::Display;
 
@@ -16,7 +19,7 @@ use crate::domain::ids::{
     NameError, PayeeRef, PaymentId, ReasonCode, RequestId, Sequence, UnitId,
 };
 use crate::domain::refusal::Reason;
-use crate::domain::time::{Day, Period, UtcNanos};
+use crate::domain::time::{Day, UtcNanos};
 use crate::format::keyed::KeyedDigest;
 use crate::pb::{self, v1};
 
@@ -224,6 +227,38 @@ impl Parser<'_> {
             Payload::SetPolicy(wire) => self.set_policy(*wire),
             Payload::OpenAccount(wire) => self.open_account(*wire),
             Payload::RecordOpeningBalance(wire) => self.opening_balance(*wire),
+            Payload::CloseAccount(wire) => {
+                let account_id = self.named("account_id", AccountId::parse(wire.account_id))?;
+                Some(Order::CloseAccount { account_id })
+            }
+            Payload::RecordEligibility(_)
+            | Payload::ApproveEstimate(_)
+            | Payload::DetermineEntitlement(_)
+            | Payload::NoticeNontax(_)
+            | Payload::CollectNontax(_)
+            | Payload::SplitNontax(_)
+            | Payload::RefundNontax(_)
+            | Payload::ReceiveContribution(_)
+            | Payload::ReceiveIncome(_)
+            | Payload::MoveFunds(_)
+            | Payload::PayBenefit(_)
+            | Payload::RecoverBenefit(_)
+            | Payload::TransferRelation(_)
+            | Payload::CreditInterest(_)
+            | Payload::WithdrawHousing(_)
+            | Payload::IssueLoan(_)
+            | Payload::RepayLoan(_)
+            | Payload::DistributeSurplus(_) => self.family_order(payload),
+            Payload::RecordReconciliation(_)
+            | Payload::Flag(_)
+            | Payload::ExplainFinding(_)
+            | Payload::RectifyFinding(_)
+            | Payload::CloseFinding(_)
+            | Payload::OpenMatter(_)
+            | Payload::CloseMatter(_)
+            | Payload::RecordDisclosure(_)
+            | Payload::ScorePerformance(_)
+            | Payload::ReopenPeriod(_) => self.oversight_order(payload).map(|order| Order::Oversight(Box::new(order))),
             Payload::IssueBudget(wire) => self.issue_budget(*wire),
             Payload::AllocateBudget(wire) => {
                 let movement = self.movement(wire.movement);
@@ -298,14 +333,7 @@ impl Parser<'_> {
             }
             Payload::ClosePeriod(wire) => {
                 let fund_id = self.named("fund_id", FundId::parse(wire.fund_id));
-                let period = match Period::new(wire.year, wire.month) {
-                    Ok(period) => Some(period),
-                    Err(_) => self.wrong(
-                        "month",
-                        Reason::DateInvalid,
-                        format!("{:04}-{:02} is not a month of 1900 to 2199", wire.year, wire.month),
-                    ),
-                };
+                let period = self.period("", wire.year, wire.month);
                 Some(Order::ClosePeriod { fund_id: fund_id?, period: period? })
             }
             Payload::CarryForward(wire) => {
@@ -437,6 +465,10 @@ impl Parser<'_> {
             self.list("document_sha256", wire.document_sha256, DOCUMENTS_MAX, |parser, field, digest| {
                 parser.digest(field, &digest)
             });
+        let payout = match wire.payout {
+            None => Some(None),
+            Some(payout) => self.payout(payout).map(Some),
+        };
         Some(Order::ExecutePayment(Box::new(ExecutePayment {
             payment_id: payment_id?,
             from: from?,
@@ -451,6 +483,7 @@ impl Parser<'_> {
             contract_id: contract_id?,
             method: method?,
             document_sha256: document_sha256?,
+            payout: payout?,
         })))
     }
 
@@ -474,6 +507,35 @@ const fn section(payload: &v1::command::Payload) -> &'static str {
         Payload::DefineFund(_) => "define_fund.",
         Payload::SetPolicy(_) => "set_policy.",
         Payload::OpenAccount(_) => "open_account.",
+        Payload::CloseAccount(_) => "close_account.",
+        Payload::RecordEligibility(_) => "record_eligibility.",
+        Payload::ApproveEstimate(_) => "approve_estimate.",
+        Payload::DetermineEntitlement(_) => "determine_entitlement.",
+        Payload::NoticeNontax(_) => "notice_nontax.",
+        Payload::CollectNontax(_) => "collect_nontax.",
+        Payload::SplitNontax(_) => "split_nontax.",
+        Payload::RefundNontax(_) => "refund_nontax.",
+        Payload::ReceiveContribution(_) => "receive_contribution.",
+        Payload::ReceiveIncome(_) => "receive_income.",
+        Payload::MoveFunds(_) => "move_funds.",
+        Payload::PayBenefit(_) => "pay_benefit.",
+        Payload::RecoverBenefit(_) => "recover_benefit.",
+        Payload::TransferRelation(_) => "transfer_relation.",
+        Payload::CreditInterest(_) => "credit_interest.",
+        Payload::WithdrawHousing(_) => "withdraw_housing.",
+        Payload::IssueLoan(_) => "issue_loan.",
+        Payload::RepayLoan(_) => "repay_loan.",
+        Payload::DistributeSurplus(_) => "distribute_surplus.",
+        Payload::RecordReconciliation(_) => "record_reconciliation.",
+        Payload::Flag(_) => "flag.",
+        Payload::ExplainFinding(_) => "explain_finding.",
+        Payload::RectifyFinding(_) => "rectify_finding.",
+        Payload::CloseFinding(_) => "close_finding.",
+        Payload::OpenMatter(_) => "open_matter.",
+        Payload::CloseMatter(_) => "close_matter.",
+        Payload::RecordDisclosure(_) => "record_disclosure.",
+        Payload::ScorePerformance(_) => "score_performance.",
+        Payload::ReopenPeriod(_) => "reopen_period.",
         Payload::RecordOpeningBalance(_) => "record_opening_balance.",
         Payload::IssueBudget(_) => "issue_budget.",
         Payload::AllocateBudget(_) => "allocate_budget.",

@@ -269,6 +269,44 @@ impl References {
             Payload::BudgetAllocated(allocated) => Self { document_number: allocated.document_number.clone(), ..none },
             Payload::BudgetAdjusted(adjusted) => Self { document_number: adjusted.document_number.clone(), ..none },
             Payload::PlanApproved(plan) => Self { document_number: plan.document_number.clone(), ..none },
+            _ => Self::of_a_family(payload),
+        }
+    }
+}
+
+impl References {
+    /// References of the families' events.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "only these types refer to anything")]
+    fn of_a_family(payload: &Payload) -> Self {
+        let none = Self::default();
+        match payload {
+            Payload::NontaxCollected(collected) => Self { bank_reference: collected.bank_reference.clone(), ..none },
+            Payload::NontaxRefunded(refunded) => Self { bank_reference: refunded.bank_reference.clone(), ..none },
+            Payload::ContributionReceived(received) => Self { bank_reference: received.bank_reference.clone(), ..none },
+            Payload::IncomeReceived(income) => Self {
+                bank_reference: income.bank_reference.clone(),
+                document_number: income.document_number.clone(),
+                ..none
+            },
+            Payload::FundsMoved(moved) => Self {
+                bank_reference: moved.bank_reference.clone(),
+                document_number: moved.document_number.clone(),
+                ..none
+            },
+            Payload::BenefitPaid(paid) => Self { payment_id: paid.payment_id.clone(), ..none },
+            Payload::BenefitRecovered(recovered) => Self {
+                payment_id: recovered.payment_id.clone(),
+                bank_reference: recovered.bank_reference.clone(),
+                ..none
+            },
+            Payload::RelationTransferred(transferred) => {
+                Self { bank_reference: transferred.bank_reference.clone(), ..none }
+            }
+            Payload::HousingWithdrawn(withdrawn) => Self { payment_id: withdrawn.payment_id.clone(), ..none },
+            Payload::LoanRepaid(repaid) => Self { bank_reference: repaid.bank_reference.clone(), ..none },
+            Payload::SurplusDistributed(distributed) => {
+                Self { document_number: distributed.document_number.clone(), ..none }
+            }
             _ => none,
         }
     }

@@ -42,6 +42,14 @@ pub const fn code(reason: Reason) -> Code {
         | Reason::DuplicateBankReference
         | Reason::KeyExists
         | Reason::RoleExists
+        | Reason::NoticeExists
+        | Reason::FindingExists
+        | Reason::MatterExists
+        | Reason::DisclosureExists
+        | Reason::LoanExists
+        | Reason::DuplicateBenefit
+        | Reason::DuplicateContribution
+        | Reason::InterestCredited
         | Reason::AlreadyApproved => Code::AlreadyExists,
         Reason::RequestNotFound
         | Reason::FundNotFound
@@ -56,6 +64,10 @@ pub const fn code(reason: Reason) -> Code {
         | Reason::UnitNotFound
         | Reason::ProposalNotPending
         | Reason::KeyNotFound
+        | Reason::NoticeNotFound
+        | Reason::FindingNotFound
+        | Reason::MatterNotFound
+        | Reason::LoanNotFound
         | Reason::RoleNotFound => Code::NotFound,
         Reason::RoleMissing | Reason::NotTheMaker | Reason::KeyRevoked => Code::PermissionDenied,
         Reason::SequenceBeyondHead | Reason::AmountOverflow | Reason::EventTooLarge | Reason::MessageTooLarge => {
@@ -65,6 +77,23 @@ pub const fn code(reason: Reason) -> Code {
         Reason::ShuttingDown | Reason::ReadOnly | Reason::OutcomeUnknown => Code::Unavailable,
         Reason::DataCorrupted => Code::DataLoss,
         Reason::SegregationOfDuties
+        | Reason::FundFamilyMismatch
+        | Reason::Ineligible
+        | Reason::ExclusiveScheme
+        | Reason::OverStandard
+        | Reason::RefundPartyMismatch
+        | Reason::ReasonNotAllowed
+        | Reason::PolicyTermMissing
+        | Reason::AmountMismatch
+        | Reason::OverNotice
+        | Reason::OverEstimate
+        | Reason::AccountClosed
+        | Reason::AccountNotEmpty
+        | Reason::YearNotEnded
+        | Reason::RepaymentOutOfRange
+        | Reason::FindingClosed
+        | Reason::FindingUnanswered
+        | Reason::MatterClosed
         | Reason::ApprovalMissing
         | Reason::PeriodClosed
         | Reason::PeriodOutOfOrder

@@ -11,7 +11,7 @@ use crate::domain::refusal::Reason;
 use crate::pb::v1;
 use crate::pb::v1::trace_request::Start;
 use crate::projection::events::Events;
-use crate::projection::trace::{self, MovementKind, Node, NodeKind, Tree};
+use crate::projection::trace::{self, MovementKind, Node, NodeKind, TraceClass, Tree};
 
 /// Nodes of one message of a trace.
 const NODES_A_MESSAGE: usize = 1_000;
@@ -69,7 +69,8 @@ fn compute(reading: &Reading, from: Origin, as_of: Option<i64>) -> Result<(v1::T
                 return Err(reading.statuses.reason(Reason::PaymentNotFound, &[("payment", payment_id.to_string())]));
             }
             let origins = reading.node.views().origins(&moved, as_of);
-            trace::backwards(None, &moved, &origins, &mut events).map_err(fault)?
+            let history = reading.history()?;
+            trace::backwards(None, &moved, &origins, &history, &mut events, as_of).map_err(fault)?
         }
         Origin::Payee(payee) => {
             drop(views);
@@ -78,7 +79,8 @@ fn compute(reading: &Reading, from: Origin, as_of: Option<i64>) -> Result<(v1::T
                 return Err(reading.statuses.reason(Reason::PayeeNotFound, &[]));
             }
             let origins = reading.node.views().origins(&moved, as_of);
-            trace::backwards(Some(payee), &moved, &origins, &mut events).map_err(fault)?
+            let history = reading.history()?;
+            trace::backwards(Some(payee), &moved, &origins, &history, &mut events, as_of).map_err(fault)?
         }
     };
     let views = reading.node.views();
@@ -88,7 +90,7 @@ fn compute(reading: &Reading, from: Origin, as_of: Option<i64>) -> Result<(v1::T
     drop(views);
     let head = v1::TraceHead {
         position: Some(reading.position(&mut events, as_of)?),
-        trace_class: v1::TraceClass::Strict.into(),
+        trace_class: wire_class(tree.classes().into_iter().max().unwrap_or(TraceClass::Strict)).into(),
         node_count: i64::try_from(tree.nodes.len()).unwrap_or(i64::MAX),
         currency_code,
         currency_exponent,
@@ -105,10 +107,11 @@ pub(super) async fn send(head: v1::TraceHead, tree: Tree, to: mpsc::Sender<Resul
         return;
     }
     let mut number = 0_i64;
+    let mut classes = tree.classes().into_iter();
     for nodes in tree.nodes.chunks(NODES_A_MESSAGE) {
-        let nodes = nodes.iter().map(|node| {
+        let nodes = nodes.iter().zip(classes.by_ref()).map(|(node, class)| {
             number = number.saturating_add(1);
-            wire_node(node, number)
+            wire_node(node, number, class)
         });
         if to.send(message(Part::Nodes(v1::TraceNodes { nodes: nodes.collect() }))).await.is_err() {
             return;
@@ -116,7 +119,15 @@ pub(super) async fn send(head: v1::TraceHead, tree: Tree, to: mpsc::Sender<Resul
     }
 }
 
-fn wire_node(node: &Node, number: i64) -> v1::TraceNode {
+const fn wire_class(class: TraceClass) -> v1::TraceClass {
+    match class {
+        TraceClass::Strict => v1::TraceClass::Strict,
+        TraceClass::Individual => v1::TraceClass::Individual,
+        TraceClass::Pooled => v1::TraceClass::Pooled,
+    }
+}
+
+fn wire_node(node: &Node, number: i64, class: TraceClass) -> v1::TraceNode {
     use v1::TraceNodeKind as Wire;
     let parent = node.parent.and_then(|parent| i64::try_from(parent).ok()).map_or(0, |parent| parent.saturating_add(1));
     let note = node.event.as_ref().map(|(_, note)| note);
@@ -137,6 +148,8 @@ fn wire_node(node: &Node, number: i64) -> v1::TraceNode {
         NodeKind::Opening => (Wire::Opening, String::new(), None),
         NodeKind::Document(document) => (Wire::Document, document.clone(), None),
         NodeKind::Unresolved(lot_id) => (Wire::Unresolved, lot_id.to_string(), None),
+        NodeKind::PoolOpening => (Wire::PoolOpening, String::new(), None),
+        NodeKind::PoolInflow(source) => (Wire::PoolInflow, source.as_str().to_owned(), None),
     };
     v1::TraceNode {
         node_number: number,
@@ -149,5 +162,10 @@ fn wire_node(node: &Node, number: i64) -> v1::TraceNode {
         account_kind: account_kind.map_or(0, AccountKind::number),
         maker: note.map(|note| note.maker.clone()).unwrap_or_default(),
         checkers: note.map(|note| note.checkers.clone()).unwrap_or_default(),
+        trace_class: wire_class(class).into(),
+        keys: note
+            .map(|note| note.keys.iter().filter_map(|key| i32::try_from(*key).ok()).collect())
+            .unwrap_or_default(),
+        policy_version: note.and_then(|note| i32::try_from(note.policy_version).ok()).unwrap_or_default(),
     }
 }

@@ -1,8 +1,10 @@
 //! The state as bytes, for snapshots.
 
+mod families;
+
 use crate::domain::event::{Frozen, Leg};
 use crate::domain::fund::{
-    CheckerTier, Currency, Fund, FundDefinition, FundFamily, Lot, LotDefinition, LotStage, PlanStep, PolicyVersion,
+    CheckerTier, Currency, Fund, FundDefinition, Lot, LotDefinition, LotStage, PlanStep, PolicyVersion,
 };
 use crate::domain::ids::{AccountNumber, ContractNumber, FundNumber, LotNumber, PayeeRef, Sequence};
 use crate::domain::state::{Account, Contract, Freeze, Payment, PaymentStatus, State};
@@ -12,7 +14,7 @@ use crate::format::stored::{Malformed, Stored, put_count, take_count};
 use crate::stored_struct;
 
 /// Version of the layout below; it stands in the file's name.
-pub(super) const LAYOUT: &str = "state-4";
+pub(super) const LAYOUT: &str = "state-5";
 
 /// The state as bytes.
 pub(super) fn encode(state: &State, keys: &FingerprintTable, booked_at: UtcNanos) -> Vec<u8> {
@@ -54,6 +56,7 @@ pub(super) fn encode(state: &State, keys: &FingerprintTable, booked_at: UtcNanos
     let reversals: Vec<((Sequence, u32), Sequence)> = state.reversals.iter().map(|(of, by)| (*of, *by)).collect();
     reversals.put(&mut to);
     state.authority.put(&mut to);
+    families::put(&state.families, &mut to);
     keys.sorted().put(&mut to);
     to
 }
@@ -84,6 +87,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(State, FingerprintTable, UtcNanos)
     state.bank_references = Vec::take(from)?.into_iter().collect();
     state.reversals = Vec::take(from)?.into_iter().collect();
     state.authority = Stored::take(from)?;
+    state.families = families::take(from)?;
     let mut keys = FingerprintTable::default();
     for (fingerprint, sequence) in Vec::<(u64, i64)>::take(from)? {
         keys.insert(fingerprint, sequence);
@@ -102,7 +106,17 @@ fn index_names(state: &mut State) {
     for (at, account) in state.accounts.iter().enumerate() {
         let number = AccountNumber::after(at);
         state.account_names.insert(account.account_id.clone(), number);
-        state.accounts_by_role.insert((account.fund, account.kind, account.unit), number);
+        if account.is_closed {
+            continue;
+        }
+        match state.families.personals.get(&number) {
+            Some(personal) => {
+                state.families.personal_accounts.insert((account.fund, personal.person), number);
+            }
+            None => {
+                state.accounts_by_role.insert((account.fund, account.kind, account.unit), number);
+            }
+        }
     }
     for (at, lot) in state.lots.iter().enumerate() {
         state.lot_names.insert(lot.definition.lot_id.clone(), LotNumber::after(at));
@@ -113,9 +127,20 @@ fn index_names(state: &mut State) {
 }
 
 stored_struct!(Fund { definition, closed_day, closed_period, has_moved, revision });
-stored_struct!(FundDefinition { fund_id, name, family, currency, purposes, economic_codes, policy_id, legal_basis });
+stored_struct!(FundDefinition {
+    fund_id,
+    name,
+    family,
+    currency,
+    purposes,
+    economic_codes,
+    policy_id,
+    legal_basis,
+    scheme,
+    exclusive_with,
+});
 stored_struct!(Currency { code, exponent });
-stored_struct!(Account { account_id, fund, kind, unit, balance_minor, lots, freezes, revision });
+stored_struct!(Account { account_id, fund, kind, unit, balance_minor, lots, freezes, revision, is_closed });
 stored_struct!(Lot { fund, definition, stage, freezes });
 stored_struct!(LotDefinition {
     lot_id,
@@ -126,9 +151,17 @@ stored_struct!(LotDefinition {
     purposes,
     parent_lot_id,
 });
-stored_struct!(PolicyVersion { version, effective_from, plan_step, checker_tiers, document_sha256, signed_approvals });
+stored_struct!(PolicyVersion {
+    version,
+    effective_from,
+    plan_step,
+    checker_tiers,
+    document_sha256,
+    signed_approvals,
+    terms,
+});
 stored_struct!(CheckerTier { from_minor, checkers });
-stored_struct!(Payment { sequence, operation, fund, amount_minor, returned_minor, contract, status });
+stored_struct!(Payment { sequence, operation, fund, amount_minor, returned_minor, contract, status, tie });
 stored_struct!(Contract { contract_id, fund, payee, open, carried_minor });
 stored_struct!(Freeze { scope, legs, is_live });
 stored_struct!(Leg { account, lot, debit_minor });
@@ -152,7 +185,6 @@ macro_rules! stored_tags {
     };
 }
 
-stored_tags!(FundFamily { Special = 1 });
 stored_tags!(PlanStep { Required = 1, Optional = 2 });
 stored_tags!(PaymentStatus { Ordered = 1, Cleared = 2, Reversed = 3 });
 

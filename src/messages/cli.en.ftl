@@ -46,6 +46,24 @@ kind-authority-recalled = AUTHORITY_RECALLED
 kind-treasury = TREASURY
 kind-fund-lot = FUND_LOT
 kind-clearing = CLEARING
+kind-fiscal-special = FISCAL_SPECIAL
+kind-income = INCOME
+kind-payout = PAYOUT
+kind-housing-deposit = HOUSING_DEPOSIT
+kind-housing-surplus-deposit = HOUSING_SURPLUS_DEPOSIT
+kind-loan = LOAN
+kind-bond = BOND
+kind-pool = POOL
+kind-personal = PERSONAL
+kind-housing-personal = HOUSING_PERSONAL
+kind-payable-upper = PAYABLE_UPPER
+kind-payable-lower = PAYABLE_LOWER
+kind-nontax-pending = NONTAX_PENDING
+kind-nontax-share = NONTAX_SHARE
+kind-surplus = SURPLUS
+kind-risk-reserve = RISK_RESERVE
+kind-management-fee-payable = MANAGEMENT_FEE_PAYABLE
+kind-low-rent-housing = LOW_RENT_HOUSING
 
 ## init
 
@@ -112,6 +130,11 @@ trace-return = return { $name }
 trace-reversal = reversal { $name }
 trace-unit = unit { $name }
 trace-unresolved = unresolved { $name }
+trace-pool-opening = pool at the beginning of the month
+trace-pool-inflow = into the pool in that month: { $name }
+trace-class-strict = trace class STRICT: the exact flow of every minor unit
+trace-class-individual = trace class INDIVIDUAL: a person's own account, with its own history
+trace-class-pooled = trace class POOLED: what the pool was made up of; which contribution paid which benefit has no answer
 trace-start-missing = --lot, --payment or --payee is needed
 trace-without-head = the server sent a trace without a head
 trace-incomplete = the trace is incomplete: { $came } of { $expected } nodes came

@@ -45,6 +45,24 @@ kind-authority-recalled = 收回
 kind-treasury = 国库存款
 kind-fund-lot = 专项结存
 kind-clearing = 零余额待清算
+kind-fiscal-special = 财政专户
+kind-income = 收入户
+kind-payout = 支出户
+kind-housing-deposit = 住房公积金专户
+kind-housing-surplus-deposit = 增值收益专户
+kind-loan = 委托贷款
+kind-bond = 国债
+kind-pool = 统筹基金
+kind-personal = 个人账户
+kind-housing-personal = 住房公积金个人账户
+kind-payable-upper = 与上级往来
+kind-payable-lower = 与下级往来
+kind-nontax-pending = 待分成
+kind-nontax-share = 本级分成
+kind-surplus = 增值收益
+kind-risk-reserve = 贷款风险准备金
+kind-management-fee-payable = 上交管理费
+kind-low-rent-housing = 廉租住房补充资金
 
 ## init
 
@@ -100,6 +118,11 @@ trace-return = 退款 { $name }
 trace-reversal = 冲销 { $name }
 trace-unit = 单位 { $name }
 trace-unresolved = 未能追溯 { $name }
+trace-pool-opening = 月初统筹基金
+trace-pool-inflow = 当月流入统筹基金：{ $name }
+trace-class-strict = 追溯类别 STRICT：每一分钱的确切流向
+trace-class-individual = 追溯类别 INDIVIDUAL：个人账户及其自身的历史
+trace-class-pooled = 追溯类别 POOLED：统筹基金的构成；哪笔缴费支付了哪笔待遇并无答案
 trace-start-missing = 须指定 --lot、--payment 或 --payee
 trace-without-head = 服务器返回的追溯没有起始信息
 trace-incomplete = 追溯不完整：应有 { $expected } 个节点，收到 { $came } 个

@@ -6,7 +6,8 @@ use crate::domain::account::AccountKind;
 use crate::domain::event::{Event, Payload};
 use crate::domain::fund::{Currency, LotOpened};
 use crate::domain::ids::{
-    AccountId, AccountNumber, DocumentNumber, FundId, FundNumber, IssuerId, LotId, LotNumber, Sequence, UnitId,
+    AccountId, AccountNumber, DocumentNumber, FundId, FundNumber, IssuerId, LotId, LotNumber, PayeeRef, Sequence,
+    UnitId,
 };
 use crate::format::stored::{Malformed, Stored};
 use crate::stored_struct;
@@ -44,6 +45,8 @@ pub struct AccountView {
     pub kind: AccountKind,
     /// Its unit.
     pub unit_id: Option<UnitId>,
+    /// Whose own it is.
+    pub person: Option<PayeeRef>,
     /// Over all lots, on the normal side, minor units.
     pub balance_minor: i64,
     /// Per lot, ascending.
@@ -54,7 +57,7 @@ pub struct AccountView {
     pub revision: Sequence,
 }
 
-stored_struct!(AccountView { account_id, fund, kind, unit_id, balance_minor, lots, opened, revision });
+stored_struct!(AccountView { account_id, fund, kind, unit_id, person, balance_minor, lots, opened, revision });
 
 impl AccountView {
     /// Whether it ever held something of a lot.
@@ -176,13 +179,14 @@ impl Books {
                     defined: sequence,
                 });
             }
-            Payload::AccountOpened { account, account_id, fund, kind, unit_id } => {
+            Payload::AccountOpened { account, account_id, fund, kind, unit_id, person } => {
                 self.account_names.insert(account_id.clone(), *account);
                 self.accounts.push(AccountView {
                     account_id: account_id.clone(),
                     fund: *fund,
                     kind: *kind,
                     unit_id: unit_id.clone(),
+                    person: *person,
                     balance_minor: 0,
                     lots: Vec::new(),
                     opened: sequence,

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use crate::domain::event::{Event, Payload, PaymentExecuted};
-use crate::domain::ids::{PaymentId, Sequence};
+use crate::domain::housing::HousingEvent;
+use crate::domain::ids::{PayeeRef, PaymentId, Sequence};
+use crate::domain::persons::PersonsEvent;
 use crate::format::block::Block;
 use crate::format::codec;
 use crate::format::record::{EntryHash, Head, split_entry};
@@ -88,6 +90,24 @@ impl<'a> Events<'a> {
         Ok(found.next().cloned())
     }
 
+    /// Who got a benefit or a withdrawal, from the event that paid it; nothing where something else stands there.
+    pub fn benefit_payee(&mut self, sequence: Sequence) -> Result<Option<PayeeRef>, Fault> {
+        Ok(benefit_payee_of(&self.event(sequence)?.decision.payload))
+    }
+
+    /// Who was paid, or paid before, by a step of an event.
+    pub fn payee_of(&mut self, payload: &Payload) -> Result<Option<PayeeRef>, Fault> {
+        if let Payload::Persons(event) = payload
+            && let PersonsEvent::BenefitRecovered { original, .. } = event.as_ref()
+        {
+            return self.benefit_payee(*original);
+        }
+        match benefit_payee_of(payload) {
+            Some(payee) => Ok(Some(payee)),
+            None => Ok(self.payment_of(payload)?.map(|payment| payment.payee)),
+        }
+    }
+
     /// The payment that a step of an event is or undoes.
     #[expect(clippy::wildcard_enum_match_arm, reason = "only these types are about one payment")]
     pub fn payment_of<'e>(&mut self, payload: &'e Payload) -> Result<Option<Cow<'e, PaymentExecuted>>, Fault> {
@@ -100,4 +120,19 @@ impl<'a> Events<'a> {
             _ => Ok(None),
         }
     }
+}
+
+/// Who got a benefit or a withdrawal.
+fn benefit_payee_of(payload: &Payload) -> Option<PayeeRef> {
+    if let Payload::Persons(event) = payload
+        && let PersonsEvent::BenefitPaid { payee, .. } = event.as_ref()
+    {
+        return Some(*payee);
+    }
+    if let Payload::Housing(event) = payload
+        && let HousingEvent::Withdrawn { payee, .. } = event.as_ref()
+    {
+        return Some(*payee);
+    }
+    None
 }

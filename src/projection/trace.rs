@@ -1,7 +1,7 @@
 //! Traces: forwards from a lot, a tree whose sums add up to what was issued; backwards from a payment or a payee to the
 //! documents. 顺向可控、逆向可溯.
 //!
-//! A tree never invents lineage: money within one (account, lot) is one sum, so what rests is shown where it rests, and
+//! A tree never invents lineage, and says how exactly it can follow money ([`TraceClass`]). Money within one (account, lot) is one sum, so what rests is shown where it rests, and
 //! what was paid is shown by payee. It ends on lots that are not in this ledger, and on circles, as unresolved.
 //!
 //! The views are looked into twice for a moment; the index and the log are read in between, without holding anybody up. A
@@ -13,12 +13,26 @@ use std::sync::Arc;
 use super::Views;
 use super::books::LotView;
 use super::events::Events;
-use super::history::{Bounds, Part, Row, Snapshot, Subject, part_of};
+use super::history::{Bounds, DateKey, Part, PoolSource, Row, Snapshot, Subject, part_of};
 use crate::domain::account::AccountKind;
-use crate::domain::event::{Event, Leg, Payload};
+use crate::domain::approval::Approvals;
+use crate::domain::event::{Decision, Event, Leg, Payload, Step};
+use crate::domain::housing::HousingEvent;
 use crate::domain::ids::{AccountNumber, FundNumber, LotId, LotNumber, PayeeRef, PaymentId, Sequence};
+use crate::domain::persons::PersonsEvent;
 use crate::domain::time::Day;
 use crate::log::Fault;
+
+/// How exactly money can be followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TraceClass {
+    /// Earmarked: the exact flow of every minor unit.
+    Strict,
+    /// A person's own account: its own history is what is behind the money.
+    Individual,
+    /// From a pool: what the pool was made up of, never an invented lineage.
+    Pooled,
+}
 
 /// What a movement is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +69,10 @@ pub enum NodeKind {
     Document(String),
     /// A lot that is not in this ledger.
     Unresolved(LotId),
+    /// What a pool held when a month began.
+    PoolOpening,
+    /// What came into it in that month.
+    PoolInflow(PoolSource),
 }
 
 /// What is told of the event a node rests on.
@@ -68,6 +86,10 @@ pub struct Note {
     pub maker: String,
     /// Who approved it.
     pub checkers: Vec<String>,
+    /// Numbers of the keys that signed, where the approvals were given with the command as signatures.
+    pub keys: Vec<u32>,
+    /// Version of the policy that was applied; 0 where none was.
+    pub policy_version: u32,
 }
 
 /// A node of a trace.
@@ -90,6 +112,39 @@ pub struct Tree {
     pub nodes: Vec<Node>,
     /// The fund of the money; `None` where there are several.
     pub fund: Option<FundNumber>,
+}
+
+impl Tree {
+    /// How exactly what stands at and below each node can be followed, in the order of the nodes.
+    pub fn classes(&self) -> Vec<TraceClass> {
+        let mut classes: Vec<TraceClass> = self.nodes.iter().map(Node::class).collect();
+        for (at, node) in self.nodes.iter().enumerate().rev() {
+            let of_child = classes.get(at).copied();
+            if let (Some(of_child), Some(parent)) = (of_child, node.parent.and_then(|parent| classes.get_mut(parent))) {
+                *parent = of_child.max(*parent);
+            }
+        }
+        classes
+    }
+}
+
+impl Node {
+    fn class(&self) -> TraceClass {
+        match &self.kind {
+            NodeKind::Account { kind, .. } if kind.is_personal() => TraceClass::Individual,
+            NodeKind::Account { kind: AccountKind::Pool, .. } | NodeKind::PoolOpening | NodeKind::PoolInflow(_) => {
+                TraceClass::Pooled
+            }
+            NodeKind::Account { .. }
+            | NodeKind::Lot(_)
+            | NodeKind::Unit(_)
+            | NodeKind::Payee(_)
+            | NodeKind::Movement(_)
+            | NodeKind::Opening
+            | NodeKind::Document(_)
+            | NodeKind::Unresolved(_) => TraceClass::Strict,
+        }
+    }
 }
 
 type Rests = Option<(Sequence, Arc<Note>)>;
@@ -130,7 +185,7 @@ struct Movement {
     note: Arc<Note>,
 }
 
-/// One event that paid, returned or reversed, with its legs on lots.
+/// One event that paid, returned or reversed, with its legs.
 #[derive(Clone, Debug)]
 pub struct Moved {
     sequence: Sequence,
@@ -143,8 +198,17 @@ pub struct Moved {
 #[derive(Clone, Debug, Default)]
 pub struct Origins {
     used: BTreeSet<AccountNumber>,
+    // Pools and personal accounts.
+    claims: BTreeMap<AccountNumber, Claim>,
     lots: BTreeMap<LotNumber, LotView>,
     names: BTreeMap<LotId, LotNumber>,
+}
+
+#[derive(Clone, Debug)]
+struct Claim {
+    account_id: String,
+    kind: AccountKind,
+    fund: FundNumber,
 }
 
 impl Views {
@@ -166,8 +230,12 @@ impl Views {
     pub fn origins(&self, moved: &[Moved], as_of: i64) -> Origins {
         let mut origins = Origins::default();
         for leg in moved.iter().flat_map(|moved| &moved.legs) {
-            let account = self.books.account(leg.account);
-            if account.is_some_and(|account| account.kind == AccountKind::AuthorityUsed) {
+            let Some(account) = self.books.account(leg.account) else { continue };
+            if account.kind == AccountKind::Pool || account.kind.is_personal() {
+                let (account_id, kind, fund) = (account.account_id.to_string(), account.kind, account.fund);
+                origins.claims.insert(leg.account, Claim { account_id, kind, fund });
+            }
+            if account.kind == AccountKind::AuthorityUsed {
                 origins.used.insert(leg.account);
                 let mut next = Some(leg.lot);
                 while let Some(lot) = next.take().filter(|lot| !origins.lots.contains_key(lot)) {
@@ -252,8 +320,8 @@ fn payments_by_account(
     for (row, kind) in rows.iter().filter_map(|row| Some((row, movement_kind(row)?))) {
         let event = events.event(Sequence(row.sequence))?;
         for step in event.decision.steps().filter(|step| part_of(step.payload).movement() == Some(kind)) {
-            let Some(payee) = events.payment_of(step.payload)?.map(|payment| payment.payee) else { continue };
-            let note = Arc::new(note(&event, step.payload));
+            let Some(payee) = events.payee_of(step.payload)? else { continue };
+            let note = Arc::new(note(&event, step));
             let of_lot = |leg: &&Leg| leg.lot == start.lot && used.contains(&leg.account);
             for leg in step.legs.iter().filter(of_lot) {
                 let (sequence, amount_minor) = (Sequence(row.sequence), leg.debit_minor.saturating_neg());
@@ -300,17 +368,39 @@ fn add_payments(tree: &mut Tree, used: usize, used_minor: i64, by_payee: Option<
 /// What is told of the event that opened a lot.
 fn opening_note(events: &mut Events<'_>, opened: Sequence) -> Result<Note, Fault> {
     let event = events.event(opened)?;
-    Ok(note(&event, &event.decision.payload))
+    let Decision { legs, payload, .. } = &event.decision;
+    Ok(note(&event, Step { operation: 0, legs, payload }))
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "only these types are about one payment")]
-fn note(event: &Event, payload: &Payload) -> Note {
-    let payment_id = match payload {
+fn note(event: &Event, step: Step<'_>) -> Note {
+    let payment_id = match step.payload {
         Payload::PaymentExecuted(payment) => Some(&payment.payment_id),
         Payload::PaymentReturned { payment_id, .. } | Payload::Reversed { payment_id: Some(payment_id), .. } => {
             Some(payment_id)
         }
+        Payload::Persons(event) => match event.as_ref() {
+            PersonsEvent::BenefitPaid { payment_id, .. } | PersonsEvent::BenefitRecovered { payment_id, .. } => {
+                Some(payment_id)
+            }
+            _ => None,
+        },
+        Payload::Housing(event) => match event.as_ref() {
+            HousingEvent::Withdrawn { payment_id, .. } => Some(payment_id),
+            _ => None,
+        },
         _ => None,
+    };
+    let policy_version = match &event.decision.payload {
+        Payload::TransactionPosted { operations } => {
+            let place = usize::try_from(step.operation).ok().and_then(|operation| operation.checked_sub(1));
+            place.and_then(|place| operations.get(place)).map_or(0, |operation| operation.policy_version)
+        }
+        _ => event.decision.policy_version,
+    };
+    let keys = match event.envelope.as_ref().map(|envelope| &envelope.approvals) {
+        Some(Approvals::Signed(signed)) => signed.approvals.iter().map(|approval| approval.key.0).collect(),
+        Some(Approvals::Named(_) | Approvals::Batch(_)) | None => Vec::new(),
     };
     let envelope = event.envelope.as_ref();
     let checkers = envelope.map(|envelope| envelope.approvals.actors().map(ToString::to_string).collect());
@@ -319,6 +409,8 @@ fn note(event: &Event, payload: &Payload) -> Note {
         business_date: envelope.map(|envelope| envelope.business_date),
         maker: envelope.map(|envelope| envelope.actor.to_string()).unwrap_or_default(),
         checkers: checkers.unwrap_or_default(),
+        keys,
+        policy_version,
     }
 }
 
@@ -357,32 +449,41 @@ fn moved(
         let sequence = Sequence(row.sequence);
         let event = events.event(sequence)?;
         for step in event.decision.steps().filter(|step| part_of(step.payload).movement() == Some(kind)) {
-            let payee = events.payment_of(step.payload)?.map(|payment| payment.payee);
-            let note = note(&event, step.payload);
+            let payee = events.payee_of(step.payload)?;
+            let note = note(&event, step);
             if is_meant(&note, payee) {
-                let legs = step.legs.iter().filter(|leg| leg.lot != LotNumber::NONE).copied().collect();
-                all.push(Moved { sequence, kind, note: Arc::new(note), legs });
+                all.push(Moved { sequence, kind, note: Arc::new(note), legs: step.legs.to_vec() });
             }
         }
     }
     Ok(all)
 }
 
-/// Where movements' money came from: their lots, the documents, the lots above; below the payee, where there is one.
+/// Where movements' money came from: their lots, the documents, the lots above; or the pool and the personal account; below
+/// the payee, where there is one.
 pub fn backwards(
     payee: Option<PayeeRef>,
     moved: &[Moved],
     origins: &Origins,
+    history: &Snapshot,
     events: &mut Events<'_>,
+    as_of: i64,
 ) -> Result<Tree, Fault> {
     let mut tree = Tree { fund: origins.fund(), ..Tree::default() };
     let amounts = |moved: &Moved| -> Vec<(LotNumber, i64)> {
         let used = moved.legs.iter().filter(|leg| origins.used.contains(&leg.account));
         used.map(|leg| (leg.lot, leg.debit_minor.saturating_neg())).collect()
     };
-    let total = |parts: &[(LotNumber, i64)]| parts.iter().fold(0_i64, |sum, (_, part)| sum.saturating_add(*part));
+    let claims = |moved: &Moved| -> Vec<(AccountNumber, i64)> {
+        let of_claims = moved.legs.iter().filter(|leg| origins.claims.contains_key(&leg.account));
+        of_claims.map(|leg| (leg.account, leg.debit_minor)).collect()
+    };
+    let total = |moved: &Moved| {
+        let of_lots = amounts(moved).into_iter().map(|(_, part)| part);
+        of_lots.chain(claims(moved).into_iter().map(|(_, part)| part)).fold(0, i64::saturating_add)
+    };
     let root = payee.map(|payee| {
-        let sum = moved.iter().fold(0_i64, |sum, moved| sum.saturating_add(total(&amounts(moved))));
+        let sum = moved.iter().fold(0_i64, |sum, moved| sum.saturating_add(total(moved)));
         tree.add(None, NodeKind::Payee(payee), sum, None)
     });
     let mut notes: BTreeMap<Sequence, Arc<Note>> = BTreeMap::new();
@@ -390,20 +491,55 @@ pub fn backwards(
         notes.insert(view.opened, Arc::new(opening_note(events, view.opened)?));
     }
     for moved in moved {
-        let parts = amounts(moved);
         let event = Some((moved.sequence, Arc::clone(&moved.note)));
-        let place = tree.add(root, NodeKind::Movement(moved.kind), total(&parts), event);
-        for (lot, part) in parts {
+        let place = tree.add(root, NodeKind::Movement(moved.kind), total(moved), event);
+        for (lot, part) in amounts(moved) {
             origins.add(&mut tree, place, lot, part, &notes);
+        }
+        for (account, part) in claims(moved) {
+            let Some(Claim { account_id, kind, .. }) = origins.claims.get(&account).cloned() else { continue };
+            let claim = tree.add(Some(place), NodeKind::Account { account_id, kind }, part, None);
+            if kind == AccountKind::Pool {
+                add_composition(&mut tree, claim, account, moved.note.business_date, history, as_of)?;
+            }
         }
     }
     Ok(tree)
 }
 
+/// What a pool was made up of in the month of a movement: what it held when the month began, and what came in, by source. Money
+/// in a pool is one sum: which contribution paid which benefit is not a question that has an answer.
+fn add_composition(
+    tree: &mut Tree,
+    parent: usize,
+    pool: AccountNumber,
+    on: Option<Day>,
+    history: &Snapshot,
+    as_of: i64,
+) -> Result<(), Fault> {
+    let Some(month) = on.map(Day::period) else { return Ok(()) };
+    let last_day = month.last_day().days();
+    let (year, number) = (month.number().div_euclid(100), month.number().rem_euclid(100));
+    let Ok(first_day) = Day::new(year, number, 1) else { return Ok(()) };
+    let first = DateKey::start_of(first_day.days());
+    let before = Bounds { until: first, ..Bounds::as_of(as_of) };
+    let within = Bounds { from: first, until: DateKey::end_of(last_day), ..Bounds::as_of(as_of) };
+    let opening = history.sum(Subject::account(pool), &before)?;
+    tree.add(Some(parent), NodeKind::PoolOpening, opening, None);
+    for source in PoolSource::ALL {
+        let inflow = history.sum(Subject::pool_source(pool, source), &within)?;
+        if inflow != 0 {
+            tree.add(Some(parent), NodeKind::PoolInflow(source), inflow, None);
+        }
+    }
+    Ok(())
+}
+
 impl Origins {
-    /// The fund of all lots, where it is one.
+    /// The fund of all lots, pools and personal accounts, where it is one.
     fn fund(&self) -> Option<FundNumber> {
-        let mut funds = self.lots.values().map(|lot| lot.fund);
+        let of_claims = self.claims.values().map(|claim| claim.fund);
+        let mut funds = self.lots.values().map(|lot| lot.fund).chain(of_claims);
         let first = funds.next()?;
         funds.all(|fund| fund == first).then_some(first)
     }

@@ -312,6 +312,7 @@ impl World {
                     checker_tiers: vec![tier(0, 1), tier(1_000, 2)],
                     document_sha256: vec![1; 32].into(),
                     signed_approvals: true,
+                    ..v1::SetPolicy::default()
                 })),
                 fund("F", "P"),
                 fund("G", "P"),
@@ -334,6 +335,7 @@ impl World {
                 fund_id: "F".to_owned(),
                 kind: kind.into(),
                 unit_id: unit.to_owned(),
+                ..v1::OpenAccount::default()
             }))
         };
         world.set_up(accounts.into_iter().map(open).collect()).await;

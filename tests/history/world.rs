@@ -55,6 +55,7 @@ pub(crate) fn more_lots() -> Vec<v1::Command> {
             fund_id: "F".to_owned(),
             kind: v1::AccountKind::AuthorityCommitted.into(),
             unit_id: "U".to_owned(),
+            ..v1::OpenAccount::default()
         })),
         Payload::IssueBudget(Box::new(v1::IssueBudget {
             lot_id: lot(),

@@ -1,6 +1,9 @@
 //! Commands and events of every type from a list of numbers, one number a choice: two lists that differ in one number give
 //! values that differ in one field at most.
 
+mod families;
+mod oversight;
+
 use std::borrow::Cow;
 
 use fundledger::domain::account::AccountKind;
@@ -8,13 +11,13 @@ use fundledger::domain::approval::{Approval, Approvals, BatchCommand, PublicKey,
 use fundledger::domain::authority::{ProposedBatch, ProposedContent};
 use fundledger::domain::command::{
     Adjustment, Command, Draw, Envelope, ExecutePayment, FreezeScope, Movement, OpeningLine, Operation, Order,
-    PaymentMethod, Precondition,
+    PaymentMethod, Payout, Precondition,
 };
 use fundledger::domain::event::{
     AdjustmentKind, Decision, Event, Frozen, Leg, Payload, PaymentExecuted, PostedOperation,
 };
 use fundledger::domain::fund::{
-    CheckerTier, Currency, FundDefinition, FundFamily, LotDefinition, LotOpened, PlanStep, PolicyVersion,
+    CheckerTier, Currency, FundDefinition, FundFamily, LotDefinition, LotOpened, PlanStep, PolicyVersion, Scheme,
 };
 use fundledger::domain::ids::{
     AccountId, AccountNumber, ActorId, BankReference, CaseId, Code, ContractId, DisplayName, DocumentNumber, FundId,
@@ -54,6 +57,17 @@ const KINDS: &[AccountKind] = &[
     AccountKind::Treasury,
     AccountKind::FundLot,
     AccountKind::Clearing,
+    AccountKind::Pool,
+    AccountKind::HousingPersonal,
+    AccountKind::LowRentHousing,
+];
+const FAMILIES: &[FundFamily] = &[
+    FundFamily::Special,
+    FundFamily::DepartmentBudget,
+    FundFamily::Investment,
+    FundFamily::Nontax,
+    FundFamily::SocialInsurance,
+    FundFamily::HousingProvident,
 ];
 
 macro_rules! texts {
@@ -180,12 +194,14 @@ impl<'a> Genes<'a> {
         FundDefinition {
             fund_id: self.fund(),
             name: self.name(),
-            family: FundFamily::Special,
+            family: self.pick(FAMILIES),
             currency: Currency { code: self.pick(&[*b"CNY", *b"JPY", *b"CNX"]), exponent: self.pick(&[0, 2, 4]) },
             purposes: self.list(Self::code),
             economic_codes: self.list(Self::code),
             policy_id: self.optional(Self::policy),
             legal_basis: self.basis(),
+            scheme: self.optional(|g| g.pick(&[Scheme::Grant, Scheme::Relief, Scheme::WorkInjury])),
+            exclusive_with: self.list(Self::fund),
         }
     }
 
@@ -198,6 +214,16 @@ impl<'a> Genes<'a> {
                 .list(|g| CheckerTier { from_minor: g.pick(&[0, 1, AMOUNT_MAX_MINOR]), checkers: g.pick(&[0, 1, 8]) }),
             document_sha256: self.digest(),
             signed_approvals: self.pick(&[false, true]),
+            terms: self.terms(),
+        }
+    }
+
+    fn payout(&mut self) -> Payout {
+        Payout {
+            item_code: self.code(),
+            period: self.period(),
+            line: self.optional(|g| (g.code(), g.number())),
+            reissue_of: self.optional(Self::payment),
         }
     }
 
@@ -298,6 +324,7 @@ impl<'a> Genes<'a> {
                 fund_id: self.fund(),
                 kind: self.pick(KINDS),
                 unit_id: self.optional(Self::unit),
+                person: self.optional(Self::payee),
             },
             3 => Order::RecordOpeningBalance {
                 fund_id: self.fund(),
@@ -343,6 +370,7 @@ impl<'a> Genes<'a> {
                 contract_id: self.optional(Self::contract),
                 method: self.method(),
                 document_sha256: self.list(Self::digest),
+                payout: self.optional(Self::payout),
             })),
             19 => Order::ClearPayments { payment_ids: self.list(Self::payment), bank_reference: self.bank() },
             20 => Order::ReturnPayment {
@@ -375,6 +403,9 @@ impl<'a> Genes<'a> {
             30 => Order::Propose { content: self.proposed_batch(), expires_at: self.moment() },
             31 => Order::Approve { proposal_id: self.request(), key: self.key(), signature: self.signature() },
             32 => Order::Withdraw { proposal_id: self.request() },
+            33..51 => self.family_order(kind - 33),
+            51 => Order::CloseAccount { account_id: self.account() },
+            52..62 => Order::Oversight(Box::new(self.oversight(kind - 52, Self::account, Self::fund))),
             _ => Order::Transaction { operations: self.list(Self::operation) },
         }
     }
@@ -442,6 +473,7 @@ impl<'a> Genes<'a> {
                 fund: self.fund_number(),
                 kind: self.pick(KINDS),
                 unit_id: self.optional(Self::unit),
+                person: self.optional(Self::payee),
             },
             24 => Payload::OpeningBalance {
                 fund: self.fund_number(),
@@ -483,6 +515,7 @@ impl<'a> Genes<'a> {
                 contract_id: self.optional(Self::contract),
                 method: self.method(),
                 document_sha256: self.list(Self::digest),
+                payout: self.optional(Self::payout),
             })),
             35 => Payload::Cleared { bank_reference: self.bank(), payment_ids: self.list(Self::payment) },
             36 => Payload::PaymentReturned {
@@ -539,10 +572,20 @@ impl<'a> Genes<'a> {
                 let public_key = self.optional(Self::public_key);
                 Payload::KeyRotated { principal: self.actor(), key: self.key(), public_key }
             }
+            43 | 45 | 46 | 70..=73 | 80..=86 | 100..=103 => self.family_payload(tag),
+            120..=129 => {
+                let kind = usize::try_from(tag - 120).unwrap();
+                Payload::Oversight(Box::new(self.oversight(
+                    kind,
+                    |g| AccountNumber(g.number()),
+                    |g| FundNumber(g.number().max(1)),
+                )))
+            }
+            44 => Payload::AccountClosed { account: AccountNumber(self.number()) },
             _ => panic!("no payload has field number {tag}: whoever adds one adds it here"),
         }
     }
 }
 
 /// How many kinds of commands there are, each form of an adjustment and of a freeze for itself.
-pub(crate) const COMMAND_KINDS: usize = 34;
+pub(crate) const COMMAND_KINDS: usize = 63;

@@ -85,7 +85,7 @@ class Faults:
 
 # ---- The protobuf decoder ------------------------------------------------------------------------------------------
 
-# Message, then `number name type`; `*` marks a repeated field. `oneof` is the payload, named by its message.
+# Message, then `number name type`; `*` marks a repeated field, `packed` a list of numbers in one field. `oneof` is the payload, named by its message.
 SCHEMA = """
 Approval: 1 actor string, 2 key int32, 3 signature bytes
 SignedCommand: 1 command bytes, 2 expires_at_ns sfixed64, 3 proposal_sequence int64, 4 batch_index int32
@@ -93,11 +93,21 @@ Administrator: 1 principal_id string, 2 public_key bytes
 Leg: 1 account int32, 2 lot int32, 3 amount_minor sint64
 LedgerCreated: 1 origin string, 2 format_version int32, 3 development bool, 4 administrators Administrator*
 FundDefined: 1 fund int32, 2 fund_id string, 3 name string, 4 family int32, 5 currency_code string,
-  6 currency_exponent int32, 7 purposes string*, 8 economic_codes string*, 9 policy_id string, 10 legal_basis string
+  6 currency_exponent int32, 7 purposes string*, 8 economic_codes string*, 9 policy_id string, 10 legal_basis string,
+  11 scheme int32, 12 exclusive_with string*
 CheckerTier: 1 from_amount_minor int64, 2 checkers int32
+PolicyRate: 1 kind int32, 2 ppm int32
+SplitShare: 1 recipient string, 2 weight int32
+PolicySplit: 1 code string, 2 shares SplitShare*
+PolicyItem: 1 code string, 2 from_pool bool, 3 from_personal bool, 4 max_amount_minor int64
+PolicyTerms: 1 rates PolicyRate*, 2 splits PolicySplit*, 3 items PolicyItem*, 4 withdrawal_reasons string*,
+  5 interest_method int32, 6 empty_income_at_month_end bool
 PolicySet: 1 policy_id string, 2 version int32, 3 effective_from_day int32, 4 plan_step int32,
-  5 checker_tiers CheckerTier*, 6 document_sha256 bytes, 7 signed_approvals bool
-AccountOpened: 1 account int32, 2 account_id string, 3 fund int32, 4 kind int32, 5 unit_id string
+  5 checker_tiers CheckerTier*, 6 document_sha256 bytes, 7 signed_approvals bool, 8 terms PolicyTerms
+AccountOpened: 1 account int32, 2 account_id string, 3 fund int32, 4 kind int32, 5 unit_id string,
+  6 person bytes
+AccountClosed: 1 account int32
+Payout: 1 item_code string, 2 period int32, 3 batch_id string, 4 line_number int32, 5 reissue_of string
 LotOpened: 1 lot int32, 2 lot_id string, 3 fund int32, 4 issuer_id string, 5 document_number string,
   6 document_sha256 bytes, 7 expires_day int32, 8 purposes string*, 9 parent_lot_id string
 OpeningBalance: 1 fund int32, 2 document_number string, 3 document_sha256 bytes, 4 lots LotOpened*
@@ -111,7 +121,7 @@ Frozen: 1 case_id string, 2 legal_basis string, 3 account int32, 4 lot int32, 5 
 Unfrozen: 1 case_id string
 CashReceived: 1 bank_reference string
 PaymentExecuted: 1 payment_id string, 2 payee bytes, 3 purpose string, 4 function_code string, 5 economic_code string,
-  6 project_id string, 7 contract_id string, 8 method int32, 9 document_sha256 bytes*
+  6 project_id string, 7 contract_id string, 8 method int32, 9 document_sha256 bytes*, 10 payout Payout
 Cleared: 1 bank_reference string, 2 payment_ids string*
 PaymentReturned: 1 payment_id string, 2 original_sequence int64, 3 bank_reference string, 4 reason_code string
 Reversed: 1 original_sequence int64, 2 reason_code string, 3 payment_id string, 5 operation int32
@@ -133,6 +143,49 @@ ProposalExpired: 1 proposal_sequence int64
 RoleGranted: 1 principal_id string, 2 role int32, 3 fund int32
 RoleRevoked: 1 principal_id string, 2 role int32, 3 fund int32
 KeyRotated: 1 principal_id string, 2 key int32, 3 public_key bytes
+EligibilityRecorded: 1 person bytes, 2 fact int32, 3 effective_day int32, 4 fund int32, 5 source string
+EstimateApproved: 1 project_id string, 2 fund int32, 3 amount_minor int64, 4 issuer_id string,
+  5 document_number string
+ShareDue: 1 recipient string, 2 amount_minor int64
+EntitlementDetermined: 1 fund int32, 2 unit_id string, 3 item_code string, 4 period int32, 5 head_count int64,
+  6 standard_minor int64, 7 shares ShareDue*
+NontaxNoticed: 1 notice_id string, 2 fund int32, 3 payer bytes, 4 item_code string, 5 amount_minor int64,
+  6 due_day int32
+NontaxCollected: 1 notice_id string, 2 bank_reference string, 3 receipt_number string
+NontaxSplit: 1 notice_id string
+NontaxRefunded: 1 notice_id string, 2 bank_reference string, 3 reason_code string
+ContributionLine: 1 account int32, 2 base_minor int64, 3 employer_minor int64, 4 personal_minor int64,
+  5 personal_pooled_minor int64
+ContributionReceived: 1 bank_reference string, 2 employer bytes, 3 period int32, 4 kind int32,
+  5 lines ContributionLine*, 6 late_days int32, 7 late_fee_minor int64
+IncomeReceived: 1 source int32, 2 bank_reference string, 3 document_number string
+FundsMoved: 1 bank_reference string, 2 document_number string
+BenefitPaid: 1 payment_id string, 2 account int32, 3 item_code string, 4 period int32, 5 payee bytes
+BenefitRecovered: 1 payment_id string, 2 original_sequence int64, 3 bank_reference string, 4 reason_code string
+RelationTransferred: 1 direction int32, 2 account int32, 3 wage_base_minor int64, 4 peer_id string,
+  5 bank_reference string
+InterestLine: 1 account int32, 2 basis int64, 3 interest_minor int64
+InterestCredited: 1 fund int32, 2 year int32, 3 rate_ppm int32, 4 method int32, 5 lines InterestLine*
+HousingWithdrawn: 1 payment_id string, 2 account int32, 3 reason_code string, 4 evidence_sha256 bytes,
+  5 property bytes, 6 payee bytes
+LoanIssued: 1 loan_id string, 2 account int32, 3 months int32, 4 rate_ppm int32, 5 instalment_minor int64
+LoanRepaid: 1 loan_id string, 2 period int32, 3 bank_reference string
+SurplusDistributed: 1 document_number string
+Difference: 1 bank_reference string, 2 bank_minor int64, 3 book_minor int64
+Reconciled: 1 account int32, 2 statement_sha256 bytes, 3 first_day int32, 4 last_day int32,
+  5 bank_balance_minor int64, 6 book_balance_minor int64, 7 as_of_sequence int64, 8 matched_count int32,
+  9 differences Difference*
+Flagged: 1 finding_id string, 2 rule_id string, 3 rule_version int32, 4 sequences packed, 5 amount_minor int64,
+  6 evidence_sha256 bytes
+FindingExplained: 1 finding_id string, 2 document_number string, 3 document_sha256 bytes
+FindingRectified: 1 finding_id string, 2 sequences packed, 3 amount_minor int64, 4 document_number string
+FindingClosed: 1 finding_id string, 2 outcome int32
+MatterOpened: 1 matter_id string, 2 kind string, 3 unit_id string, 4 fund int32, 5 party bytes,
+  6 about_sequence int64, 7 first_handler string
+MatterClosed: 1 matter_id string, 2 outcome_code string
+Disclosed: 1 disclosure_id string, 2 scope string, 3 file_sha256 bytes, 4 as_of_sequence int64
+PerformanceScored: 1 subject_id string, 2 year int32, 3 score int32, 4 document_number string
+PeriodReopened: 1 fund int32, 2 period int32, 3 reason_code string
 Event: 1 booked_at_ns sfixed64, 2 business_day int32, 3 request_id string, 4 command_digest bytes, 5 actor string,
   6 approvals Approval*, 7 policy_version int32, 8 legs Leg*, 9 signed SignedCommand, 20 LedgerCreated oneof, 21 FundDefined oneof,
   22 PolicySet oneof, 23 AccountOpened oneof, 24 OpeningBalance oneof, 25 BudgetIssued oneof, 26 BudgetAllocated oneof,
@@ -140,7 +193,14 @@ Event: 1 booked_at_ns sfixed64, 2 business_day int32, 3 request_id string, 4 com
   32 Unfrozen oneof, 33 CashReceived oneof, 34 PaymentExecuted oneof, 35 Cleared oneof, 36 PaymentReturned oneof,
   37 Reversed oneof, 38 DayClosed oneof, 39 PeriodClosed oneof, 40 CarriedForward oneof, 41 LapsedRecovered oneof,
   42 TransactionPosted oneof, 60 CommandRefused oneof, 61 CommandProposed oneof, 62 ProposalApproved oneof, 63 ProposalWithdrawn oneof,
-  64 ProposalExpired oneof, 65 RoleGranted oneof, 66 RoleRevoked oneof, 67 KeyRotated oneof
+  64 ProposalExpired oneof, 65 RoleGranted oneof, 66 RoleRevoked oneof, 67 KeyRotated oneof,
+  43 EligibilityRecorded oneof, 44 AccountClosed oneof, 45 EstimateApproved oneof, 46 EntitlementDetermined oneof,
+  70 NontaxNoticed oneof, 71 NontaxCollected oneof, 72 NontaxSplit oneof, 73 NontaxRefunded oneof,
+  80 ContributionReceived oneof, 81 IncomeReceived oneof, 82 FundsMoved oneof, 83 BenefitPaid oneof,
+  84 BenefitRecovered oneof, 85 RelationTransferred oneof, 86 InterestCredited oneof, 100 HousingWithdrawn oneof,
+  101 LoanIssued oneof, 102 LoanRepaid oneof, 103 SurplusDistributed oneof, 120 Reconciled oneof, 121 Flagged oneof,
+  122 FindingExplained oneof, 123 FindingRectified oneof, 124 FindingClosed oneof, 125 MatterOpened oneof,
+  126 MatterClosed oneof, 127 Disclosed oneof, 128 PerformanceScored oneof, 129 PeriodReopened oneof
 """
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
@@ -212,6 +272,15 @@ def skip_unknown(buf, pos, wire):
     raise DecodeError(f"wire type {wire}")
 
 
+def unpack(buf, pos, end):
+    """Yields the numbers of a packed list."""
+    while pos < end:
+        value, pos = varint(buf, pos)
+        yield integer(value, "int64")
+    if pos != end:
+        raise DecodeError("a list runs over its end")
+
+
 def decode(fields, buf, pos, end):
     """Decodes buf[pos:end] into a dict of the fields present; a oneof payload stands under `type` and `payload`."""
     out = {}
@@ -238,6 +307,8 @@ def decode(fields, buf, pos, end):
                 raise DecodeError(f"field {name} runs over its end")
             if sub is not None:
                 value = decode(sub, buf, start, pos)
+            elif kind == "packed":
+                value = list(unpack(buf, start, pos))
             elif kind == "string":
                 value = str(buf[start:pos], "utf-8")
             else:
@@ -512,15 +583,28 @@ class Log:
 # ---- The books -----------------------------------------------------------------------------------------------------
 
 SOURCE, UNALLOCATED, UNIT, PLAN, COMMITTED, FROZEN, USED, CARRY, RECALLED = range(1, 10)
-TREASURY, FUND_LOT, CLEARING = 20, 40, 41
+TREASURY, FISCAL_SPECIAL, INCOME, PAYOUT, HOUSING_DEPOSIT, HOUSING_SURPLUS_DEPOSIT, LOAN, BOND = range(20, 28)
+(FUND_LOT, CLEARING, POOL, PERSONAL, HOUSING_PERSONAL, PAYABLE_UPPER, PAYABLE_LOWER, NONTAX_PENDING, NONTAX_SHARE, SURPLUS,
+ RISK_RESERVE, MANAGEMENT_FEE_PAYABLE, LOW_RENT_HOUSING) = range(40, 53)  # fmt: skip
 KIND_NAMES = {
     SOURCE: "SOURCE", UNALLOCATED: "UNALLOCATED", UNIT: "UNIT", PLAN: "PLAN", COMMITTED: "COMMITTED",
     FROZEN: "FROZEN", USED: "USED", CARRY: "CARRY", RECALLED: "RECALLED",
-    TREASURY: "TREASURY", FUND_LOT: "FUND_LOT", CLEARING: "CLEARING",
+    TREASURY: "TREASURY", FISCAL_SPECIAL: "FISCAL_SPECIAL", INCOME: "INCOME", PAYOUT: "PAYOUT",
+    HOUSING_DEPOSIT: "HOUSING_DEPOSIT", HOUSING_SURPLUS_DEPOSIT: "HOUSING_SURPLUS_DEPOSIT", LOAN: "LOAN", BOND: "BOND",
+    FUND_LOT: "FUND_LOT", CLEARING: "CLEARING", POOL: "POOL", PERSONAL: "PERSONAL", HOUSING_PERSONAL: "HOUSING_PERSONAL",
+    PAYABLE_UPPER: "PAYABLE_UPPER", PAYABLE_LOWER: "PAYABLE_LOWER", NONTAX_PENDING: "NONTAX_PENDING",
+    NONTAX_SHARE: "NONTAX_SHARE", SURPLUS: "SURPLUS", RISK_RESERVE: "RISK_RESERVE",
+    MANAGEMENT_FEE_PAYABLE: "MANAGEMENT_FEE_PAYABLE", LOW_RENT_HOUSING: "LOW_RENT_HOUSING",
 }  # fmt: skip
 CASH_BOOK = 20  # Kinds from here on; below is the authority book.
+CLAIMS = 40  # Kinds from here on; below, within the cash book, are assets.
+ASSETS = (TREASURY, FISCAL_SPECIAL, INCOME, PAYOUT, HOUSING_DEPOSIT, HOUSING_SURPLUS_DEPOSIT, LOAN, BOND)
+SHARES = (NONTAX_SHARE, PAYABLE_UPPER, PAYABLE_LOWER)
+LEVELS = (PAYABLE_UPPER, PAYABLE_LOWER)
+PERSONS = (PERSONAL, HOUSING_PERSONAL)
 DRAWABLE = (UNIT, PLAN, COMMITTED, CARRY)
 SUPPLEMENT, REDUCTION, REALLOCATION = 1, 2, 3
+TRANSFER_IN, TRANSFER_OUT = 1, 2
 
 # What an event of a type may move: (kinds debited, kinds credited) per book.
 MOVES = {
@@ -541,9 +625,35 @@ MOVES = {
     "LapsedRecovered": (((UNALLOCATED, UNIT, PLAN, CARRY), (RECALLED,)), ((FUND_LOT,), (TREASURY,))),
     "OpeningBalance": (
         ((SOURCE,), (UNALLOCATED, UNIT, PLAN, COMMITTED, FROZEN, USED, CARRY, RECALLED)),
-        ((TREASURY,), (FUND_LOT, CLEARING)),
+        (ASSETS, tuple(kind for kind in KIND_NAMES if kind >= CLAIMS)),
     ),
+    "NontaxCollected": (((TREASURY,), (NONTAX_PENDING,)),),
+    "NontaxSplit": (((NONTAX_PENDING,), SHARES),),
+    "NontaxRefunded": (((NONTAX_PENDING, *SHARES), (TREASURY,)),),
+    "ContributionReceived": (((INCOME, FISCAL_SPECIAL, HOUSING_DEPOSIT), (POOL, *PERSONS)),),
+    "IncomeReceived": (
+        ((FISCAL_SPECIAL, PAYOUT, HOUSING_DEPOSIT, HOUSING_SURPLUS_DEPOSIT), (POOL, SURPLUS)),
+    ),
+    "FundsMoved": (
+        (
+            (TREASURY, FISCAL_SPECIAL, PAYOUT, HOUSING_DEPOSIT, HOUSING_SURPLUS_DEPOSIT, BOND, *LEVELS),
+            (TREASURY, FISCAL_SPECIAL, INCOME, PAYOUT, HOUSING_DEPOSIT, HOUSING_SURPLUS_DEPOSIT, BOND, *LEVELS),
+        ),
+    ),
+    "BenefitPaid": (((POOL, PERSONAL), (PAYOUT,)),),
+    "BenefitRecovered": (((PAYOUT, HOUSING_DEPOSIT), (POOL, *PERSONS)),),
+    ("RelationTransferred", TRANSFER_IN): (((FISCAL_SPECIAL, PAYOUT), (POOL, PERSONAL)),),
+    ("RelationTransferred", TRANSFER_OUT): (((POOL, PERSONAL), (FISCAL_SPECIAL, PAYOUT)),),
+    "InterestCredited": (((POOL, SURPLUS), PERSONS),),
+    "HousingWithdrawn": (((HOUSING_PERSONAL,), (HOUSING_DEPOSIT,)),),
+    "LoanIssued": (((LOAN,), (HOUSING_DEPOSIT,)),),
+    "LoanRepaid": (((HOUSING_DEPOSIT,), (LOAN, SURPLUS)),),
+    "SurplusDistributed": (((SURPLUS,), (RISK_RESERVE, MANAGEMENT_FEE_PAYABLE, LOW_RENT_HOUSING)),),
 }
+# Types with two forms, and the field that says which.
+FORMS = {"BudgetAdjusted": "kind", "RelationTransferred": "direction"}
+# No interest may be due to anybody.
+MAY_MOVE_NOTHING = {"Frozen", "InterestCredited"}
 # (kind, is debit) allowed per type, and the books that must be there.
 ALLOWED = {
     event_type: frozenset(
@@ -563,7 +673,7 @@ SAME_UNIT = {"PlanApproved", "Committed", "CommitmentReleased", "Frozen", "Payme
 ONE_LOT = {"BudgetIssued", "BudgetAdjusted", "CashReceived", "CarriedForward", "LapsedRecovered"}
 REVERSIBLE = {
     "CashReceived", "BudgetAllocated", "BudgetAdjusted", "PlanApproved", "Committed", "CommitmentReleased",
-    "PaymentExecuted",
+    "PaymentExecuted", "IncomeReceived", "FundsMoved",
 }  # fmt: skip
 EPOCH = datetime.date(1970, 1, 1).toordinal()
 
@@ -590,7 +700,7 @@ class Account:
     def __init__(self, number, fund, kind, unit):
         self.number, self.fund, self.kind, self.unit = number, fund, kind, unit
         self.tracks_lots = kind < CASH_BOOK or kind == FUND_LOT
-        self.sign = 1 if kind in (SOURCE, TREASURY) else -1
+        self.sign = 1 if kind == SOURCE or CASH_BOOK <= kind < CLAIMS else -1
         self.balance = 0
 
 
@@ -693,7 +803,10 @@ def effects(event_type, payload, flows):
     return issued, used, cash
 
 
-ROLES = ("RoleGranted", "RoleRevoked")
+# What is said of a fund whose books may be closed by then.
+UNDATED = {
+    "RoleGranted", "RoleRevoked", "EligibilityRecorded", "AccountClosed", "MatterOpened", "Reconciled", "PeriodReopened",
+}  # fmt: skip
 
 
 class Books:
@@ -721,6 +834,7 @@ class Books:
             "PaymentReturned": self.payment_returned,
             "DayClosed": self.day_closed,
             "PeriodClosed": self.period_closed,
+            "PeriodReopened": self.period_reopened,
             "CarriedForward": self.carried_forward,
             "LapsedRecovered": self.lapsed_recovered,
         }
@@ -763,8 +877,7 @@ class Books:
         legs = self.resolve(sequence, raw_legs)
         if legs is None:
             return
-        # A role may be granted for a fund whose books are closed.
-        fund = legs[0][0].fund if legs else None if event_type in ROLES else self.fund_of(payload)
+        fund = legs[0][0].fund if legs else self.fund_of(payload) if event_type not in UNDATED else None
         day = event.get("business_day", 0)
         if fund is not None and fund.closed_through is not None and day <= fund.closed_through:
             self.fault(sequence, "period", f"dated {day}; fund {fund.number} is closed through {fund.closed_through}")
@@ -838,9 +951,10 @@ class Books:
         """Only kinds and sides that the type allows; all books that it needs; one account a side."""
         if event_type in MIRRORS:
             return
-        key = (event_type, payload.get("kind", 0)) if event_type == "BudgetAdjusted" else event_type
-        if event_type == "BudgetAdjusted" and key not in MOVES:
-            self.fault(sequence, "books", f"adjustment of kind {key[1]}")
+        form = FORMS.get(event_type)
+        key = (event_type, payload.get(form, 0)) if form else event_type
+        if form and key not in MOVES:
+            self.fault(sequence, "books", f"{event_type} of {form} {key[1]}")
             return
         allowed = ALLOWED.get(key, frozenset())
         if not allowed.issuperset(flows):
@@ -849,7 +963,7 @@ class Books:
                 self.fault(sequence, "books", f"{event_type} {side} {KIND_NAMES[kind]}")
             return
         if not legs:
-            if allowed and event_type != "Frozen":
+            if allowed and event_type not in MAY_MOVE_NOTHING:
                 self.fault(sequence, "books", f"{event_type} without legs")
             return
         books = {kind >= CASH_BOOK for kind, _ in flows}
@@ -907,7 +1021,7 @@ class Books:
                         lot.used += moved
                 continue
             cash += amount
-            if kind == TREASURY:
+            if kind < CLAIMS:
                 fund.assets += moved
             else:
                 fund.claims += moved
@@ -1199,6 +1313,16 @@ class Books:
             self.fault(sequence, "period", f"month {period} closed after {fund.last_month}")
         fund.last_month = period
         fund.closed_through = max(end, end if fund.closed_through is None else fund.closed_through)
+
+    def period_reopened(self, sequence, payload, _legs, _flows):
+        """The last closed month, and no other, opens again, with all days after it."""
+        fund, period = self.funds.get(payload.get("fund", 0)), payload.get("period", 0)
+        if fund is None or fund.last_month is None or period != fund.last_month:
+            self.fault(sequence, "period", f"month {period} opens again, but is not the last one closed")
+            return
+        year, month = divmod(period, 100)
+        fund.last_month = period - 1 if month > 1 else (year - 1) * 100 + 12
+        fund.closed_through = min(fund.closed_through, month_end(fund.last_month))
 
     def carried_forward(self, _sequence, payload, _legs, _flows):
         """From here on, returns may go to the carry account."""

@@ -198,6 +198,7 @@ pub fn set_up() -> Vec<v1::Command> {
             fund_id: "F".to_owned(),
             kind: kind.into(),
             unit_id: unit_id.to_owned(),
+            ..v1::OpenAccount::default()
         }))
     };
     let payloads = vec![
@@ -209,6 +210,7 @@ pub fn set_up() -> Vec<v1::Command> {
             checker_tiers: Vec::new(),
             document_sha256: vec![1; 32].into(),
             signed_approvals: false,
+            ..v1::SetPolicy::default()
         })),
         Payload::DefineFund(Box::new(v1::DefineFund {
             fund_id: "F".to_owned(),

@@ -13,6 +13,7 @@ use fundledger::domain::ids::{
     LegalBasis, LotId, PayeeRef, PaymentId, PolicyId, ReasonCode, RequestId, Sequence, UnitId,
 };
 use fundledger::domain::money::Amount;
+use fundledger::domain::policy::PolicyTerms;
 use fundledger::domain::time::{Day, Period};
 
 /// Who orders, as of when.
@@ -130,6 +131,8 @@ pub(crate) fn fund(name: &str) -> FundDefinition {
         economic_codes: Vec::new(),
         policy_id: None,
         legal_basis: LegalBasis::parse("预算法").unwrap(),
+        scheme: None,
+        exclusive_with: Vec::new(),
     }
 }
 
@@ -147,6 +150,7 @@ pub(crate) fn policy(name: &str, version: u32, from: &str, plan_step: PlanStep, 
         checker_tiers: tiers.iter().map(tier).collect(),
         document_sha256: [9; 32],
         signed_approvals: false,
+        terms: PolicyTerms::default(),
     };
     Order::SetPolicy { policy_id: policy_id(name), policy }
 }
@@ -161,6 +165,7 @@ pub(crate) fn open(name: &str, fund: &str, kind: AccountKind, unit: Option<&str>
         fund_id: FundId::parse(fund).unwrap(),
         kind,
         unit_id: unit.map(|unit| UnitId::parse(unit).unwrap()),
+        person: None,
     }
 }
 
@@ -270,6 +275,7 @@ pub(crate) fn pay(name: &str, from: &str, minor: i64, lots: Lots<'_>, to_payee: 
         contract_id: None,
         method: PaymentMethod::Direct,
         document_sha256: Vec::new(),
+        payout: None,
     })
 }
 

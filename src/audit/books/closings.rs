@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use super::Books;
 use super::tables::{Cells, Fund};
 use crate::audit::report::FaultKind;
-use crate::pb::v1::{DayClosed, PeriodClosed};
+use crate::pb::v1::{DayClosed, PeriodClosed, PeriodReopened};
 
 const TRIAL_BALANCE_TAG: &[u8] = b"fundledger trial balance v1\n";
 const MONTH_DAYS: [i32; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
@@ -49,6 +49,18 @@ impl Books {
         self.check_clearing(sequence, closed.fund);
     }
 
+    /// The last closed month is open again, with all days after it.
+    pub(super) fn reopen_period(&mut self, sequence: i64, reopened: &PeriodReopened) {
+        let fund = self.funds.get_mut(reopened.fund).filter(|fund| fund.closed_period == Some(reopened.period));
+        let Some(fund) = fund else {
+            let message = fact!("month {} is opened again, but is not the last one closed", reopened.period);
+            return self.findings.add(sequence, FaultKind::ClosedPeriod, message);
+        };
+        let before = month_before(reopened.period);
+        fund.closed_period = Some(before);
+        fund.closed_through = fund.closed_through.min(last_day_of(before));
+    }
+
     /// Nothing moves on a day that is closed for the fund.
     pub(super) fn check_date(&mut self, sequence: i64, fund: i32, day: i32) {
         let through = self.funds.get(fund).and_then(|fund| fund.closed_through);
@@ -90,6 +102,11 @@ fn month_after(period: i32) -> i32 {
     period.saturating_add(if is_december { 89 } else { 1 })
 }
 
+fn month_before(period: i32) -> i32 {
+    let is_january = period.rem_euclid(100) == 1;
+    period.saturating_sub(if is_january { 89 } else { 1 })
+}
+
 /// Last day of month yyyymm, in days since 1970-01-01.
 fn last_day_of(period: i32) -> Option<i32> {
     let (year, month) = (period.div_euclid(100), usize::try_from(period.rem_euclid(100)).ok()?);
@@ -125,5 +142,6 @@ mod tests {
             assert_eq!(last_day_of(period), day, "{period}");
         }
         assert_eq!((month_after(202_612), month_after(202_601)), (202_701, 202_602));
+        assert_eq!((month_before(202_701), month_before(202_602)), (202_612, 202_601));
     }
 }

@@ -1,8 +1,8 @@
 //! What an event of a type may move: the table that docs and ledger.proto state in words.
 
 use crate::pb::v1::AccountKind as Kind;
-use crate::pb::v1::AdjustmentKind;
 use crate::pb::v1::event::Payload;
+use crate::pb::v1::{AdjustmentKind, TransferDirection};
 
 /// Kinds that a payment may draw on.
 pub(super) const DRAWABLE: &[Kind] =
@@ -20,6 +20,8 @@ const AUTHORITY: &[Kind] = &[
 
 /// Kinds from this number on are in the cash book, those below in the authority book.
 const CASH_FROM: i32 = 20;
+/// Those from this number on are claims.
+const CLAIMS_FROM: i32 = 40;
 
 /// In the cash book, not the authority book.
 pub(super) fn is_cash(kind: Kind) -> bool {
@@ -32,21 +34,18 @@ pub(super) fn tracks_lots(kind: Kind) -> bool {
 }
 
 /// What a leg does to the balance on the kind's normal side.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the numbers of the kinds say it")]
 pub(super) fn change(kind: Kind, amount: i64) -> i64 {
     match kind {
-        Kind::AuthoritySource | Kind::Treasury => amount,
-        Kind::Unspecified
-        | Kind::AuthorityUnallocated
-        | Kind::AuthorityUnit
-        | Kind::AuthorityPlan
-        | Kind::AuthorityCommitted
-        | Kind::AuthorityFrozen
-        | Kind::AuthorityUsed
-        | Kind::AuthorityCarry
-        | Kind::AuthorityRecalled
-        | Kind::FundLot
-        | Kind::Clearing => amount.saturating_neg(),
+        Kind::AuthoritySource => amount,
+        _ if is_asset(kind) => amount,
+        _ => amount.saturating_neg(),
     }
+}
+
+/// Cash, loans and bonds: what the claims of a fund are covered by.
+pub(super) fn is_asset(kind: Kind) -> bool {
+    (CASH_FROM..CLAIMS_FROM).contains(&i32::from(kind))
 }
 
 /// The kinds an event may debit and credit, and which books it must move.
@@ -121,6 +120,21 @@ pub(super) fn moves(payload: &Payload) -> (Option<Moves>, Meaning) {
         | Payload::ProposalWithdrawn(_)
         | Payload::ProposalExpired(_)
         | Payload::RoleGranted(_)
+        | Payload::EligibilityRecorded(_)
+        | Payload::AccountClosed(_)
+        | Payload::Reconciled(_)
+        | Payload::Flagged(_)
+        | Payload::FindingExplained(_)
+        | Payload::FindingRectified(_)
+        | Payload::FindingClosed(_)
+        | Payload::MatterOpened(_)
+        | Payload::MatterClosed(_)
+        | Payload::Disclosed(_)
+        | Payload::PerformanceScored(_)
+        | Payload::PeriodReopened(_)
+        | Payload::EstimateApproved(_)
+        | Payload::EntitlementDetermined(_)
+        | Payload::NontaxNoticed(_)
         | Payload::RoleRevoked(_)
         | Payload::KeyRotated(_)
         // Its operations move, each by itself.
@@ -167,9 +181,84 @@ pub(super) fn moves(payload: &Payload) -> (Option<Moves>, Meaning) {
             Meaning::Final,
         ),
         Payload::LapsedRecovered(_) => (RECOVERY, Meaning::Recovery),
+        Payload::NontaxCollected(_) => (cash(&[Kind::Treasury], &[Kind::NontaxPending]), Meaning::Final),
+        Payload::NontaxSplit(_) => (cash(&[Kind::NontaxPending], SHARES), Meaning::Final),
+        Payload::NontaxRefunded(_) => (cash(PENDING_AND_SHARES, &[Kind::Treasury]), Meaning::Final),
+        Payload::ContributionReceived(_) => (
+            cash(
+                &[Kind::Income, Kind::FiscalSpecial, Kind::HousingDeposit],
+                &[Kind::Pool, Kind::Personal, Kind::HousingPersonal],
+            ),
+            Meaning::Final,
+        ),
+        Payload::IncomeReceived(_) => (
+            cash(
+                &[Kind::FiscalSpecial, Kind::Payout, Kind::HousingDeposit, Kind::HousingSurplusDeposit],
+                &[Kind::Pool, Kind::Surplus],
+            ),
+            Meaning::Movement,
+        ),
+        Payload::FundsMoved(_) => (cash(MOVED_TO, MOVED_FROM), Meaning::Movement),
+        Payload::BenefitPaid(_) => (cash(&[Kind::Pool, Kind::Personal], &[Kind::Payout]), Meaning::Final),
+        Payload::BenefitRecovered(_) => (
+            cash(
+                &[Kind::Payout, Kind::HousingDeposit],
+                &[Kind::Pool, Kind::Personal, Kind::HousingPersonal],
+            ),
+            Meaning::Final,
+        ),
+        Payload::RelationTransferred(transferred) => match transferred.direction() {
+            TransferDirection::Unspecified => (NOTHING, Meaning::Final),
+            TransferDirection::In => {
+                (cash(&[Kind::FiscalSpecial, Kind::Payout], &[Kind::Pool, Kind::Personal]), Meaning::Final)
+            }
+            TransferDirection::Out => {
+                (cash(&[Kind::Pool, Kind::Personal], &[Kind::FiscalSpecial, Kind::Payout]), Meaning::Final)
+            }
+        },
+        Payload::InterestCredited(_) => (
+            Moves {
+                cash: Need::May,
+                ..cash(&[Kind::Pool, Kind::Surplus], &[Kind::Personal, Kind::HousingPersonal])
+            },
+            Meaning::Final,
+        ),
+        Payload::HousingWithdrawn(_) => (cash(&[Kind::HousingPersonal], &[Kind::HousingDeposit]), Meaning::Final),
+        Payload::LoanIssued(_) => (cash(&[Kind::Loan], &[Kind::HousingDeposit]), Meaning::Final),
+        Payload::LoanRepaid(_) => (cash(&[Kind::HousingDeposit], &[Kind::Loan, Kind::Surplus]), Meaning::Final),
+        Payload::SurplusDistributed(_) => (
+            cash(&[Kind::Surplus], &[Kind::RiskReserve, Kind::ManagementFeePayable, Kind::LowRentHousing]),
+            Meaning::Final,
+        ),
     };
     (Some(moves), meaning)
 }
+
+const SHARES: &[Kind] = &[Kind::NontaxShare, Kind::PayableUpper, Kind::PayableLower];
+const PENDING_AND_SHARES: &[Kind] = &[Kind::NontaxPending, Kind::NontaxShare, Kind::PayableUpper, Kind::PayableLower];
+/// Where money that moves within a fund may arrive.
+const MOVED_TO: &[Kind] = &[
+    Kind::Treasury,
+    Kind::FiscalSpecial,
+    Kind::Payout,
+    Kind::HousingDeposit,
+    Kind::HousingSurplusDeposit,
+    Kind::Bond,
+    Kind::PayableUpper,
+    Kind::PayableLower,
+];
+/// Where it may come from.
+const MOVED_FROM: &[Kind] = &[
+    Kind::Treasury,
+    Kind::FiscalSpecial,
+    Kind::Income,
+    Kind::Payout,
+    Kind::HousingDeposit,
+    Kind::HousingSurplusDeposit,
+    Kind::Bond,
+    Kind::PayableUpper,
+    Kind::PayableLower,
+];
 
 const FROZEN: &[Kind] = &[Kind::AuthorityFrozen];
 
@@ -209,7 +298,17 @@ const RECOVERY: Moves = Moves {
 };
 
 const OPENING: Moves = Moves {
-    debits: &[Kind::AuthoritySource, Kind::Treasury],
+    debits: &[
+        Kind::AuthoritySource,
+        Kind::Treasury,
+        Kind::FiscalSpecial,
+        Kind::Income,
+        Kind::Payout,
+        Kind::HousingDeposit,
+        Kind::HousingSurplusDeposit,
+        Kind::Loan,
+        Kind::Bond,
+    ],
     credits: &[
         Kind::AuthorityUnallocated,
         Kind::AuthorityUnit,
@@ -221,6 +320,17 @@ const OPENING: Moves = Moves {
         Kind::AuthorityRecalled,
         Kind::FundLot,
         Kind::Clearing,
+        Kind::Pool,
+        Kind::Personal,
+        Kind::HousingPersonal,
+        Kind::PayableUpper,
+        Kind::PayableLower,
+        Kind::NontaxPending,
+        Kind::NontaxShare,
+        Kind::Surplus,
+        Kind::RiskReserve,
+        Kind::ManagementFeePayable,
+        Kind::LowRentHousing,
     ],
     authority: Need::May,
     cash: Need::May,

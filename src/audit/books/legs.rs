@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::hash::BuildHasher;
 
-use super::kinds::{DRAWABLE, Meaning, Moves, Need, change, is_cash, tracks_lots};
+use super::kinds::{DRAWABLE, Meaning, Moves, Need, change, is_asset, is_cash, tracks_lots};
 use super::tables::{Due, Held};
 use super::{Books, Posting, Side, Statement};
 use crate::audit::report::{Fact, FaultKind};
@@ -118,8 +118,8 @@ impl Books {
             if let Some(lot) = self.lots.get_mut(posting.lot) {
                 lot.held.add(posting.kind, change);
             }
-            if posting.kind == Kind::Treasury {
-                fund.treasury = fund.treasury.saturating_add(wide);
+            if is_asset(posting.kind) {
+                fund.assets = fund.assets.saturating_add(wide);
             } else if is_cash(posting.kind) {
                 fund.claims = fund.claims.saturating_add(wide);
             }
@@ -226,12 +226,11 @@ impl Books {
             }
         }
         let Some((number, fund)) = fund.and_then(|number| Some((number, self.funds.get_mut(number)?))) else { return };
-        let off = fund.treasury.saturating_sub(fund.claims);
+        let off = fund.assets.saturating_sub(fund.claims);
         if off != fund.reported {
             fund.reported = off;
             if off != 0 {
-                let message =
-                    fact!("fund {}: the treasury holds {}, claims are {}", number, fund.treasury, fund.claims);
+                let message = fact!("fund {}: assets are {}, claims {}", number, fund.assets, fund.claims);
                 self.findings.add(sequence, FaultKind::FundCash, message);
             }
         }
@@ -269,27 +268,27 @@ impl Books {
         let mut by_lot: BTreeMap<i32, Held> = self.lots.iter().map(|(number, _)| (number, Held::default())).collect();
         let mut of_funds = Vec::new();
         for (number, fund) in self.funds.iter() {
-            let (mut treasury, mut claims) = (0_i128, 0_i128);
+            let (mut assets, mut claims) = (0_i128, 0_i128);
             for ((account, lot), balance) in &fund.cells {
                 let Some(account) = self.accounts.get(*account) else { continue };
                 if let Some(held) = by_lot.get_mut(lot) {
                     held.add(account.kind, *balance);
                 }
                 let wide = i128::from(*balance);
-                if account.kind == Kind::Treasury {
-                    treasury = treasury.saturating_add(wide);
+                if is_asset(account.kind) {
+                    assets = assets.saturating_add(wide);
                 } else if is_cash(account.kind) {
                     claims = claims.saturating_add(wide);
                 }
             }
-            let is_news = treasury.saturating_sub(claims) != fund.reported;
-            of_funds.extend(is_news.then_some((number, treasury, claims)));
+            let is_news = assets.saturating_sub(claims) != fund.reported;
+            of_funds.extend(is_news.then_some((number, assets, claims)));
         }
         for (number, held) in &by_lot {
             self.check_lot_sums(sequence, *number, held);
         }
-        for (number, treasury, claims) in of_funds {
-            let message = fact!("fund {}: at the end the treasury holds {}, claims are {}", number, treasury, claims);
+        for (number, assets, claims) in of_funds {
+            let message = fact!("fund {}: at the end assets are {}, claims {}", number, assets, claims);
             self.findings.add(sequence, FaultKind::FundCash, message);
         }
         Statement { findings: self.findings, stopped_at: self.stopped_at }

@@ -349,7 +349,35 @@ impl Books {
             | Payload::RoleGranted(_)
             | Payload::RoleRevoked(_)
             | Payload::KeyRotated(_)
-            | Payload::TransactionPosted(_) => {}
+            | Payload::TransactionPosted(_)
+            | Payload::EligibilityRecorded(_)
+            | Payload::AccountClosed(_)
+            | Payload::Reconciled(_)
+            | Payload::Flagged(_)
+            | Payload::FindingExplained(_)
+            | Payload::FindingRectified(_)
+            | Payload::FindingClosed(_)
+            | Payload::MatterOpened(_)
+            | Payload::MatterClosed(_)
+            | Payload::Disclosed(_)
+            | Payload::PerformanceScored(_)
+            | Payload::EstimateApproved(_)
+            | Payload::EntitlementDetermined(_)
+            | Payload::NontaxNoticed(_)
+            | Payload::NontaxCollected(_)
+            | Payload::NontaxSplit(_)
+            | Payload::NontaxRefunded(_)
+            | Payload::ContributionReceived(_)
+            | Payload::IncomeReceived(_)
+            | Payload::FundsMoved(_)
+            | Payload::BenefitPaid(_)
+            | Payload::BenefitRecovered(_)
+            | Payload::RelationTransferred(_)
+            | Payload::InterestCredited(_)
+            | Payload::HousingWithdrawn(_)
+            | Payload::LoanIssued(_)
+            | Payload::LoanRepaid(_)
+            | Payload::SurplusDistributed(_) => {}
             Payload::OpeningBalance(opening) => self.check_opening(sequence, opening.fund, postings),
             Payload::BudgetIssued(issued) => {
                 self.check_lot(sequence, issued.lot.as_ref().map(|lot| lot.lot), postings);
@@ -363,6 +391,7 @@ impl Books {
             Payload::Reversed(reversed) => self.reverse(sequence, reversed, legs, postings),
             Payload::DayClosed(closed) => self.close_day(sequence, *closed),
             Payload::PeriodClosed(closed) => self.close_period(sequence, closed),
+            Payload::PeriodReopened(reopened) => self.reopen_period(sequence, reopened),
             Payload::CarriedForward(carried) => {
                 self.check_lot(sequence, Some(carried.lot), postings);
                 self.set_stage(carried.lot, Stage::Carried);

@@ -66,7 +66,7 @@ pub(super) type ById<T> = std::collections::HashMap<Fingerprint, T, AsItIs>;
 pub(super) struct Fund {
     pub(super) cells: Cells,
     pub(super) clearing: Vec<i32>,
-    pub(super) treasury: i128,
+    pub(super) assets: i128,
     pub(super) claims: i128,
     /// By how much cash and claims were last reported to differ.
     pub(super) reported: i128,

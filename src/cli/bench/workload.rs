@@ -53,6 +53,7 @@ impl Workload {
             fund_id: fund.to_owned(),
             kind: kind.into(),
             unit_id: unit.map(|unit| format!("{}-{unit}", self.run)).unwrap_or_default(),
+            ..v1::OpenAccount::default()
         }))
     }
 
@@ -70,6 +71,7 @@ impl Workload {
                 checker_tiers: Vec::new(),
                 document_sha256: vec![0; 32].into(),
                 signed_approvals: false,
+                ..v1::SetPolicy::default()
             })),
             Payload::DefineFund(Box::new(v1::DefineFund {
                 fund_id: fund.clone(),
@@ -81,6 +83,7 @@ impl Workload {
                 economic_codes: Vec::new(),
                 policy_id: format!("policy-{run}"),
                 legal_basis: "bench".to_owned(),
+                ..v1::DefineFund::default()
             })),
         ];
         for (name, kind) in [

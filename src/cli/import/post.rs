@@ -431,6 +431,7 @@ impl Poster<'_> {
             checker_tiers: Vec::new(),
             document_sha256: sha256(POLICY_TEXT.as_bytes()),
             signed_approvals: false,
+            ..v1::SetPolicy::default()
         }));
         self.command(key, fund.opened_on.0, payload)
     }
@@ -451,6 +452,7 @@ impl Poster<'_> {
             economic_codes: Vec::new(),
             policy_id,
             legal_basis: fund.legal_basis.0.clone(),
+            ..v1::DefineFund::default()
         }));
         self.command(key, fund.opened_on.0, payload)
     }
@@ -463,6 +465,7 @@ impl Poster<'_> {
             fund_id: self.mapping.fund.id.0.clone(),
             kind: kind.into(),
             unit_id,
+            ..v1::OpenAccount::default()
         }));
         self.command(key, date, payload)
     }
@@ -537,6 +540,7 @@ impl Poster<'_> {
             method: method.into(),
             document_sha256: Vec::new(),
             payee_pseudonym: Vec::new().into(),
+            ..v1::ExecutePayment::default()
         }));
         self.command(key, payment.date, payload)
     }

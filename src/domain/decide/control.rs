@@ -6,8 +6,11 @@ use super::payments::already_reversed;
 use crate::domain::account::{AccountKind as Kind, Book};
 use crate::domain::command::FreezeScope;
 use crate::domain::event::{Decision, Frozen, Leg, Payload};
-use crate::domain::ids::{AccountNumber, CaseId, ContractId, FundId, LegalBasis, PaymentId, ReasonCode, Sequence};
+use crate::domain::ids::{
+    AccountNumber, CaseId, ContractId, FundId, FundNumber, LegalBasis, PaymentId, ReasonCode, Sequence,
+};
 use crate::domain::money;
+use crate::domain::persons::PersonsEvent;
 use crate::domain::refusal::{Reason, Refusal};
 use crate::domain::state::{PaymentStatus, State};
 use crate::domain::time::{Day, Period};
@@ -146,10 +149,26 @@ fn target_of(payload: &Payload) -> Option<(Option<PaymentId>, Option<ContractId>
             Some((None, Some(contract_id.clone())))
         }
         Payload::PaymentExecuted(payment) => Some((Some(payment.payment_id.clone()), payment.contract_id.clone())),
+        Payload::Persons(event) => match event.as_ref() {
+            // Nothing is remembered of these but their legs; the others have their own ways back.
+            PersonsEvent::IncomeReceived { .. } | PersonsEvent::FundsMoved { .. } => Some((None, None)),
+            PersonsEvent::EligibilityRecorded { .. }
+            | PersonsEvent::ContributionReceived { .. }
+            | PersonsEvent::BenefitPaid { .. }
+            | PersonsEvent::BenefitRecovered { .. }
+            | PersonsEvent::RelationTransferred { .. }
+            | PersonsEvent::InterestCredited { .. } => None,
+        },
         Payload::LedgerCreated { .. }
         | Payload::FundDefined { .. }
         | Payload::PolicySet { .. }
         | Payload::AccountOpened { .. }
+        | Payload::AccountClosed { .. }
+        | Payload::EstimateApproved { .. }
+        | Payload::EntitlementDetermined(_)
+        | Payload::Nontax(_)
+        | Payload::Housing(_)
+        | Payload::Oversight(_)
         | Payload::OpeningBalance { .. }
         | Payload::BudgetIssued { .. }
         | Payload::Frozen { .. }
@@ -220,6 +239,9 @@ pub(super) fn close_period(
             .with("next_period", next));
     }
     clearing_is_zero(case, fund.number)?;
+    if case.terms(fund).is_some_and(|terms| terms.empty_income_at_month_end) {
+        is_zero(case, fund.number, Kind::Income)?;
+    }
     let payload = Payload::PeriodClosed {
         fund: fund.number,
         period,
@@ -228,9 +250,13 @@ pub(super) fn close_period(
     Ok(decided(payload))
 }
 
-fn clearing_is_zero(case: Case<'_>, fund: crate::domain::ids::FundNumber) -> Result<(), Refusal> {
+fn clearing_is_zero(case: Case<'_>, fund: FundNumber) -> Result<(), Refusal> {
+    is_zero(case, fund, Kind::Clearing)
+}
+
+fn is_zero(case: Case<'_>, fund: FundNumber, kind: Kind) -> Result<(), Refusal> {
     for (at, account) in case.state.accounts.iter().enumerate() {
-        if account.fund == fund && account.kind == Kind::Clearing && account.balance_minor != 0 {
+        if account.fund == fund && account.kind == kind && account.balance_minor != 0 {
             return Err(Refusal::new(Reason::ZeroBalanceNotCleared)
                 .with("account", &account.account_id)
                 .with("account_number", AccountNumber::after(at).0)

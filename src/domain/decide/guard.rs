@@ -266,12 +266,21 @@ impl<'a> Case<'a> {
         if legs.len() > LEGS_MAX {
             return Err(Refusal::new(Reason::EventTooLarge).with("legs", legs.len()).with("legs_max", LEGS_MAX));
         }
+        self.nothing_is_closed(&legs)?;
         if freezes == Freezes::Hold {
             self.nothing_frozen_leaves(&legs)?;
         }
         let changes = Changes::of(self.state, &legs);
         changes.balances_hold(self.state)?;
         Ok(Decision { policy_version: self.policy(fund.row).map_or(0, |policy| policy.version), legs, payload })
+    }
+
+    fn nothing_is_closed(&self, legs: &[Leg]) -> Result<(), Refusal> {
+        let closed = legs.iter().filter_map(|leg| self.state.account(leg.account)).find(|account| account.is_closed);
+        match closed {
+            None => Ok(()),
+            Some(account) => Err(Refusal::new(Reason::AccountClosed).with("account", &account.account_id)),
+        }
     }
 
     fn nothing_frozen_leaves(&self, legs: &[Leg]) -> Result<(), Refusal> {

@@ -3,7 +3,7 @@
 //!
 //! **Precedence.** The same bad order always gets the same refusal, the first that applies of: segregation of duties; approvals
 //! that hold no more; preconditions; names that do not exist (or an event that cannot be reversed), or exist already; funds
-//! mixed; account kinds; closed periods; missing approvals; the order's own rules; freezes; expiry, purpose and scope; the
+//! mixed; families, account kinds and what the policy sets; closed periods; missing approvals; the order's own rules; freezes; expiry, purpose and scope; the
 //! account's balance; the lot's balance; overflow.
 
 mod approvals;
@@ -11,10 +11,16 @@ mod authority;
 mod contracts;
 mod control;
 mod guard;
+mod housing;
+mod nontax;
+mod oversight;
 mod payments;
+mod persons;
 mod precondition;
+mod projects;
 mod setup;
 mod special;
+mod terms;
 mod transaction;
 
 use self::guard::Case;
@@ -99,9 +105,20 @@ fn alone(case: Case<'_>, order: Order, context: &Context<'_>) -> Result<Decision
     match order {
         Order::DefineFund(definition) => setup::define_fund(case, definition),
         Order::SetPolicy { policy_id, policy } => setup::set_policy(case, policy_id, policy),
-        Order::OpenAccount { account_id, fund_id, kind, unit_id } => {
-            setup::open_account(case, account_id, &fund_id, kind, unit_id)
+        Order::OpenAccount { account_id, fund_id, kind, unit_id, person } => {
+            setup::open_account(case, account_id, &fund_id, kind, unit_id, person)
         }
+        Order::CloseAccount { account_id } => setup::close_account(case, &account_id),
+        Order::ApproveEstimate { project_id, fund_id, amount, issuer_id, document_number } => {
+            projects::approve_estimate(case, project_id, &fund_id, amount, issuer_id, document_number)
+        }
+        Order::DetermineEntitlement { fund_id, unit_id, item_code, period, head_count, standard } => {
+            projects::determine_entitlement(case, &fund_id, unit_id, item_code, period, head_count, standard)
+        }
+        Order::Nontax(order) => nontax::decide(case, *order),
+        Order::Persons(order) => persons::decide(case, *order),
+        Order::Housing(order) => housing::decide(case, *order),
+        Order::Oversight(order) => oversight::decide(case, *order, context),
         Order::RecordOpeningBalance { fund_id, document_number, document_sha256, lots, lines } => {
             setup::record_opening_balance(case, &fund_id, document_number, document_sha256, lots, &lines)
         }

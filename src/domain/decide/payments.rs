@@ -5,16 +5,19 @@ use std::collections::BTreeSet;
 
 use super::Context;
 use super::contracts::{contract_of, contract_of_fund, under_contract};
-use super::guard::{AccountRef, Case, Checkers, Freezes, Spending, add_up, credit, debit, lots_of_fund};
+use super::guard::{AccountRef, Case, Checkers, Freezes, FundRef, Spending, add_up, credit, debit, lots_of_fund};
+use super::projects::within_estimate;
 use super::special::plan_first;
+use super::terms::within_standard;
 use crate::domain::account::AccountKind as Kind;
-use crate::domain::command::ExecutePayment;
+use crate::domain::command::{ExecutePayment, Payout};
 use crate::domain::event::{Decision, Leg, Payload, PaymentExecuted};
 use crate::domain::fund::LotStage;
 use crate::domain::ids::{
     AccountNumber, BankReference, Code, FundNumber, LotId, LotNumber, PaymentId, ReasonCode, UnitNumber,
 };
 use crate::domain::money::{self, Amount};
+use crate::domain::policy::Item;
 use crate::domain::refusal::{Reason, Refusal};
 use crate::domain::state::{Payment, PaymentStatus};
 
@@ -43,10 +46,9 @@ pub(super) fn execute_payment(case: Case<'_>, payment: ExecutePayment) -> Result
     let from = case.account(&payment.from)?;
     let fund = case.fund_at(from.row.fund)?;
     let asked = case.asked(&payment.draws)?;
-    if let Some(first) = case.state.payment(&payment.payment_id) {
-        return Err(Refusal::new(Reason::PaymentExists)
-            .with("payment", &payment.payment_id)
-            .with("original_sequence", first.sequence.0));
+    new_voucher(case, &payment.payment_id)?;
+    if let Some(reissued) = payment.payout.as_ref().and_then(|payout| payout.reissue_of.as_ref()) {
+        payment_of(case, reissued)?;
     }
     let unit = paying_unit(case, &payment, from)?;
     let contract = match &payment.contract_id {
@@ -61,7 +63,15 @@ pub(super) fn execute_payment(case: Case<'_>, payment: ExecutePayment) -> Result
         contract_of_fund(contract, fund.number)?;
     }
     plan_first(case, from, &[Kind::AuthorityPlan, Kind::AuthorityCommitted, Kind::AuthorityCarry])?;
+    let item = match &payment.payout {
+        Some(payout) => Some(case.item_terms(fund, &payout.item_code)?),
+        None => None,
+    };
     case.admit(fund, payment.amount.minor(), Checkers::Needed)?;
+    if let (Some(payout), Some(item)) = (&payment.payout, item) {
+        may_be_paid_out(case, fund, &payment, payout, item)?;
+    }
+    within_estimate(case, fund, &payment)?;
     add_up(payment.amount, &asked)?;
     under_contract(&payment, contract, from, &asked)?;
     let mut spending = Spending { purpose: Some(&payment.purpose), contract: None };
@@ -93,6 +103,7 @@ pub(super) fn execute_payment(case: Case<'_>, payment: ExecutePayment) -> Result
         contract_id: payment.contract_id,
         method: payment.method,
         document_sha256: payment.document_sha256,
+        payout: payment.payout,
     }));
     case.settle(fund, legs, payload, Freezes::Hold)
 }
@@ -191,6 +202,41 @@ pub(super) fn return_payment(
     case.settle(fund, legs, payload, Freezes::Pass)
 }
 
+/// A payout to a person: an item of the policy, once a month, within its limit, and to nobody who may not be paid; one that is
+/// issued again is to the same person for the same.
+fn may_be_paid_out(
+    case: Case<'_>,
+    fund: FundRef<'_>,
+    payment: &ExecutePayment,
+    payout: &Payout,
+    item: &Item,
+) -> Result<(), Refusal> {
+    if let Some(reissued) = &payout.reissue_of {
+        let tie = case.state.families.tie(payment_of(case, reissued)?.tie);
+        let same = tie.and_then(|tie| tie.payout.as_ref()).is_some_and(|(person, item, period)| {
+            *person == payment.payee && *item == payout.item_code && *period == payout.period
+        });
+        if !same {
+            return Err(Refusal::new(Reason::PayeeMismatch).with("payment", reissued).with("payee", payment.payee));
+        }
+    }
+    case.is_first_payment(fund, payment.payee, &payout.item_code, payout.period)?;
+    case.is_eligible(fund, payment.payee, payout.period)?;
+    within_standard(item, payment.amount.minor())
+}
+
+/// A voucher number that nobody used before, for a payment, a benefit or a withdrawal.
+pub(super) fn new_voucher(case: Case<'_>, payment_id: &PaymentId) -> Result<(), Refusal> {
+    let of_payment = case.state.payment(payment_id).map(|payment| payment.sequence);
+    let first = of_payment.or_else(|| case.state.families.benefits.get(payment_id).map(|benefit| benefit.sequence));
+    match first {
+        None => Ok(()),
+        Some(first) => {
+            Err(Refusal::new(Reason::PaymentExists).with("payment", payment_id).with("original_sequence", first.0))
+        }
+    }
+}
+
 fn paying_unit(case: Case<'_>, payment: &ExecutePayment, from: AccountRef<'_>) -> Result<UnitNumber, Refusal> {
     let named = match &payment.unit {
         None => None,
@@ -228,7 +274,7 @@ pub(super) fn already_reversed(case: Case<'_>, payment: &Payment) -> Refusal {
     }
 }
 
-fn new_bank_reference(case: Case<'_>, bank_reference: &BankReference) -> Result<(), Refusal> {
+pub(super) fn new_bank_reference(case: Case<'_>, bank_reference: &BankReference) -> Result<(), Refusal> {
     match case.state.bank_references.get(bank_reference) {
         None => Ok(()),
         Some(first) => Err(Refusal::new(Reason::DuplicateBankReference)

@@ -1,13 +1,13 @@
 //! Set-up: funds, policies, accounts, and what is carried in from another system.
 
-use super::guard::{Case, Checkers, Freezes, credit, debit, decided};
+use super::guard::{Case, Checkers, Freezes, FundRef, credit, debit, decided};
 use crate::domain::account::{AccountKind, Book, Holder, NormalSide};
 use crate::domain::command::OpeningLine;
 use crate::domain::event::{Decision, Payload};
-use crate::domain::fund::{FundDefinition, LotDefinition, LotOpened, PolicyVersion};
+use crate::domain::fund::{Fund, FundDefinition, LotDefinition, LotOpened, PolicyVersion};
 use crate::domain::ids::{
-    AccountId, AccountNumber, DocumentDigest, DocumentNumber, FundId, FundNumber, LotNumber, PolicyId, UnitId,
-    UnitNumber,
+    AccountId, AccountNumber, DocumentDigest, DocumentNumber, FundId, FundNumber, LotNumber, PayeeRef, PolicyId,
+    UnitId, UnitNumber,
 };
 use crate::domain::money;
 use crate::domain::refusal::{Reason, Refusal};
@@ -20,6 +20,12 @@ pub(super) fn define_fund(case: Case<'_>, definition: Box<FundDefinition>) -> Re
         && !case.state.policies.contains_key(policy_id)
     {
         return Err(Refusal::new(Reason::PolicyNotFound).with("policy", policy_id));
+    }
+    if !definition.family.allows_scheme(definition.scheme) {
+        return Err(Refusal::new(Reason::FundFamilyMismatch)
+            .with("family", definition.family.as_str())
+            .with("fund", &definition.fund_id)
+            .with("scheme", definition.scheme.map_or("NONE", crate::domain::fund::Scheme::as_str)));
     }
     case.set_up_is_approved()?;
     let fund = FundNumber::after(case.state.funds.len());
@@ -50,6 +56,7 @@ pub(super) fn open_account(
     fund_id: &FundId,
     kind: AccountKind,
     unit_id: Option<UnitId>,
+    person: Option<PayeeRef>,
 ) -> Result<Decision, Refusal> {
     let fund = case.fund(fund_id)?;
     if case.state.account_names.contains_key(&account_id) {
@@ -61,7 +68,11 @@ pub(super) fn open_account(
         None => Some(UnitNumber::default()),
         Some(known) => known,
     };
-    if let Some(taken) = unit.and_then(|unit| case.state.account_by_role(fund.number, kind, unit)) {
+    let taken = match person {
+        Some(person) => account_of_person(case, fund, person),
+        None => unit.and_then(|unit| case.state.account_by_role(fund.number, kind, unit)),
+    };
+    if let Some(taken) = taken {
         let refusal = Refusal::new(Reason::AccountExists).with("kind", kind.as_str()).with("fund", fund_id);
         return Err(match case.state.account(taken) {
             Some(account) => refusal.with("account", &account.account_id),
@@ -69,18 +80,53 @@ pub(super) fn open_account(
         });
     }
     let fits = match kind.holder() {
-        Holder::Fund => unit_id.is_none(),
-        Holder::Unit => unit_id.is_some(),
-        Holder::FundOrUnit => true,
+        Holder::Fund => unit_id.is_none() && person.is_none(),
+        Holder::Unit => unit_id.is_some() && person.is_none(),
+        Holder::FundOrUnit => person.is_none(),
+        Holder::Person => unit_id.is_none() && person.is_some(),
     };
+    let refusal =
+        || Refusal::new(Reason::AccountKindNotAllowed).with("account", &account_id).with("kind", kind.as_str());
     if !fits {
-        return Err(Refusal::new(Reason::AccountKindNotAllowed)
-            .with("account", &account_id)
-            .with("kind", kind.as_str()));
+        return Err(refusal());
     }
-    case.set_up_is_approved()?;
+    let family = fund.row.definition.family;
+    if !family.allows_kind(kind) {
+        return Err(refusal().with("family", family.as_str()));
+    }
+    // Persons' accounts are opened day by day by those who run the scheme; the others are set-up.
+    match person {
+        Some(_) => case.checkers_for(Some(fund.number))?,
+        None => case.set_up_is_approved()?,
+    }
     let account = AccountNumber::after(case.state.accounts.len());
-    Ok(decided(Payload::AccountOpened { account, account_id, fund: fund.number, kind, unit_id }))
+    Ok(decided(Payload::AccountOpened { account, account_id, fund: fund.number, kind, unit_id, person }))
+}
+
+/// One account a person, in all funds of one scheme together (住房公积金管理条例§13, invariant I11).
+fn account_of_person(case: Case<'_>, fund: FundRef<'_>, person: PayeeRef) -> Option<AccountNumber> {
+    let scheme_of = |fund: &Fund| (fund.definition.family, fund.definition.scheme);
+    let same_scheme = case.state.funds.iter().enumerate().filter(|(_, other)| scheme_of(other) == scheme_of(fund.row));
+    same_scheme.map(|(at, _)| FundNumber::after(at)).find_map(|other| case.state.personal_account(other, person))
+}
+
+/// 销户: an account with nothing on it; nothing moves on it afterwards.
+pub(super) fn close_account(case: Case<'_>, account_id: &AccountId) -> Result<Decision, Refusal> {
+    let account = case.account(account_id)?;
+    if account.row.is_closed {
+        return Err(Refusal::new(Reason::AccountClosed).with("account", account_id));
+    }
+    if account.row.kind.holder() == Holder::Person {
+        case.checkers_for(Some(account.row.fund))?;
+    } else {
+        case.set_up_is_approved()?;
+    }
+    if account.row.balance_minor != 0 {
+        return Err(Refusal::new(Reason::AccountNotEmpty)
+            .with("account", account_id)
+            .with("balance_minor", account.row.balance_minor));
+    }
+    Ok(decided(Payload::AccountClosed { account: account.number }))
 }
 
 pub(super) fn record_opening_balance(

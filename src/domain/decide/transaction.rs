@@ -27,7 +27,7 @@ pub(super) fn decide(
         *sum = money::add(*sum, amount_minor(state, order, context));
     }
     let sequence = Sequence(context.head.0.saturating_add(1));
-    let mut trial = Trial::new(state, sequence);
+    let mut trial = Trial::new(state, sequence, envelope.business_date);
     let mut legs = Vec::new();
     let mut posted = Vec::with_capacity(operations.len());
     for (at, operation) in operations.into_iter().enumerate() {

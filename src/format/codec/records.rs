@@ -1,10 +1,11 @@
 //! What events are about: funds, policies, lots and payments.
 
+use super::families::{decode_payout, encode_payout, encode_terms};
 use super::{DecodeError, fixed, number, optional, some};
 use crate::domain::command::PaymentMethod;
 use crate::domain::event::PaymentExecuted;
 use crate::domain::fund::{
-    CheckerTier, Currency, FundDefinition, FundFamily, LotDefinition, LotOpened, PlanStep, PolicyVersion,
+    CheckerTier, Currency, FundDefinition, FundFamily, LotDefinition, LotOpened, PlanStep, PolicyVersion, Scheme,
 };
 use crate::domain::ids::{
     Code, ContractId, DisplayName, DocumentNumber, FundId, FundNumber, IssuerId, LegalBasis, LotId, LotNumber,
@@ -18,13 +19,15 @@ pub(super) fn encode_fund(fund: FundNumber, definition: &FundDefinition, m: &mut
     m.number(1, fund.0);
     m.text(2, definition.fund_id.as_str());
     m.text(3, definition.name.as_str());
-    m.number(4, family_number(definition.family));
+    m.int(4, definition.family.number().into());
     m.text(5, definition.currency.code_str());
     m.number(6, definition.currency.exponent.into());
     definition.purposes.iter().for_each(|code| m.element(7, code.as_str().as_bytes()));
     definition.economic_codes.iter().for_each(|code| m.element(8, code.as_str().as_bytes()));
     m.text(9, optional(definition.policy_id.as_ref().map(PolicyId::as_str)));
     m.text(10, definition.legal_basis.as_str());
+    m.int(11, definition.scheme.map_or(0, Scheme::number).into());
+    definition.exclusive_with.iter().for_each(|fund_id| m.element(12, fund_id.as_str().as_bytes()));
 }
 
 pub(super) fn encode_policy(policy_id: &PolicyId, policy: &PolicyVersion, m: &mut Wire<'_>) {
@@ -40,6 +43,9 @@ pub(super) fn encode_policy(policy_id: &PolicyId, policy: &PolicyVersion, m: &mu
     }
     m.bytes(6, &policy.document_sha256);
     m.flag(7, policy.signed_approvals);
+    if !policy.terms.is_empty() {
+        m.message(8, |m| encode_terms(&policy.terms, m));
+    }
 }
 
 pub(super) fn encode_lot(lot: &LotOpened, m: &mut Wire<'_>) {
@@ -65,11 +71,8 @@ pub(super) fn encode_payment(payment: &PaymentExecuted, m: &mut Wire<'_>) {
     m.text(7, optional(payment.contract_id.as_ref().map(ContractId::as_str)));
     m.number(8, method_number(payment.method));
     payment.document_sha256.iter().for_each(|digest| m.element(9, digest));
-}
-
-const fn family_number(family: FundFamily) -> u32 {
-    match family {
-        FundFamily::Special => 1,
+    if let Some(payout) = &payment.payout {
+        m.message(10, |m| encode_payout(payout, m));
     }
 }
 
@@ -93,15 +96,17 @@ pub(super) fn decode_fund(m: pb::FundDefined) -> Result<FundDefinition, DecodeEr
     Ok(FundDefinition {
         fund_id: FundId::stored(m.fund_id),
         name: DisplayName::stored(m.name),
-        family: match pb::FundFamily::try_from(m.family) {
-            Ok(pb::FundFamily::Special) => FundFamily::Special,
-            Ok(pb::FundFamily::Unspecified) | Err(_) => return Err(DecodeError::Field("fund family")),
-        },
+        family: FundFamily::from_number(m.family).ok_or(DecodeError::Field("fund family"))?,
         currency: Currency { code, exponent },
         purposes: m.purposes.into_iter().map(Code::stored).collect(),
         economic_codes: m.economic_codes.into_iter().map(Code::stored).collect(),
         policy_id: some(m.policy_id, PolicyId::stored),
         legal_basis: LegalBasis::stored(m.legal_basis),
+        scheme: match m.scheme {
+            0 => None,
+            number => Some(Scheme::from_number(number).ok_or(DecodeError::Field("scheme"))?),
+        },
+        exclusive_with: m.exclusive_with.into_iter().map(FundId::stored).collect(),
     })
 }
 
@@ -144,5 +149,6 @@ pub(super) fn decode_payment(m: pb::PaymentExecuted) -> Result<PaymentExecuted, 
             .iter()
             .map(|digest| fixed(digest, "document digest"))
             .collect::<Result<_, _>>()?,
+        payout: m.payout.map(decode_payout).transpose()?,
     })
 }

@@ -7,9 +7,9 @@ use prost::bytes::Bytes;
 use super::{Violation, required_day};
 use crate::domain::command::Draw;
 use crate::domain::ids::{Code, DocumentDigest, LotId, NameError, PayeeRef};
-use crate::domain::money::{AMOUNT_MAX_MINOR, Amount};
+use crate::domain::money::{AMOUNT_MAX_MINOR, Amount, AmountOrZero};
 use crate::domain::refusal::Reason;
-use crate::domain::time::Day;
+use crate::domain::time::{Day, Period};
 use crate::format::keyed::KeyedDigest;
 use crate::pb::{self, v1};
 
@@ -147,10 +147,79 @@ impl Parser<'_> {
 
     /// A payee by identity, or by the pseudonym in the log.
     pub(super) fn payee_or_pseudonym(&mut self, identity: &str, pseudonym: &Bytes) -> Option<PayeeRef> {
+        self.party("payee", identity, pseudonym)
+    }
+
+    /// A person or institution by identity, or by the pseudonym in the log, which stands in a field of its own.
+    pub(super) fn party(&mut self, field: impl Display, identity: &str, pseudonym: &Bytes) -> Option<PayeeRef> {
         match (identity, pseudonym.as_ref()) {
-            (identity, []) => self.payee("payee", identity),
-            ("", pseudonym) => self.pseudonym("payee_pseudonym", pseudonym),
-            _ => self.wrong("payee_pseudonym", Reason::FieldInvalid, "is set besides payee: give one of them"),
+            (identity, []) => self.payee(field, identity),
+            ("", pseudonym) => self.pseudonym(format_args!("{field}_pseudonym"), pseudonym),
+            _ => {
+                let description = "is set besides the identity: give one of them";
+                self.wrong(format_args!("{field}_pseudonym"), Reason::FieldInvalid, description)
+            }
+        }
+    }
+
+    /// The same, where there may be none.
+    pub(super) fn optional_party(
+        &mut self,
+        field: &str,
+        identity: &str,
+        pseudonym: &Bytes,
+    ) -> Option<Option<PayeeRef>> {
+        if identity.is_empty() && pseudonym.is_empty() {
+            return Some(None);
+        }
+        self.party(field, identity, pseudonym).map(Some)
+    }
+
+    /// An amount that may be nothing at all.
+    pub(super) fn amount_or_zero(&mut self, field: impl Display, raw: i64) -> Option<AmountOrZero> {
+        match AmountOrZero::new(raw) {
+            Ok(amount) => Some(amount),
+            Err(error) => self.wrong(
+                field,
+                Reason::AmountInvalid,
+                format!("is {}; it is 0 to {AMOUNT_MAX_MINOR} minor units", error.raw),
+            ),
+        }
+    }
+
+    /// A month in two fields, `year` and `month`.
+    pub(super) fn period(&mut self, prefix: &str, year: i32, month: i32) -> Option<Period> {
+        match Period::new(year, month) {
+            Ok(period) => Some(period),
+            Err(_) => self.wrong(
+                format_args!("{prefix}month"),
+                Reason::DateInvalid,
+                format!("{year:04}-{month:02} is not a month of 1900 to 2199"),
+            ),
+        }
+    }
+
+    /// A number from a range.
+    pub(super) fn within(&mut self, field: impl Display, raw: i32, least: u32, most: u32) -> Option<u32> {
+        match u32::try_from(raw) {
+            Ok(number) if (least..=most).contains(&number) => Some(number),
+            Ok(_) | Err(_) => self.wrong(field, Reason::FieldInvalid, format!("is {raw}; it is {least} to {most}")),
+        }
+    }
+
+    /// A value that stands as a number on the wire.
+    pub(super) fn known<T>(&mut self, field: impl Display, value: Option<T>) -> Option<T> {
+        match value {
+            Some(value) => Some(value),
+            None => self.wrong(field, Reason::FieldInvalid, "is not a known value"),
+        }
+    }
+
+    /// A list that has members.
+    pub(super) fn some_of<T>(&mut self, field: &str, values: Option<Vec<T>>) -> Option<Vec<T>> {
+        match values {
+            Some(values) if values.is_empty() => self.wrong(field, Reason::FieldInvalid, "is missing"),
+            values => values,
         }
     }
 

@@ -6,7 +6,9 @@ use super::Parser;
 use crate::domain::account::AccountKind;
 use crate::domain::approval::{PublicKey, Role};
 use crate::domain::command::{OpeningLine, Order};
-use crate::domain::fund::{CheckerTier, Currency, FundDefinition, FundFamily, LotDefinition, PlanStep, PolicyVersion};
+use crate::domain::fund::{
+    CheckerTier, Currency, FundDefinition, FundFamily, LotDefinition, PlanStep, PolicyVersion, Scheme,
+};
 use crate::domain::ids::{
     AccountId, ActorId, DisplayName, DocumentNumber, FundId, IssuerId, LegalBasis, LotId, PolicyId, UnitId,
 };
@@ -24,17 +26,26 @@ const CURRENCY_EXPONENT_DEFAULT: i32 = 2;
 const CURRENCY_EXPONENT_MAX: i32 = 4;
 const CURRENCY_CODE_BYTES: usize = 3;
 const PURPOSES_MAX: usize = 64;
+const EXCLUSIVE_MAX: usize = 8;
 
 impl Parser<'_> {
     pub(super) fn define_fund(&mut self, wire: v1::DefineFund) -> Option<FundDefinition> {
         let fund_id = self.named("fund_id", FundId::parse(wire.fund_id));
         let name = self.named("name", DisplayName::parse(wire.name));
-        let family = match v1::FundFamily::try_from(wire.family) {
-            Ok(v1::FundFamily::Special) => Some(FundFamily::Special),
-            Ok(v1::FundFamily::Unspecified) | Err(_) => {
-                self.wrong("family", Reason::FieldInvalid, "is not a known family")
-            }
+        let family = match FundFamily::from_number(wire.family) {
+            Some(family) => Some(family),
+            None => self.wrong("family", Reason::FieldInvalid, "is not a known family"),
         };
+        let scheme = match wire.scheme {
+            0 => Some(None),
+            number => match Scheme::from_number(number) {
+                Some(scheme) => Some(Some(scheme)),
+                None => self.wrong("scheme", Reason::FieldInvalid, "is not a known scheme"),
+            },
+        };
+        let exclusive_with = self.list("exclusive_with", wire.exclusive_with, EXCLUSIVE_MAX, |parser, field, id| {
+            parser.named(field, FundId::parse(id))
+        });
         let code = if wire.currency_code.is_empty() { CURRENCY_DEFAULT } else { &wire.currency_code };
         let is_code = code.len() == CURRENCY_CODE_BYTES && code.bytes().all(|byte| byte.is_ascii_uppercase());
         let code = match <[u8; CURRENCY_CODE_BYTES]>::try_from(code.as_bytes()) {
@@ -59,6 +70,8 @@ impl Parser<'_> {
             economic_codes: economic_codes?,
             policy_id: policy_id?,
             legal_basis: legal_basis?,
+            scheme: scheme?,
+            exclusive_with: exclusive_with?,
         })
     }
 
@@ -88,6 +101,7 @@ impl Parser<'_> {
             }
         });
         let document_sha256 = self.digest("document_sha256", &wire.document_sha256);
+        let terms = self.terms(wire.terms.unwrap_or_default());
         Some(Order::SetPolicy {
             policy_id: policy_id?,
             policy: PolicyVersion {
@@ -97,6 +111,7 @@ impl Parser<'_> {
                 checker_tiers: checker_tiers?,
                 document_sha256: document_sha256?,
                 signed_approvals: wire.signed_approvals,
+                terms: terms?,
             },
         })
     }
@@ -109,7 +124,14 @@ impl Parser<'_> {
             None => self.wrong("kind", Reason::FieldInvalid, "is not a known kind of account"),
         };
         let unit_id = self.optional("unit_id", wire.unit_id, UnitId::parse);
-        Some(Order::OpenAccount { account_id: account_id?, fund_id: fund_id?, kind: kind?, unit_id: unit_id? })
+        let person = self.optional_party("person", &wire.person, &wire.person_pseudonym);
+        Some(Order::OpenAccount {
+            account_id: account_id?,
+            fund_id: fund_id?,
+            kind: kind?,
+            unit_id: unit_id?,
+            person: person?,
+        })
     }
 
     pub(super) fn opening_balance(&mut self, wire: v1::RecordOpeningBalance) -> Option<Order> {

@@ -1,9 +1,12 @@
 //! From an event to its rows.
 
+use super::families;
 use super::row::{Part, Row, Subject};
 use crate::domain::account::AccountKind;
 use crate::domain::event::{Event, Frozen, Payload, Step};
+use crate::domain::housing::HousingEvent;
 use crate::domain::ids::{LotNumber, Sequence};
+use crate::domain::persons::PersonsEvent;
 use crate::log::Fault;
 use crate::projection::books::Books;
 use crate::projection::events::Events;
@@ -75,7 +78,19 @@ fn collect_step(
             add(Subject::payee(*payee), 0, part.number());
         }
         Payload::Frozen { scope: Frozen::Payee(payee), .. } => add(Subject::payee(*payee), 0, part.number()),
+        Payload::Persons(event) => families::collect_persons(event, step.legs, books, events, &mut add)?,
+        Payload::Housing(event) => families::collect_housing(event, step.legs, books, &mut add),
+        Payload::Nontax(event) => families::collect_nontax(event, &mut add),
+        Payload::Oversight(event) => families::collect_oversight(event, &mut add),
+        Payload::EstimateApproved { project_id, document_number, .. } => {
+            add(Subject::project(project_id.as_str()), 0, part.number());
+            add(Subject::document(document_number.as_str()), 0, part.number());
+        }
         _ => documents_of(step.payload, |document| add(Subject::document(document), 0, part.number())),
+    }
+    // The reversal of what came into a pool.
+    if let Payload::Reversed { original, payment_id: None, contract_id: None, .. } = step.payload {
+        families::collect_reversal(*original, step.legs, books, events, &mut add)?;
     }
     Ok(())
 }
@@ -85,6 +100,12 @@ fn collect_step(
 pub fn part_of(payload: &Payload) -> Part {
     match payload {
         Payload::PaymentExecuted(_) => Part::Paid,
+        Payload::Persons(event) => match event.as_ref() {
+            PersonsEvent::BenefitPaid { .. } => Part::Paid,
+            PersonsEvent::BenefitRecovered { .. } => Part::Returned,
+            _ => Part::Other,
+        },
+        Payload::Housing(event) if matches!(event.as_ref(), HousingEvent::Withdrawn { .. }) => Part::Paid,
         Payload::PaymentReturned { .. } => Part::Returned,
         Payload::Reversed { payment_id: Some(_), .. } => Part::Reversed,
         Payload::Cleared { .. } => Part::Cleared,
@@ -116,7 +137,18 @@ pub fn documents_of(payload: &Payload, mut give: impl FnMut(&str)) {
         }
         Payload::BudgetAdjusted { document_number, .. }
         | Payload::BudgetAllocated { document_number: Some(document_number) }
-        | Payload::PlanApproved { document_number: Some(document_number) } => give(document_number.as_str()),
+        | Payload::PlanApproved { document_number: Some(document_number) }
+        | Payload::EstimateApproved { document_number, .. } => give(document_number.as_str()),
+        Payload::Persons(event) => match event.as_ref() {
+            PersonsEvent::IncomeReceived { document_number: Some(document_number), .. }
+            | PersonsEvent::FundsMoved { document_number: Some(document_number), .. } => give(document_number.as_str()),
+            _ => {}
+        },
+        Payload::Housing(event) => {
+            if let HousingEvent::SurplusDistributed { document_number } = event.as_ref() {
+                give(document_number.as_str());
+            }
+        }
         _ => {}
     }
 }

@@ -8,6 +8,7 @@
 
 mod bytes;
 mod collect;
+mod families;
 mod merge;
 mod page;
 mod row;
@@ -18,6 +19,6 @@ mod store;
 mod tests;
 
 pub use self::collect::{collect, documents_of, part_of};
-pub use self::row::{DateKey, Part, Row, Subject};
+pub use self::row::{DateKey, Part, PoolSource, Row, Subject};
 pub use self::snapshot::{Bounds, Page, Snapshot};
 pub use self::store::{History, Sizes};

@@ -20,6 +20,8 @@ const PROJECT: u64 = 5;
 const DOCUMENT: u64 = 6;
 const CONTRACT: u64 = 7;
 const PAYMENT: u64 = 8;
+const POOL_SOURCE: u64 = 9;
+const CASE: u64 = 10;
 
 /// What rows are about: a kind in the upper four bits, a number or a fingerprint in the others. Texts may share a
 /// fingerprint: whoever asks compares the text itself with the event.
@@ -72,9 +74,65 @@ impl Subject {
         Self::of_text(CONTRACT, contract_id)
     }
 
+    /// A pool: what came into it from one source, less what was taken back.
+    pub fn pool_source(account: AccountNumber, source: PoolSource) -> Self {
+        Self::new(POOL_SOURCE, (u64::from(account.0) & NUMBER_MASK) << NUMBER_BITS | source.number())
+    }
+
+    /// A finding, a matter, a disclosure, or what performance was evaluated of.
+    pub fn case(case_id: &str) -> Self {
+        Self::of_text(CASE, case_id)
+    }
+
     /// A payment: its execution, clearing, returns and reversal.
     pub fn payment(payment_id: &str) -> Self {
         Self::of_text(PAYMENT, payment_id)
+    }
+}
+
+/// Where what comes into a pool comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PoolSource {
+    /// Contributions, with late fees.
+    Contributions,
+    /// Subsidies by budgets.
+    Subsidies,
+    /// Interest.
+    Interest,
+    /// Other income.
+    Other,
+    /// Relations transferred in.
+    Transfers,
+    /// Benefits that came back.
+    Recovered,
+}
+
+impl PoolSource {
+    /// All of them, in the order in which they are shown.
+    pub const ALL: [Self; 6] =
+        [Self::Contributions, Self::Subsidies, Self::Interest, Self::Other, Self::Transfers, Self::Recovered];
+
+    /// Its name, as in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Contributions => "CONTRIBUTIONS",
+            Self::Subsidies => "SUBSIDIES",
+            Self::Interest => "INTEREST",
+            Self::Other => "OTHER",
+            Self::Transfers => "TRANSFERS",
+            Self::Recovered => "RECOVERED",
+        }
+    }
+
+    const fn number(self) -> u64 {
+        match self {
+            Self::Contributions => 1,
+            Self::Subsidies => 2,
+            Self::Interest => 3,
+            Self::Other => 4,
+            Self::Transfers => 5,
+            Self::Recovered => 6,
+        }
     }
 }
 

@@ -1,0 +1,119 @@
+//! Supervision: findings from flag to close, matters, reconciliations, publications, and a month opened again.
+
+use serde_json::{Value, json};
+
+use crate::world::{World, on};
+
+const DIGEST: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+
+/// A good command of each kind, for the test of fields too.
+pub(crate) fn samples() -> Vec<Value> {
+    vec![
+        json!({ "recordReconciliation": { "accountId": "treasury", "statementSha256": DIGEST,
+            "from": { "year": 2026, "month": 3, "day": 1 }, "to": { "year": 2026, "month": 3, "day": 31 },
+            "bankBalanceMinor": 333_333, "bookBalanceMinor": 333_333, "asOfSequence": 5, "matchedCount": 1,
+            "differences": [{ "bankReference": "x", "bankMinor": -1, "bookMinor": 1 }] } }),
+        json!({ "flag": { "findingId": "F-1", "ruleId": "R-IDLE", "ruleVersion": 1, "sequences": [9, 10],
+            "amountMinor": 333_333, "evidenceSha256": DIGEST } }),
+        json!({ "explainFinding": { "findingId": "F-1", "documentNumber": "答复 1", "documentSha256": DIGEST } }),
+        json!({ "rectifyFinding": { "findingId": "F-1", "sequences": [11], "amountMinor": 1,
+            "documentNumber": "整改 1" } }),
+        json!({ "closeFinding": { "findingId": "F-1", "outcome": "FINDING_OUTCOME_RECTIFIED" } }),
+        json!({ "openMatter": { "matterId": "M-1", "kind": "complaint", "unitId": "finance", "fundId": "NT",
+            "party": "某人", "aboutSequence": 9, "firstHandler": "clerk-1" } }),
+        json!({ "closeMatter": { "matterId": "M-1", "outcomeCode": "ANSWERED" } }),
+        json!({ "recordDisclosure": { "disclosureId": "D-1", "scope": "monthly", "fileSha256": DIGEST,
+            "asOfSequence": 10 } }),
+        json!({ "scorePerformance": { "subjectId": "LOT-1", "year": 2026, "score": 8_850, "documentNumber": "绩效 1" } }),
+        json!({ "reopenPeriod": { "fundId": "NT", "year": 2026, "month": 3, "reasonCode": "LATE_STATEMENT" } }),
+    ]
+}
+
+fn by(actor: &str, mut line: Value) -> Value {
+    line["actor"] = json!(actor);
+    line
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_finding_goes_from_flag_to_close() {
+    let mut world = World::after("s5-nontax").await;
+    let samples = samples();
+    let (flag, explain, rectify, close) = (&samples[1], &samples[2], &samples[3], &samples[4]);
+    let auditor = |key: &str, payload: &Value| by("auditor-1", on("2026-05-01", key, payload.clone()));
+    let office = |key: &str, payload: &Value| on("2026-05-02", key, payload.clone());
+    assert_eq!(world.refuse(&office("early", explain)).await.reason, "FINDING_NOT_FOUND");
+    let mut unknown = flag.clone();
+    unknown["flag"]["sequences"] = json!([9, 99_999]);
+    assert_eq!(world.refuse(&auditor("unknown", &unknown)).await.reason, "EVENT_NOT_FOUND");
+    world.accept(&auditor("flag", flag)).await;
+    assert_eq!(world.refuse(&auditor("again", flag)).await.reason, "FINDING_EXISTS");
+    assert_eq!(world.refuse(&auditor("close-1", close)).await.reason, "FINDING_UNANSWERED");
+    // Nobody answers what they flagged.
+    assert_eq!(world.refuse(&auditor("own-1", explain)).await.reason, "SEGREGATION_OF_DUTIES");
+    assert_eq!(world.refuse(&auditor("own-2", rectify)).await.reason, "SEGREGATION_OF_DUTIES");
+    world.accept(&office("explain", explain)).await;
+    // Answered is not put right.
+    assert_eq!(world.refuse(&auditor("close-2", close)).await.reason, "FINDING_UNANSWERED");
+    world.accept(&office("rectify", rectify)).await;
+    world.accept(&office("explain-2", explain)).await;
+    world.verify().await;
+    world.accept(&auditor("close-3", close)).await;
+    assert_eq!(world.refuse(&office("late", explain)).await.reason, "FINDING_CLOSED");
+    assert_eq!(world.refuse(&auditor("close-4", close)).await.reason, "FINDING_CLOSED");
+    world.verify().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn matters_reconciliations_and_publications_are_on_record() {
+    let mut world = World::after("s5-nontax").await;
+    let samples = samples();
+    let give = |key: &str, payload: &Value| on("2026-05-01", key, payload.clone());
+    world.accept(&give("reconciled", &samples[0])).await;
+    world.accept(&give("opened", &samples[5])).await;
+    assert_eq!(world.refuse(&give("opened-2", &samples[5])).await.reason, "MATTER_EXISTS");
+    world.accept(&give("closed", &samples[6])).await;
+    assert_eq!(world.refuse(&give("closed-2", &samples[6])).await.reason, "MATTER_CLOSED");
+    let mut unknown = samples[6].clone();
+    unknown["closeMatter"]["matterId"] = json!("M-9");
+    assert_eq!(world.refuse(&give("closed-3", &unknown)).await.reason, "MATTER_NOT_FOUND");
+    world.accept(&give("published", &samples[7])).await;
+    assert_eq!(world.refuse(&give("published-2", &samples[7])).await.reason, "DISCLOSURE_EXISTS");
+    let mut future = samples[7].clone();
+    future["recordDisclosure"]["disclosureId"] = json!("D-2");
+    future["recordDisclosure"]["asOfSequence"] = json!(99_999);
+    assert_eq!(world.refuse(&give("published-3", &future)).await.reason, "EVENT_NOT_FOUND");
+    world.accept(&give("scored", &samples[8])).await;
+    world.verify().await;
+    assert_eq!(world.refuse(&give("opened-4", &samples[5])).await.reason, "MATTER_EXISTS");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn the_last_closed_month_can_be_opened_again() {
+    let mut world = World::after("s5-nontax").await;
+    let reopen = &samples()[9];
+    let close = |month: i32| json!({ "closePeriod": { "fundId": "NT", "year": 2026, "month": month } });
+    assert_eq!(world.refuse(&on("2026-05-01", "r-0", reopen.clone())).await.reason, "PERIOD_OUT_OF_ORDER");
+    world.accept(&on("2026-05-01", "c-2", close(2))).await;
+    world.accept(&on("2026-05-01", "c-3", close(3))).await;
+    let notice = json!({ "noticeNontax": { "noticeId": "N-2", "fundId": "NT", "payer": "P", "itemCode": "fine",
+        "amountMinor": 5 } });
+    assert_eq!(world.refuse(&on("2026-03-20", "n-1", notice.clone())).await.reason, "PERIOD_CLOSED");
+    let mut earlier = reopen.clone();
+    earlier["reopenPeriod"]["month"] = json!(2);
+    let refused = world.refuse(&on("2026-05-01", "r-1", earlier)).await;
+    assert_eq!(refused.reason, "PERIOD_OUT_OF_ORDER");
+    assert!(refused.facts.contains("last_closed_period=2026-03"), "{refused:?}");
+    // Dual control.
+    let mut alone = on("2026-05-01", "r-2", reopen.clone());
+    alone["checkers"] = json!([]);
+    assert_eq!(world.refuse(&alone).await.reason, "APPROVAL_MISSING");
+    world.accept(&on("2026-05-01", "r-3", reopen.clone())).await;
+    world.accept(&on("2026-03-20", "n-2", notice)).await;
+    let collect = json!({ "collectNontax": { "noticeId": "N-2", "amountMinor": 5, "bankReference": "late",
+        "receiptNumber": "R-2" } });
+    world.accept(&on("2026-03-21", "n-3", collect)).await;
+    assert_eq!(world.refuse(&on("2026-05-01", "c-4", close(4))).await.reason, "PERIOD_OUT_OF_ORDER");
+    world.accept(&on("2026-05-01", "c-5", close(3))).await;
+    world.accept(&on("2026-05-01", "c-6", close(4))).await;
+    world.verify().await;
+}

@@ -1,0 +1,175 @@
+//! S2: a relief payout to a thousand households, line by line.
+
+use serde_json::{Value, json};
+
+use crate::world::{World, on, yuan};
+
+const STANDARD: i64 = 200_000;
+
+fn set_up() -> Vec<Value> {
+    let account = |at: usize, (name, kind, unit): (&str, &str, &str)| {
+        on(
+            "2026-08-01",
+            &format!("set-up-{at}"),
+            json!({ "openAccount": {
+            "accountId": name, "fundId": "RL", "kind": format!("ACCOUNT_KIND_{kind}"), "unitId": unit } }),
+        )
+    };
+    let digest = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+    let accounts = [
+        ("source", "AUTHORITY_SOURCE", ""),
+        ("unallocated", "AUTHORITY_UNALLOCATED", ""),
+        ("unit", "AUTHORITY_UNIT", "relief"),
+        ("used", "AUTHORITY_USED", "relief"),
+        ("recalled", "AUTHORITY_RECALLED", ""),
+        ("treasury", "TREASURY", ""),
+        ("fund", "FUND_LOT", ""),
+        ("clearing", "CLEARING", ""),
+    ];
+    let mut lines = vec![
+        on(
+            "2026-08-01",
+            "policy",
+            json!({ "setPolicy": { "policyId": "relief", "version": 1,
+            "effectiveFrom": { "year": 2026, "month": 8, "day": 1 }, "planStep": "PLAN_STEP_OPTIONAL",
+            "documentSha256": digest, "terms": { "items": [{ "code": "transition", "maxAmountMinor": STANDARD }] } } }),
+        ),
+        on(
+            "2026-08-01",
+            "fund",
+            json!({ "defineFund": { "fundId": "RL", "name": "自然灾害救助", "policyId": "relief",
+            "family": "FUND_FAMILY_SPECIAL", "scheme": "FUND_SCHEME_RELIEF", "legalBasis": "自然灾害救助条例",
+            "purposes": ["transition", "supplies"] } }),
+        ),
+    ];
+    lines.extend(accounts.into_iter().enumerate().map(|(at, row)| account(at, row)));
+    lines.extend([
+        on(
+            "2026-08-02",
+            "issue",
+            json!({ "issueBudget": { "lotId": "LOT-R", "toAccountId": "unallocated",
+            "amountMinor": 300_000_000, "issuerId": "emergency", "documentNumber": "应急〔2026〕3号",
+            "documentSha256": digest, "expiresOn": { "year": 2026, "month": 12, "day": 31 } } }),
+        ),
+        on(
+            "2026-08-02",
+            "cash",
+            json!({ "receiveCash": { "lotId": "LOT-R", "amountMinor": 300_000_000,
+            "bankReference": "拨款" } }),
+        ),
+        on(
+            "2026-08-02",
+            "allocate",
+            json!({ "allocateBudget": { "movement": { "fromAccountId": "unallocated",
+            "toAccountId": "unit", "amountMinor": 300_000_000 } } }),
+        ),
+        on(
+            "2026-08-03",
+            "death",
+            json!({ "recordEligibility": { "person": "H0500", "fact": "ELIGIBILITY_FACT_DEATH",
+            "effectiveOn": { "year": 2026, "month": 7, "day": 20 }, "source": "civil-affairs" } }),
+        ),
+    ]);
+    lines
+}
+
+fn payout(request_id: &str, household: &str, line: usize, reissue_of: &str) -> Value {
+    on(
+        "2026-08-10",
+        request_id,
+        json!({ "executePayment": { "paymentId": request_id, "fromAccountId": "unit",
+        "amountMinor": STANDARD, "payee": household, "purpose": "transition", "method": "PAYMENT_METHOD_DIRECT",
+        "payout": { "itemCode": "transition", "period": 202_608, "batchId": "2026-08", "lineNumber": line,
+            "reissueOf": reissue_of } } }),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn s2_relief_one_card() {
+    let mut world = World::new();
+    world.accept_all(&set_up()).await;
+    let households: Vec<usize> = (1..=1_001).chain([7]).collect();
+    let mut rejected = Vec::new();
+    let mut accepted = Vec::new();
+    for (at, household) in households.iter().enumerate() {
+        let household = format!("H{household:04}");
+        let line = payout(&format!("line-{}", at + 1), &household, at + 1, "");
+        // The two lines that must be refused go alone, the others together.
+        if household == "H0500" || at == 1_001 {
+            rejected.push((household, world.refuse(&line).await.reason));
+        } else {
+            accepted.push(line);
+            if at + 1 == 1_001 {
+                world.accept_all(&accepted).await;
+            }
+        }
+    }
+    assert_eq!((households.len(), accepted.len()), (1_002, 1_000));
+    let expected = [("H0500", "INELIGIBLE"), ("H0007", "DUPLICATE_BENEFIT")];
+    assert_eq!(rejected, expected.map(|(household, reason)| (household.to_owned(), reason.to_owned())));
+    assert_eq!(world.holds("used").await, "2,000,000.00");
+    let paid: Vec<String> = accepted.iter().map(|line| line["requestId"].as_str().unwrap().to_owned()).collect();
+    for (at, ids) in paid.chunks(512).enumerate() {
+        world
+            .accept(&on(
+                "2026-08-10",
+                &format!("clear-{at}"),
+                json!({ "clearPayments": { "paymentIds": ids,
+                "bankReference": format!("清算 {at}") } }),
+            ))
+            .await;
+    }
+    for line in ["line-3", "line-4", "line-5"] {
+        world
+            .accept(&on(
+                "2026-08-12",
+                &format!("back-{line}"),
+                json!({ "returnPayment": { "paymentId": line,
+                "amountMinor": STANDARD, "bankReference": format!("退票 {line}"), "reasonCode": "ACCOUNT_CLOSED" } }),
+            ))
+            .await;
+    }
+    assert_eq!(world.holds("used").await, "1,994,000.00");
+    // Issued again, to the same household for the same; once.
+    for (household, line) in [("H0003", "line-3"), ("H0004", "line-4")] {
+        let again = format!("again-{line}");
+        world.accept(&payout(&again, household, 1, line)).await;
+        assert_eq!(
+            world.refuse(&payout(&format!("twice-{line}"), household, 1, line)).await.reason,
+            "DUPLICATE_BENEFIT"
+        );
+        let wrong = payout(&format!("wrong-{line}"), "H1001", 1, line);
+        assert_eq!(world.refuse(&wrong).await.reason, "PAYEE_MISMATCH");
+    }
+    let households_net = world.minor("used").await;
+    assert_eq!(yuan(households_net), "1,998,000.00");
+    world
+        .accept(&on(
+            "2026-09-01",
+            "supplies",
+            json!({ "executePayment": { "paymentId": "supplies", "fromAccountId": "unit",
+            "amountMinor": 80_000_000, "payee": "V-supplies", "purpose": "supplies",
+            "method": "PAYMENT_METHOD_DIRECT" } }),
+        ))
+        .await;
+    world
+        .accept(&on(
+            "2026-09-01",
+            "clear-rest",
+            json!({ "clearPayments": {
+            "paymentIds": ["again-line-3", "again-line-4", "supplies"], "bankReference": "清算 rest" } }),
+        ))
+        .await;
+    world
+        .accept(&on(
+            "2026-12-31",
+            "recall",
+            json!({ "recoverLapsed": { "lotId": "LOT-R",
+            "legalBasis": "预算法第四十二条" } }),
+        ))
+        .await;
+    assert_eq!(world.holds("recalled").await, "202,000.00");
+    assert_eq!(households_net + 80_000_000 + world.minor("recalled").await, 300_000_000);
+    assert_eq!((world.minor("treasury").await, world.minor("fund").await, world.minor("unit").await), (0, 0, 0));
+    world.verify().await;
+}
