@@ -9,6 +9,7 @@
     reason = "a test may fail"
 )]
 
+mod families;
 mod formats;
 mod genes;
 mod model;
