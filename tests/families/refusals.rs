@@ -232,8 +232,8 @@ async fn of_the_housing_provident_fund() {
             json!({ "receiveContribution": { "fundId": "HPF", "employer": "W1", "year": 2026, "month": 8,
             "kind": "CONTRIBUTION_KIND_REGULAR", "contributions": [{ "person": "A", "personalMinor": 1 }],
             "lateDays": 1, "amountMinor": 1, "bankReference": "new" } }),
-            "POLICY_TERM_MISSING",
-            "term=LATE_FEE",
+            "FUND_FAMILY_MISMATCH",
+            "allowed=SOCIAL_INSURANCE",
         ),
         (
             "2026-08-03",

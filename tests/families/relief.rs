@@ -173,3 +173,35 @@ async fn s2_relief_one_card() {
     assert_eq!((world.minor("treasury").await, world.minor("fund").await, world.minor("unit").await), (0, 0, 0));
     world.verify().await;
 }
+
+/// Payouts within a transaction: what is tried and taken back leaves no trace, what is reversed frees its month.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn payouts_in_a_transaction() {
+    let mut world = World::new();
+    world.accept_all(&set_up()).await;
+    let operation = |id: &str, household: &str| {
+        let line = payout(id, household, 1, "");
+        json!({ "executePayment": line["executePayment"] })
+    };
+    let together = |key: &str, operations: Vec<Value>| {
+        on("2026-08-10", key, json!({ "transaction": { "operations": operations } }))
+    };
+    let twice = together("t-1", vec![operation("P-1", "H0001"), operation("P-2", "H0002"), operation("P-3", "H0001")]);
+    let refused = world.refuse(&twice).await;
+    assert_eq!(refused.reason, "DUPLICATE_BENEFIT");
+    assert!(refused.facts.contains("operation=operations[2]"), "{refused:?}");
+    // Nobody was paid by it.
+    let sequence = world.accept(&together("t-2", vec![operation("P-1", "H0001"), operation("P-2", "H0002")])).await;
+    assert_eq!(world.refuse(&payout("again", "H0002", 1, "")).await.reason, "DUPLICATE_BENEFIT");
+    let undo = |operation: i32| json!({ "reverseEvent": { "originalSequence": sequence, "operation": operation, "reasonCode": "WRONG_PERSON" } });
+    // Undone and paid again at once; and undone in vain, with something that is refused.
+    let in_vain = together("t-3", vec![undo(2), operation("P-4", "H0001")]);
+    assert_eq!(world.refuse(&in_vain).await.reason, "DUPLICATE_BENEFIT");
+    assert_eq!(world.refuse(&payout("still", "H0002", 1, "")).await.reason, "DUPLICATE_BENEFIT");
+    world.accept(&together("t-4", vec![undo(2), operation("P-4", "H0002")])).await;
+    assert_eq!(world.refuse(&payout("twice", "H0002", 1, "")).await.reason, "DUPLICATE_BENEFIT");
+    world.accept(&on("2026-08-10", "undo-1", undo(1))).await;
+    world.accept(&payout("free", "H0001", 1, "")).await;
+    assert_eq!(world.holds("used").await, "4,000.00");
+    world.verify().await;
+}

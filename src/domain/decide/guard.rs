@@ -1,7 +1,7 @@
 //! Guards that several orders share. Each says no in one way.
 
 use super::approvals::{Scope, form};
-use crate::domain::account::AccountKind;
+use crate::domain::account::{AccountKind, Book};
 use crate::domain::command::{Draw, Envelope};
 use crate::domain::event::{Decision, Frozen, Leg, Payload};
 use crate::domain::fund::{CHECKERS_DEFAULT, Fund, Lot, PlanStep, PolicyVersion};
@@ -266,6 +266,7 @@ impl<'a> Case<'a> {
         if legs.len() > LEGS_MAX {
             return Err(Refusal::new(Reason::EventTooLarge).with("legs", legs.len()).with("legs_max", LEGS_MAX));
         }
+        self.books_balance(&legs)?;
         self.nothing_is_closed(&legs)?;
         if freezes == Freezes::Hold {
             self.nothing_frozen_leaves(&legs)?;
@@ -273,6 +274,24 @@ impl<'a> Case<'a> {
         let changes = Changes::of(self.state, &legs);
         changes.balances_hold(self.state)?;
         Ok(Decision { policy_version: self.policy(fund.row).map_or(0, |policy| policy.version), legs, payload })
+    }
+
+    /// Debits are credits, in each book (invariant I1). Legs are derived, so this never refuses anybody: it is here so that no
+    /// mistake in deriving them can ever be booked.
+    fn books_balance(&self, legs: &[Leg]) -> Result<(), Refusal> {
+        let (mut authority, mut cash) = (0, 0);
+        for leg in legs {
+            let sum = match self.state.account(leg.account).map(|account| account.kind.book()) {
+                Some(Book::Authority) => &mut authority,
+                Some(Book::Cash) => &mut cash,
+                None => continue,
+            };
+            *sum = money::add(*sum, leg.debit_minor);
+        }
+        if authority == 0 && cash == 0 {
+            return Ok(());
+        }
+        Err(Refusal::new(Reason::Unbalanced).with("authority_minor", authority).with("cash_minor", cash))
     }
 
     fn nothing_is_closed(&self, legs: &[Leg]) -> Result<(), Refusal> {

@@ -75,7 +75,13 @@ fn receive_contribution(case: Case<'_>, order: ReceiveContribution) -> Result<De
     let cash = contributions_account(case, fund)?;
     let pool = pooled_account(case, fund)?;
     family_is(fund, &[FundFamily::SocialInsurance, FundFamily::HousingProvident])?;
-    let late_rate = if order.late_days == 0 { 0 } else { case.rate_ppm(fund, RateKind::LateFee)? };
+    let late_rate = if order.late_days == 0 {
+        0
+    } else {
+        // What is late in the housing provident fund is paid in by order, without a fee (住房公积金管理条例§38).
+        family_is(fund, &[FundFamily::SocialInsurance])?;
+        case.rate_ppm(fund, RateKind::LateFee)?
+    };
     case.admit(fund, order.amount.minor(), Checkers::NotNeeded)?;
     let terms = case.terms(fund);
     let mut lines = Vec::with_capacity(persons.len());
@@ -96,7 +102,9 @@ fn receive_contribution(case: Case<'_>, order: ReceiveContribution) -> Result<De
                 other.is_some_and(|other| other.contributed.contains(period))
             })?;
         }
-        lines.push(line_of(account.number, contribution, terms)?);
+        let line = line_of(account.number, contribution, terms)?;
+        // Nothing of the housing provident fund is pooled: all of it is the person's (住房公积金管理条例§3).
+        lines.push(if is_housing { ContributionLine { personal_pooled_minor: 0, ..line } } else { line });
     }
     let sum = |part: fn(&ContributionLine) -> i64| lines.iter().map(part).fold(0, money::add);
     let (employer, personal) = (sum(|line| line.employer_minor), sum(|line| line.personal_minor));
@@ -282,6 +290,7 @@ fn pay_benefit(case: Case<'_>, order: PayBenefit) -> Result<Decision, Refusal> {
     case.is_first_payment(fund, order.person, &order.item_code, order.period)?;
     case.is_eligible(fund, order.person, order.period)?;
     within_standard(item, total)?;
+    case.payee_is_free(order.person)?;
     case.payee_is_free(order.payee.unwrap_or(order.person))?;
     let drawn = [(pool.number, from_pool), (account.number, from_personal)].into_iter();
     let mut legs: Vec<Leg> =
