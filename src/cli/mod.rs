@@ -15,6 +15,7 @@ use crate::messages::cli as text;
 
 pub mod balance;
 pub mod bench;
+pub mod clocks;
 pub mod completions;
 pub mod config;
 pub mod connect;
@@ -71,6 +72,8 @@ pub enum Command {
     Demo(demo::DemoArgs),
     /// Load a running or a temporary ledger over real gRPC, and print how fast it was.
     Bench(bench::BenchArgs),
+    /// Show statutory clocks: those that run, are overdue, were met, or were met late.
+    Clocks(clocks::ClocksArgs),
     /// Put commands before their checkers.
     Propose(proposals::ProposeArgs),
     /// List proposals that wait for approval.
@@ -103,6 +106,7 @@ impl Command {
             Self::Export(args) => export::run(globals, args, out),
             Self::Demo(args) => demo::run(globals, args, out),
             Self::Bench(args) => bench::run(globals, args, out),
+            Self::Clocks(args) => clocks::run(globals, args, out),
             Self::Propose(args) => proposals::propose(globals, args, out),
             Self::Pending(args) => proposals::pending(globals, args, out),
             Self::Approve(args) => proposals::approve(globals, args, out),

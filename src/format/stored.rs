@@ -156,6 +156,16 @@ impl Stored for bool {
     }
 }
 
+impl Stored for Box<str> {
+    fn put(&self, to: &mut Vec<u8>) {
+        put_bytes(self.as_bytes(), to);
+    }
+
+    fn take(from: &mut &[u8]) -> Result<Self, Malformed> {
+        std::str::from_utf8(take_bytes(from)?).map(Self::from).map_err(|_| Malformed)
+    }
+}
+
 impl<const N: usize> Stored for [u8; N] {
     fn put(&self, to: &mut Vec<u8>) {
         to.extend_from_slice(self);

@@ -4,6 +4,7 @@ mod approvals;
 mod audit;
 mod balances;
 mod batch;
+mod clocks;
 pub mod convert;
 mod ledger;
 mod listing;

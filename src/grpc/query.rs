@@ -12,7 +12,7 @@ use super::server::Limits;
 use super::status::Statuses;
 use super::stopping::{Stopping, UntilStopped};
 use super::subscribe::Subscription;
-use super::{balances, listing, statement, trace};
+use super::{balances, clocks, listing, statement, trace};
 use crate::domain::refusal::Reason;
 use crate::pb::v1;
 use crate::pb::v1::query_service_server::QueryService;
@@ -93,6 +93,14 @@ impl QueryService for QueryApi {
         let log = self.node.log();
         let record = Some(record(&reading, &mut Events::new(log.as_ref()), sequence)?);
         Ok(Response::new(v1::GetEventResponse { record }))
+    }
+
+    async fn list_clocks(
+        &self,
+        request: Request<v1::ListClocksRequest>,
+    ) -> Result<Response<v1::ListClocksResponse>, Status> {
+        let (reading, request) = self.reading(request);
+        clocks::list(reading, request).await.map(Response::new)
     }
 
     async fn list_events(

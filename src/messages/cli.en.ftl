@@ -251,6 +251,24 @@ post-sequence = sequence
 post-outcome = entry hash, or why refused
 post-replayed = accepted before
 
+## clocks
+
+clocks-code = code
+clocks-kind = from what to what
+clocks-subject = about
+clocks-fund = fund
+clocks-unit = unit
+clocks-status = status
+clocks-started = started by
+clocks-started-on = on
+clocks-due-on = due on
+clocks-ended = ended by
+clocks-ended-on = on
+clocks-running = running
+clocks-overdue = OVERDUE
+clocks-met = met
+clocks-met-late = MET LATE
+
 ## propose, pending, approve, withdraw
 
 propose-nothing = the file holds no command

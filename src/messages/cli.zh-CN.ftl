@@ -250,6 +250,24 @@ post-sequence = 序号
 post-outcome = 条目哈希或拒绝原因
 post-replayed = 此前已受理
 
+## clocks
+
+clocks-code = 时限代码
+clocks-kind = 起止
+clocks-subject = 对象
+clocks-fund = 基金
+clocks-unit = 单位
+clocks-status = 状态
+clocks-started = 起始事件
+clocks-started-on = 起始日
+clocks-due-on = 到期日
+clocks-ended = 终止事件
+clocks-ended-on = 终止日
+clocks-running = 计时中
+clocks-overdue = 已超期
+clocks-met = 按期办结
+clocks-met-late = 逾期办结
+
 ## propose, pending, approve, withdraw
 
 propose-nothing = 文件中没有指令

@@ -2,11 +2,13 @@
 //! writer's state: a balance served is a second opinion on it, and `verify --deep` is a third.
 
 pub mod books;
+pub mod clocks;
 pub mod events;
 pub mod history;
 pub mod trace;
 
 use self::books::Books;
+use self::clocks::Clocks;
 use crate::domain::authority::Authority;
 use crate::domain::event::Event;
 use crate::domain::ids::Sequence;
@@ -14,7 +16,7 @@ use crate::format::record::Head;
 use crate::format::stored::{Malformed, Stored};
 
 /// Layout of [`Views::encode`], for the names of snapshot files.
-pub const LAYOUT: &str = "views-5";
+pub const LAYOUT: &str = "views-6";
 
 /// Names and balances, at one position of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,11 +27,18 @@ pub struct Views {
     pub books: Books,
     /// Roles, keys and proposals.
     pub authority: Authority,
+    /// Statutory clocks.
+    pub clocks: Clocks,
 }
 
 impl Default for Views {
     fn default() -> Self {
-        Self { position: Head::EMPTY, books: Books::default(), authority: Authority::default() }
+        Self {
+            position: Head::EMPTY,
+            books: Books::default(),
+            authority: Authority::default(),
+            clocks: Clocks::default(),
+        }
     }
 }
 
@@ -40,6 +49,7 @@ impl Views {
         for event in events {
             self.books.apply(Sequence(sequence), event);
             self.authority.apply(Sequence(sequence), event);
+            self.clocks.apply(Sequence(sequence), event, &self.books);
             sequence = sequence.saturating_add(1);
         }
         self.position = head;
@@ -50,6 +60,7 @@ impl Views {
         let mut to = Vec::new();
         self.books.put(&mut to);
         self.authority.put(&mut to);
+        self.clocks.put(&mut to);
         to
     }
 
@@ -57,7 +68,12 @@ impl Views {
     pub fn decode(position: Head, bytes: &[u8]) -> Result<Self, Malformed> {
         let mut bytes = bytes;
         let from = &mut bytes;
-        let views = Self { position, books: Books::take(from)?, authority: Authority::take(from)? };
+        let views = Self {
+            position,
+            books: Books::take(from)?,
+            authority: Authority::take(from)?,
+            clocks: Clocks::take(from)?,
+        };
         if from.is_empty() { Ok(views) } else { Err(Malformed) }
     }
 }

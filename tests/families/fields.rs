@@ -29,7 +29,8 @@ fn samples() -> BTreeMap<String, Value> {
             "rates": [{ "kind": "RATE_KIND_LATE_FEE", "ppm": 500 }],
             "splits": [{ "code": "s", "shares": [{ "recipient": "a", "weight": 1 }, { "recipient": "b", "weight": 1 }] }],
             "items": [{ "code": "i", "maxAmountMinor": 5 }], "withdrawalReasons": ["RENT"],
-            "interestMethod": "INTEREST_METHOD_DAY_PRODUCT" } } });
+            "interestMethod": "INTEREST_METHOD_DAY_PRODUCT", "clocks": [{ "code": "c", "kind": "CLOCK_KIND_MATTER",
+                "limit": 5, "unit": "LIMIT_UNIT_DAYS" }] } } });
     for payload in crate::oversight::samples() {
         let kind = payload.as_object().unwrap().keys().next().unwrap().clone();
         samples.insert(kind, on("2026-01-05", "s", payload));
@@ -50,6 +51,8 @@ fn wrong(message: &MessageDescriptor, field: &FieldDescriptor) -> Option<Value> 
         Kind::String => json!("\u{202e}"),
         // Balances and differences have either sign.
         Kind::Int64 if field.name().starts_with("bank_") || field.name().starts_with("book_") => json!(1_i64 << 53),
+        // Days may lie before 1970, but not after 2199.
+        Kind::Int32 if ["holidays", "working_weekends"].contains(&field.name()) => json!(84_006),
         Kind::Int32 | Kind::Int64 => json!(-1),
         Kind::Enum(_) => json!(99),
         Kind::Bytes => json!("AAA="),

@@ -11,6 +11,7 @@
     reason = "a test may fail"
 )]
 
+mod clocks;
 mod fields;
 mod oversight;
 mod persons;

@@ -30,6 +30,14 @@ pub(super) fn write_terms(terms: &PolicyTerms, out: &mut Canonical<'_>) {
     out.list(&terms.withdrawal_reasons, |out, reason| out.text(reason.as_str()));
     out.number(terms.interest_method.map_or(0, InterestMethod::number).into());
     out.tag(terms.empty_income_at_month_end.into());
+    out.list(&terms.clocks, |out, clock| {
+        out.text(clock.code.as_str());
+        out.number(clock.kind.number().into());
+        out.number(clock.limit.into());
+        out.number(clock.unit.number().into());
+    });
+    out.list(&terms.holidays, |out, day| out.day(*day));
+    out.list(&terms.working_weekends, |out, day| out.day(*day));
 }
 
 pub(super) fn write_payout(payout: &Payout, out: &mut Canonical<'_>) {

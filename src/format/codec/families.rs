@@ -13,7 +13,7 @@ use crate::domain::nontax::NontaxEvent;
 use crate::domain::persons::{
     ContributionKind, ContributionLine, EligibilityFact, IncomeSource, InterestLine, PersonsEvent, TransferDirection,
 };
-use crate::domain::policy::{InterestMethod, Item, PolicyTerms, RateKind, Split};
+use crate::domain::policy::{Clock, ClockKind, InterestMethod, Item, LimitUnit, PolicyTerms, RateKind, Split};
 use crate::domain::time::{Day, Period};
 use crate::format::wire::Wire;
 use crate::pb::v1 as pb;
@@ -48,6 +48,16 @@ pub(super) fn encode_terms(terms: &PolicyTerms, m: &mut Wire<'_>) {
     terms.withdrawal_reasons.iter().for_each(|reason| m.element(4, reason.as_str().as_bytes()));
     m.int(5, terms.interest_method.map_or(0, InterestMethod::number).into());
     m.flag(6, terms.empty_income_at_month_end);
+    for Clock { code, kind, limit, unit } in &terms.clocks {
+        m.message(7, |m| {
+            m.text(1, code.as_str());
+            m.int(2, kind.number().into());
+            m.number(3, *limit);
+            m.int(4, unit.number().into());
+        });
+    }
+    m.numbers(8, terms.holidays.iter().map(|day| day.days().into()));
+    m.numbers(9, terms.working_weekends.iter().map(|day| day.days().into()));
 }
 
 pub(super) fn decode_terms(m: pb::PolicyTerms) -> Result<PolicyTerms, DecodeError> {
@@ -80,6 +90,18 @@ pub(super) fn decode_terms(m: pb::PolicyTerms) -> Result<PolicyTerms, DecodeErro
             number => Some(InterestMethod::from_number(number).ok_or(DecodeError::Field("interest method"))?),
         },
         empty_income_at_month_end: m.empty_income_at_month_end,
+        clocks: m.clocks.into_iter().map(decode_clock).collect::<Result<_, _>>()?,
+        holidays: m.holidays.into_iter().map(Day::from_days).collect(),
+        working_weekends: m.working_weekends.into_iter().map(Day::from_days).collect(),
+    })
+}
+
+fn decode_clock(m: pb::PolicyClock) -> Result<Clock, DecodeError> {
+    Ok(Clock {
+        code: Code::stored(m.code),
+        kind: ClockKind::from_number(m.kind).ok_or(DecodeError::Field("kind of clock"))?,
+        limit: number(m.limit, "limit of a clock")?,
+        unit: LimitUnit::from_number(m.unit).ok_or(DecodeError::Field("unit of a limit"))?,
     })
 }
 

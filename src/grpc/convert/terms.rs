@@ -5,8 +5,11 @@ use std::collections::BTreeSet;
 use super::Parser;
 use crate::domain::ids::{Code, ReasonCode};
 use crate::domain::money::AmountOrZero;
-use crate::domain::policy::{InterestMethod, Item, PolicyTerms, RateKind, Split};
+use crate::domain::policy::{
+    Clock, ClockKind, InterestMethod, Item, LIMIT_MAX_DAYS, LimitUnit, PolicyTerms, RateKind, Split,
+};
 use crate::domain::refusal::Reason;
+use crate::domain::time::Day;
 use crate::pb::v1;
 
 const RATES_MAX: usize = 16;
@@ -17,6 +20,10 @@ const RATE_MAX_PPM: u32 = 1_000_000;
 /// 24 % a year: beyond it the instalment's arithmetic would not fit, and no law allows it.
 const LOAN_RATE_MAX_PPM: u32 = 240_000;
 const WEIGHT_MAX: u32 = 1_000_000;
+const DAYS_MAX: usize = 512;
+/// 1900-01-01 and 2199-12-31, in days since 1970-01-01.
+const FIRST_DAY: i32 = -25_567;
+const LAST_DAY: i32 = 84_005;
 
 impl Parser<'_> {
     pub(super) fn terms(&mut self, wire: v1::PolicyTerms) -> Option<PolicyTerms> {
@@ -48,6 +55,18 @@ impl Parser<'_> {
             0 => Some(None),
             number => self.known("terms.interest_method", InterestMethod::from_number(number)).map(Some),
         };
+        let mut clocks = self.list("terms.clocks", wire.clocks, TERMS_MAX, |parser, field, clock| {
+            let code = parser.named(format_args!("{field}.code"), Code::parse(clock.code));
+            let kind = parser.known(format_args!("{field}.kind"), ClockKind::from_number(clock.kind));
+            let limit = parser.within(format_args!("{field}.limit"), clock.limit, 0, LIMIT_MAX_DAYS);
+            let unit = parser.known(format_args!("{field}.unit"), LimitUnit::from_number(clock.unit));
+            Some(Clock { code: code?, kind: kind?, limit: limit?, unit: unit? })
+        });
+        let mut holidays = self.days("terms.holidays", wire.holidays);
+        let mut working_weekends = self.days("terms.working_weekends", wire.working_weekends);
+        self.sorted_once("terms.clocks", clocks.as_deref_mut(), |clock| clock.code.clone())?;
+        self.sorted_once("terms.holidays", holidays.as_deref_mut(), |day| *day)?;
+        self.sorted_once("terms.working_weekends", working_weekends.as_deref_mut(), |day| *day)?;
         // In one order, so that equal terms are equal bytes.
         self.sorted_once("terms.rates", rates.as_deref_mut(), |(kind, _)| *kind)?;
         self.sorted_once("terms.splits", splits.as_deref_mut(), |split| split.code.clone())?;
@@ -60,6 +79,19 @@ impl Parser<'_> {
             withdrawal_reasons: reasons?,
             interest_method: interest_method?,
             empty_income_at_month_end: wire.empty_income_at_month_end,
+            clocks: clocks?,
+            holidays: holidays?,
+            working_weekends: working_weekends?,
+        })
+    }
+
+    fn days(&mut self, field: &str, days: Vec<i32>) -> Option<Vec<Day>> {
+        self.list(field, days, DAYS_MAX, |parser, field, day| {
+            let range = FIRST_DAY..=LAST_DAY;
+            if range.contains(&day) {
+                return Some(Day::from_days(day));
+            }
+            parser.wrong(field, Reason::DateInvalid, "is not a day of 1900 to 2199, counted from 1970-01-01")
         })
     }
 

@@ -5,7 +5,7 @@ use crate::domain::housing::Loan;
 use crate::domain::nontax::Notice;
 use crate::domain::oversight::{Finding, FindingStage};
 use crate::domain::persons::{Benefit, Eligibility, EligibilityFact, InterestYear, Months, Personal};
-use crate::domain::policy::{InterestMethod, Item, PolicyTerms, RateKind, Split};
+use crate::domain::policy::{Clock, ClockKind, InterestMethod, Item, LimitUnit, PolicyTerms, RateKind, Split};
 use crate::domain::state::{Families, Lookup, Project, Tie};
 use crate::format::stored::{Malformed, Stored, put_count, take_count};
 use crate::stored_struct;
@@ -64,7 +64,18 @@ pub(super) fn take(from: &mut &[u8]) -> Result<Families, Malformed> {
     })
 }
 
-stored_struct!(PolicyTerms { rates, splits, items, withdrawal_reasons, interest_method, empty_income_at_month_end });
+stored_struct!(PolicyTerms {
+    rates,
+    splits,
+    items,
+    withdrawal_reasons,
+    interest_method,
+    empty_income_at_month_end,
+    clocks,
+    holidays,
+    working_weekends
+});
+stored_struct!(Clock { code, kind, limit, unit });
 stored_struct!(Split { code, shares });
 stored_struct!(Item { code, from_pool, from_personal, max_minor });
 stored_struct!(Personal { person, contributed, credited_through, years });
@@ -115,4 +126,4 @@ impl Stored for FindingStage {
     }
 }
 
-stored_numbered!(EligibilityFact, FundFamily, InterestMethod, RateKind, Scheme);
+stored_numbered!(ClockKind, EligibilityFact, FundFamily, InterestMethod, LimitUnit, RateKind, Scheme);

@@ -10,7 +10,7 @@ use fundledger::domain::persons::{
     Contribution, ContributionKind, ContributionLine, EligibilityFact, IncomeSource, InterestLine, PayBenefit,
     PersonsEvent, PersonsOrder, ReceiveContribution, TransferDirection, TransferRelation,
 };
-use fundledger::domain::policy::{InterestMethod, Item, PolicyTerms, RateKind, Split};
+use fundledger::domain::policy::{Clock, ClockKind, InterestMethod, Item, LimitUnit, PolicyTerms, RateKind, Split};
 
 use super::Genes;
 
@@ -55,6 +55,14 @@ impl Genes<'_> {
             withdrawal_reasons: self.list(Self::reason),
             interest_method: self.optional(|g| g.pick(METHODS)),
             empty_income_at_month_end: self.pick(&[false, true]),
+            clocks: self.list(|g| Clock {
+                code: g.code(),
+                kind: g.pick(&[ClockKind::Matter, ClockKind::OrderedToCleared]),
+                limit: g.number(),
+                unit: g.pick(&[LimitUnit::Days, LimitUnit::WorkingDays]),
+            }),
+            holidays: self.list(Self::day),
+            working_weekends: self.list(Self::day),
         }
     }
 

@@ -230,6 +230,10 @@ impl QueryService for Fake {
         Err(Status::unimplemented(""))
     }
 
+    async fn list_clocks(&self, _: Request<ListClocksRequest>) -> Result<Response<ListClocksResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
     async fn list_events(&self, _: Request<ListEventsRequest>) -> Result<Response<ListEventsResponse>, Status> {
         Err(Status::unimplemented(""))
     }
