@@ -28,7 +28,7 @@ const REQUEST_ID_BYTES_MAX: usize = 64;
 const _: () = assert!(VALUE_BYTES_MAX - HEADER_BYTES == PAYLOAD_BYTES_MAX, "docs/format.md, Block");
 
 /// Two keyed hashes of an id: stands for it where millions are remembered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Fingerprint(u64, u64);
 
 impl std::hash::Hash for Fingerprint {

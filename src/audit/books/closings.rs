@@ -108,7 +108,7 @@ fn month_before(period: i32) -> i32 {
 }
 
 /// Last day of month yyyymm, in days since 1970-01-01.
-fn last_day_of(period: i32) -> Option<i32> {
+pub(super) fn last_day_of(period: i32) -> Option<i32> {
     let (year, month) = (period.div_euclid(100), usize::try_from(period.rem_euclid(100)).ok()?);
     if !(1..=YEAR_MAX).contains(&year) || !(1..=12).contains(&month) {
         return None;

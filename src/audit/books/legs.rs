@@ -9,7 +9,8 @@ use super::{Books, Posting, Side, Statement};
 use crate::audit::report::{Fact, FaultKind};
 use crate::pb::v1::{AccountKind as Kind, Leg};
 
-const AMOUNT_MAX_MINOR: u64 = (1 << 53) - 1;
+/// Most that one leg moves.
+pub(super) const AMOUNT_MAX_MINOR: u64 = (1 << 53) - 1;
 /// Most legs of one event.
 pub(super) const LEGS_MAX: usize = 4_096;
 
@@ -76,6 +77,9 @@ impl Books {
         }
         if fund.is_some_and(|fund| fund != account.fund) {
             return Err(fact!("a leg on account {} of another fund", number));
+        }
+        if account.is_closed {
+            return Err(fact!("a leg on account {}, which is closed", number));
         }
         if tracks_lots(account.kind) {
             let Some(row) = self.lots.get(lot) else {

@@ -100,7 +100,8 @@ impl Books {
             }
         }
         payment.returned = payment.returned.saturating_add(amount);
-        let source = payment.source;
+        let (source, is_whole) = (payment.source, payment.returned >= payment.paid);
+        self.take_back(payment_id, amount, is_whole);
         self.check_destinations(sequence, source, postings);
     }
 
@@ -153,6 +154,8 @@ impl Books {
                         wrong(fact!("the payment of event {} is {}", target, payment.state.as_str()));
                     }
                     payment.state = PaymentState::Reversed;
+                    let paid = payment.paid;
+                    self.take_back(&reversed.payment_id, paid, true);
                 }
             }
         }
@@ -200,14 +203,28 @@ impl Books {
     }
 }
 
+/// A side of an entry.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Sign {
+pub(super) enum Sign {
     Debit,
     Credit,
 }
 
 /// What is moved on accounts of a kind, on one side.
-fn total(postings: &[Posting], kind: Kind, sign: Sign) -> i64 {
+pub(super) fn total(postings: &[Posting], kind: Kind, sign: Sign) -> i64 {
     let on_side = |posting: &&Posting| posting.kind == kind && (posting.amount > 0) == (sign == Sign::Debit);
     postings.iter().filter(on_side).fold(0, |sum: i64, posting| sum.saturating_add(posting.amount.saturating_abs()))
+}
+
+/// What is moved on accounts of some kinds, on one side: leg by leg, by account.
+pub(super) fn moved(postings: &[Posting], kinds: &[Kind], sign: Sign) -> Vec<(i32, i64)> {
+    let on_side = |posting: &&Posting| kinds.contains(&posting.kind) && (posting.amount > 0) == (sign == Sign::Debit);
+    due(postings.iter().filter(on_side).map(|posting| (posting.account, posting.amount.saturating_abs())))
+}
+
+/// What should be moved, to be held against it: parts of nothing have no leg.
+pub(super) fn due(parts: impl Iterator<Item = (i32, i64)>) -> Vec<(i32, i64)> {
+    let mut parts: Vec<(i32, i64)> = parts.filter(|(_, part)| *part > 0).collect();
+    parts.sort_unstable();
+    parts
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::super::frame::{AsItIs, Fingerprint};
+use super::interest::Personal;
 use super::kinds::holds_authority;
+use super::policies::FundRules;
 use crate::pb::v1::AccountKind as Kind;
 
 /// Rows by their number in the log, from 1.
@@ -73,6 +75,7 @@ pub(super) struct Fund {
     pub(super) has_moved: bool,
     pub(super) closed_through: Option<i32>,
     pub(super) closed_period: Option<i32>,
+    pub(super) rules: FundRules,
 }
 
 /// An account.
@@ -81,6 +84,9 @@ pub(super) struct Account {
     pub(super) kind: Kind,
     pub(super) balance: i128,
     pub(super) is_reported: bool,
+    pub(super) is_closed: bool,
+    /// What is remembered besides, where it is a person's own.
+    pub(super) personal: Option<Box<Personal>>,
 }
 
 /// What became of a lot: where its returns go.

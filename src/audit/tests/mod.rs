@@ -3,6 +3,8 @@
 #![expect(clippy::arithmetic_side_effects, reason = "numbers of small tests; an overflow traps")]
 
 mod bytes;
+mod families;
+mod family_story;
 mod money;
 mod speed;
 mod story;

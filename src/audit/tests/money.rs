@@ -32,7 +32,7 @@ fn check(label: &str, change: impl FnOnce(&mut Event), bad: &str, kind: Kind) {
 }
 
 #[track_caller]
-fn check_story(story: &Story, name: &str, bad: &str, expected: &[Kind]) {
+pub(super) fn check_story(story: &Story, name: &str, bad: &str, expected: &[Kind]) {
     let values = blocks(&chained(&story.events), 8);
     assert_eq!(audit(values.clone(), Depth::Chain).faults, [], "{name}: only the books can see it");
     let report = audit(values, Depth::Deep);

@@ -39,11 +39,11 @@ pub(super) struct Story {
     pub(super) events: Vec<Event>,
     pub(super) labels: Vec<&'static str>,
     balances: BTreeMap<(i32, i32), i64>,
-    day: i32,
+    pub(super) day: i32,
 }
 
 impl Story {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut story = Self { events: Vec::new(), labels: Vec::new(), balances: BTreeMap::new(), day: DAY };
         story.add(
             "genesis",
@@ -147,8 +147,8 @@ pub(super) fn day_closed(day: i32) -> Payload {
 /// The whole story. All of it verifies.
 pub(super) fn story() -> Story {
     let mut s = Story::new();
-    s.add("fund", Payload::FundDefined(FundDefined { fund: 1, ..FundDefined::default() }), &[]);
-    s.add("other fund", Payload::FundDefined(FundDefined { fund: 2, ..FundDefined::default() }), &[]);
+    s.add("fund", Payload::FundDefined(FundDefined { fund: 1, family: 1, ..FundDefined::default() }), &[]);
+    s.add("other fund", Payload::FundDefined(FundDefined { fund: 2, family: 1, ..FundDefined::default() }), &[]);
     let policy = PolicySet { policy_id: "p".into(), version: 1, ..PolicySet::default() };
     s.add("policy", Payload::PolicySet(policy), &[]);
     let kinds = [1, 2, 3, 4, 5, 6, 7, 8, 9, 20, 40, 41, 3];
