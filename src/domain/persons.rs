@@ -430,8 +430,6 @@ impl InterestYear {
 pub struct Personal {
     /// Whose.
     pub person: PayeeRef,
-    /// Months of regular contributions.
-    pub contributed: Months,
     /// The last year whose interest was credited.
     pub credited_through: Option<i32>,
     /// Years that interest is due for, ascending without gaps.
@@ -440,7 +438,7 @@ pub struct Personal {
 
 impl Personal {
     pub(super) const fn new(person: PayeeRef) -> Self {
-        Self { person, contributed: Months { ranges: Vec::new() }, credited_through: None, years: Vec::new() }
+        Self { person, credited_through: None, years: Vec::new() }
     }
 
     /// Takes a change of the balance into account; `held_minor` is the balance before it.

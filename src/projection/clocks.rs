@@ -71,8 +71,8 @@ pub struct Clocks {
     policies: BTreeMap<PolicyId, Vec<PolicyVersion>>,
     // By fund, from number 1.
     fund_policies: Vec<Option<PolicyId>>,
-    /// In the order in which they started.
-    clocks: Vec<Clock>,
+    // In the order in which they started.
+    started: Vec<Clock>,
     // Those that run, by kind and subject: their places.
     running: BTreeMap<(i32, Box<str>), usize>,
 }
@@ -90,7 +90,7 @@ struct Start<'a> {
 impl Clocks {
     /// All of them, in the order in which they started.
     pub fn all(&self) -> &[Clock] {
-        &self.clocks
+        &self.started
     }
 
     pub(super) fn apply(&mut self, sequence: Sequence, event: &Event, books: &Books) {
@@ -124,13 +124,15 @@ impl Clocks {
             }
             Payload::PaymentExecuted(payment) => {
                 let accounts = step.legs.iter().filter_map(|leg| books.account(leg.account));
-                let used = accounts.filter(|account| account.kind == AccountKind::AuthorityUsed);
-                let unit_id = used.filter_map(|account| account.unit_id.clone()).next();
+                let mut used = accounts.filter(|account| account.kind == AccountKind::AuthorityUsed);
+                let unit_id = used.find_map(|account| account.unit_id.clone());
                 let payment_id = payment.payment_id.as_str();
                 self.start(at, &Start { unit_id, ..start(ClockKind::OrderedToCleared, payment_id, fund()) });
             }
             Payload::Cleared { payment_ids, .. } => {
-                payment_ids.iter().for_each(|id| self.end(at, ClockKind::OrderedToCleared, id.as_str()));
+                for payment_id in payment_ids {
+                    self.end(at, ClockKind::OrderedToCleared, payment_id.as_str());
+                }
             }
             Payload::Reversed { payment_id: Some(payment_id), .. } => {
                 self.end(at, ClockKind::OrderedToCleared, payment_id.as_str());
@@ -193,8 +195,8 @@ impl Clocks {
         if self.running.contains_key(&key) {
             return;
         }
-        self.running.insert(key, self.clocks.len());
-        self.clocks.push(Clock {
+        self.running.insert(key, self.started.len());
+        self.started.push(Clock {
             code,
             kind: start.kind,
             subject: start.subject.into(),
@@ -209,7 +211,7 @@ impl Clocks {
 
     fn end(&mut self, (sequence, day): (Sequence, Day), kind: ClockKind, subject: &str) {
         if let Some(place) = self.running.remove(&(kind.number(), Box::from(subject)))
-            && let Some(clock) = self.clocks.get_mut(place)
+            && let Some(clock) = self.started.get_mut(place)
         {
             clock.ended = Some((sequence, day));
         }
@@ -226,7 +228,7 @@ impl Stored for Clocks {
             versions.put(to);
         }
         self.fund_policies.put(to);
-        self.clocks.put(to);
+        self.started.put(to);
     }
 
     /// Those that run are found again.
@@ -236,8 +238,8 @@ impl Stored for Clocks {
             found.policies.insert(Stored::take(from)?, Stored::take(from)?);
         }
         found.fund_policies = Stored::take(from)?;
-        found.clocks = Stored::take(from)?;
-        for (place, clock) in found.clocks.iter().enumerate().filter(|(_, clock)| clock.ended.is_none()) {
+        found.started = Stored::take(from)?;
+        for (place, clock) in found.started.iter().enumerate().filter(|(_, clock)| clock.ended.is_none()) {
             found.running.insert((clock.kind.number(), clock.subject.clone()), place);
         }
         Ok(found)

@@ -26,8 +26,8 @@ fn with_clocks() -> Vec<Value> {
     lines
 }
 
-fn date(year: i32, month: i32, day: i32) -> Option<Date> {
-    Some(Date { year, month, day })
+const fn date(year: i32, month: i32, day: i32) -> Date {
+    Date { year, month, day }
 }
 
 async fn clocks(world: &World, request: ListClocksRequest) -> Vec<v1::Clock> {
@@ -51,22 +51,21 @@ async fn clocks_run_from_one_event_to_another() {
     let close = json!({ "closeMatter": { "matterId": "M-2", "outcomeCode": "ANSWERED" } });
     let closed = world.accept(&on("2026-05-09", "m-4", close)).await;
     world.seen(closed).await;
-    let found = clocks(&world, ListClocksRequest { on: date(2026, 5, 9), ..Default::default() }).await;
+    let found = clocks(&world, ListClocksRequest { on: Some(date(2026, 5, 9)), ..Default::default() }).await;
     let rows: Vec<_> = found
         .iter()
         .map(|clock| (clock.code.as_str(), clock.subject_id.as_str(), clock.status(), clock.due_on.unwrap()))
         .collect();
-    let day = |year, month, day| Date { year, month, day };
     assert_eq!(
         rows,
         [
             // 2026-03-02 to 03-05: on the last day.
-            ("collect", "N-1", ClockStatus::Met, day(2026, 3, 5)),
+            ("collect", "N-1", ClockStatus::Met, date(2026, 3, 5)),
             // The same day, but it was split on the next.
-            ("split", "N-1", ClockStatus::MetLate, day(2026, 3, 5)),
+            ("split", "N-1", ClockStatus::MetLate, date(2026, 3, 5)),
             // Working days 04-30, 05-06, 05-07, 05-08, and the Saturday 05-09.
-            ("complaint", "M-1", ClockStatus::Running, day(2026, 5, 9)),
-            ("complaint", "M-2", ClockStatus::Met, day(2026, 5, 9)),
+            ("complaint", "M-1", ClockStatus::Running, date(2026, 5, 9)),
+            ("complaint", "M-2", ClockStatus::Met, date(2026, 5, 9)),
         ]
     );
     let running = &found[2];
@@ -78,7 +77,7 @@ async fn clocks_run_from_one_event_to_another() {
     assert_eq!(met.ended_sequence, sequences[position("collectNontax")]);
     // The next day it is overdue; filters, and the same after a restart.
     let overdue = ListClocksRequest {
-        on: date(2026, 5, 10),
+        on: Some(date(2026, 5, 10)),
         status: ClockStatus::Overdue.into(),
         unit_id: "finance".to_owned(),
         code: "complaint".to_owned(),
@@ -91,7 +90,7 @@ async fn clocks_run_from_one_event_to_another() {
     world.verify().await;
     assert_eq!(clocks(&world, overdue).await.len(), 1);
     // By pages, and from the command line.
-    let mut request = ListClocksRequest { page_size: 3, on: date(2026, 5, 10), ..Default::default() };
+    let mut request = ListClocksRequest { page_size: 3, on: Some(date(2026, 5, 10)), ..Default::default() };
     let first = world.served.query().await.list_clocks(request.clone()).await.unwrap().into_inner();
     request.page_token = first.next_page_token;
     let second = world.served.query().await.list_clocks(request).await.unwrap().into_inner();

@@ -75,6 +75,11 @@ async fn a_relation_that_moved_away_can_come_back() {
         "wageBaseMinor": 61_000_000, "personalMinor": 5_080_000, "amountMinor": 12_400_000, "accountId": "fiscal",
         "peerId": "agency-b", "bankReference": "转入 1" } });
     world.accept(&on("2026-03-03", "back", back)).await;
+    // The month contributed for before is the person's, whatever account it went to.
+    let again = json!({ "receiveContribution": { "fundId": "EP", "employer": "W1", "year": 2026, "month": 1,
+        "kind": "CONTRIBUTION_KIND_REGULAR", "contributions": [{ "person": "E2", "baseMinor": 1_000_000 }],
+        "amountMinor": 240_000, "bankReference": "again" } });
+    assert_eq!(world.refuse(&on("2026-03-04", "again", again)).await.reason, "DUPLICATE_CONTRIBUTION");
     world.balances_are(&[("personal.E2.new", "50,800.00"), ("personal.E2", "0.00"), ("fiscal", "687,200.00")]).await;
     world.verify().await;
     // The closed account stays closed after a restart.

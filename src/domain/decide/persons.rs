@@ -11,7 +11,8 @@ use crate::domain::account::AccountKind as Kind;
 use crate::domain::event::{Decision, Leg, Payload};
 use crate::domain::fund::FundFamily;
 use crate::domain::ids::{
-    AccountId, AccountNumber, BankReference, DocumentNumber, FundId, LotNumber, PaymentId, ReasonCode, UnitNumber,
+    AccountId, AccountNumber, BankReference, DocumentNumber, FundId, FundNumber, LotNumber, PaymentId, ReasonCode,
+    UnitNumber,
 };
 use crate::domain::money::{self, Amount, MILLION};
 use crate::domain::persons::{
@@ -86,21 +87,20 @@ fn receive_contribution(case: Case<'_>, order: ReceiveContribution) -> Result<De
     let terms = case.terms(fund);
     let mut lines = Vec::with_capacity(persons.len());
     let mut seen = BTreeSet::new();
-    for ((account, personal), contribution) in persons.iter().zip(&order.contributions) {
+    for ((account, _), contribution) in persons.iter().zip(&order.contributions) {
         let (person, period) = (contribution.person, order.period);
         let is_regular = order.kind == ContributionKind::Regular;
-        if !seen.insert(account.number) || (is_regular && personal.contributed.contains(period)) {
+        if !seen.insert(account.number)
+            || (is_regular && case.state.families.has_contributed(fund.number, person, period))
+        {
             return Err(Refusal::new(Reason::DuplicateContribution)
                 .with("account", &account.row.account_id)
                 .with("person", person)
                 .with("period", period));
         }
         if is_regular {
-            case.not_excluded(fund, person, period, |other| {
-                let account = case.state.personal_account(*other, person);
-                let other = account.and_then(|account| case.state.families.personals.get(&account));
-                other.is_some_and(|other| other.contributed.contains(period))
-            })?;
+            let elsewhere = |other: &FundNumber| case.state.families.has_contributed(*other, person, period);
+            case.not_excluded(fund, person, period, elsewhere)?;
         }
         let line = line_of(account.number, contribution, terms)?;
         // Nothing of the housing provident fund is pooled: all of it is the person's (住房公积金管理条例§3).

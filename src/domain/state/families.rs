@@ -13,7 +13,8 @@ use crate::domain::money;
 use crate::domain::nontax::{NontaxEvent, Notice};
 use crate::domain::oversight::{Finding, FindingStage, Oversight, OversightEvent};
 use crate::domain::persons::{
-    Benefit, ContributionKind, Eligibility, EligibilityFact, InterestCalendar, Months, Personal, PersonsEvent,
+    Benefit, ContributionKind, ContributionLine, Eligibility, EligibilityFact, InterestCalendar, Months, Personal,
+    PersonsEvent,
 };
 use crate::domain::time::{Day, Period};
 
@@ -43,6 +44,8 @@ pub struct Tie {
 pub(crate) struct Families {
     pub(crate) personals: Lookup<AccountNumber, Personal>,
     pub(crate) personal_accounts: Lookup<(FundNumber, PayeeRef), AccountNumber>,
+    // Of the person, not of the account: it stays when the account is closed.
+    pub(crate) contributed: Lookup<(FundNumber, PayeeRef), Months>,
     pub(crate) paid: Lookup<(FundNumber, PayeeRef), PaidMonths>,
     pub(crate) facts: Lookup<PayeeRef, Vec<Eligibility>>,
     pub(crate) benefits: Lookup<PaymentId, Benefit>,
@@ -60,6 +63,11 @@ pub(crate) struct Families {
 }
 
 impl Families {
+    /// Whether a person's regular contribution for a month is there.
+    pub(crate) fn has_contributed(&self, fund: FundNumber, person: PayeeRef, period: Period) -> bool {
+        self.contributed.get(&(fund, person)).is_some_and(|months| months.contains(period))
+    }
+
     /// Whether a person was paid an item for a month.
     pub(crate) fn is_paid(&self, fund: FundNumber, person: PayeeRef, item: &Code, period: Period) -> bool {
         self.paid
@@ -214,11 +222,10 @@ impl State {
                 self.families.facts.entry(*person).or_default().push(fact);
             }
             PersonsEvent::ContributionReceived { period, kind, lines, .. } => {
-                for line in lines {
-                    if let Some(personal) = self.families.personals.get_mut(&line.account)
-                        && *kind == ContributionKind::Regular
-                    {
-                        personal.contributed.insert(*period);
+                let is_regular = |_: &&ContributionLine| *kind == ContributionKind::Regular;
+                for line in lines.iter().filter(is_regular) {
+                    if let Some(holder) = self.holder_of(line.account) {
+                        self.families.contributed.entry(holder).or_default().insert(*period);
                     }
                 }
             }

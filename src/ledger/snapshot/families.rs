@@ -32,6 +32,7 @@ fn take_lookup<K: Stored + Eq + std::hash::Hash, V: Stored>(from: &mut &[u8]) ->
 /// Appends it; who has which personal account is found again.
 pub(super) fn put(families: &Families, to: &mut Vec<u8>) {
     put_lookup(&families.personals, to);
+    put_lookup(&families.contributed, to);
     put_lookup(&families.paid, to);
     put_lookup(&families.facts, to);
     put_lookup(&families.benefits, to);
@@ -49,6 +50,7 @@ pub(super) fn put(families: &Families, to: &mut Vec<u8>) {
 pub(super) fn take(from: &mut &[u8]) -> Result<Families, Malformed> {
     Ok(Families {
         personals: take_lookup(from)?,
+        contributed: take_lookup(from)?,
         paid: take_lookup(from)?,
         facts: take_lookup(from)?,
         benefits: take_lookup(from)?,
@@ -78,7 +80,7 @@ stored_struct!(PolicyTerms {
 stored_struct!(Clock { code, kind, limit, unit });
 stored_struct!(Split { code, shares });
 stored_struct!(Item { code, from_pool, from_personal, max_minor });
-stored_struct!(Personal { person, contributed, credited_through, years });
+stored_struct!(Personal { person, credited_through, years });
 stored_struct!(Months { ranges });
 stored_struct!(InterestYear { year, opening_minor, product });
 stored_struct!(Eligibility { fact, effective_on, fund });
