@@ -69,6 +69,8 @@ impl Clock {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Clocks {
     policies: BTreeMap<PolicyId, Vec<PolicyVersion>>,
+    // Whether any of them ever set a clock: until then payments pass by here at no cost.
+    is_any_set: bool,
     // By fund, from number 1.
     fund_policies: Vec<Option<PolicyId>>,
     // In the order in which they started.
@@ -108,9 +110,11 @@ impl Clocks {
         let start = |kind, subject, fund| Start { kind, code: None, subject, fund, unit_id: None };
         match step.payload {
             Payload::PolicySet { policy_id, policy } => {
+                self.is_any_set |= !policy.terms.clocks.is_empty();
                 self.policies.entry(policy_id.clone()).or_default().push(policy.clone());
             }
             Payload::FundDefined { definition, .. } => self.fund_policies.push(definition.policy_id.clone()),
+            _ if !self.is_any_set => {}
             Payload::BudgetIssued { lot } => {
                 let lot_id = lot.definition.lot_id.as_str();
                 self.start(at, &start(ClockKind::IssuedToAllocated, lot_id, lot.fund));
@@ -235,7 +239,9 @@ impl Stored for Clocks {
     fn take(from: &mut &[u8]) -> Result<Self, Malformed> {
         let mut found = Self::default();
         for _ in 0..take_count(from)? {
-            found.policies.insert(Stored::take(from)?, Stored::take(from)?);
+            let (policy_id, versions): (_, Vec<PolicyVersion>) = (Stored::take(from)?, Stored::take(from)?);
+            found.is_any_set |= versions.iter().any(|version| !version.terms.clocks.is_empty());
+            found.policies.insert(policy_id, versions);
         }
         found.fund_policies = Stored::take(from)?;
         found.started = Stored::take(from)?;
