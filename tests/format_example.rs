@@ -461,7 +461,14 @@ fn story() -> Vec<Command> {
         let fund_id = n(FundId::parse("ROADS"));
         tell(
             "2026-01-05",
-            Order::OpenAccount { account_id: account(name), fund_id, kind, unit_id: of_unit, person: None },
+            Order::OpenAccount {
+                account_id: account(name),
+                fund_id,
+                kind,
+                unit_id: of_unit,
+                person: None,
+                unit_party: None,
+            },
         );
     }
     let issue = |definition, minor| Order::IssueBudget {
@@ -531,7 +538,14 @@ fn story() -> Vec<Command> {
         let fund_id = n(FundId::parse("OLD"));
         tell(
             "2026-12-31",
-            Order::OpenAccount { account_id: account(name), fund_id, kind, unit_id: of_unit, person: None },
+            Order::OpenAccount {
+                account_id: account(name),
+                fund_id,
+                kind,
+                unit_id: of_unit,
+                person: None,
+                unit_party: None,
+            },
         );
     }
     let line = |name, of_lot: bool, minor| OpeningLine {

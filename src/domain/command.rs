@@ -214,6 +214,7 @@ pub enum Order {
         kind: AccountKind,
         unit_id: Option<UnitId>,
         person: Option<PayeeRef>,
+        unit_party: Option<PayeeRef>,
     },
     CloseAccount {
         account_id: AccountId,

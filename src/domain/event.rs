@@ -212,6 +212,7 @@ pub enum Payload {
         kind: AccountKind,
         unit_id: Option<UnitId>,
         person: Option<PayeeRef>,
+        unit_party: Option<PayeeRef>,
     },
     AccountClosed {
         account: AccountNumber,

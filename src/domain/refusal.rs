@@ -260,6 +260,8 @@ reasons! {
     FindingUnanswered = 197, "FINDING_UNANSWERED";
     /// The matter was dealt with before.
     MatterClosed = 198, "MATTER_CLOSED";
+    /// A unit pays no account of its own (转本单位账户, `E_SELF_PAY`).
+    SelfPayment = 199, "SELF_PAYMENT";
 }
 
 impl fmt::Display for Reason {

@@ -371,9 +371,12 @@ impl State {
             Payload::PolicySet { policy_id, policy } => {
                 self.policies.entry(policy_id.clone()).or_default().push(policy.clone());
             }
-            Payload::AccountOpened { account, account_id, fund, kind, unit_id, person } => {
+            Payload::AccountOpened { account, account_id, fund, kind, unit_id, person, unit_party } => {
                 let unit = unit_id.as_ref().map_or(UnitNumber::default(), |unit_id| self.intern_unit(unit_id));
                 self.account_names.insert(account_id.clone(), *account);
+                if let Some(party) = unit_party {
+                    self.families.unit_parties.insert((unit, *party));
+                }
                 if let Some(person) = person {
                     self.families.personal_accounts.insert((*fund, *person), *account);
                     self.families.personals.insert(*account, Personal::new(*person));

@@ -21,6 +21,7 @@ const SIGNED_FORM: usize = 0xffff_ff01;
 const BATCH_FORM: usize = 0xffff_ff02;
 /// Stands before what is written only where it is set: no number of preconditions, which may stand there too, begins with it.
 const MORE: u8 = 2;
+const MORE_STILL: u8 = 3;
 
 /// Appends the canonical bytes of a command, without its key: the key is looked up, the rest is compared.
 pub fn write(command: &Command, buffer: &mut Vec<u8>) {
@@ -147,7 +148,7 @@ fn write_order(order: &Order, out: &mut Canonical<'_>) {
             out.text(policy_id.as_str());
             write_policy(policy, out);
         }
-        Order::OpenAccount { account_id, fund_id, kind, unit_id, person } => {
+        Order::OpenAccount { account_id, fund_id, kind, unit_id, person, unit_party } => {
             out.text(account_id.as_str());
             out.text(fund_id.as_str());
             out.number(kind.number().into());
@@ -156,6 +157,10 @@ fn write_order(order: &Order, out: &mut Canonical<'_>) {
             if let Some(person) = person {
                 out.tag(MORE);
                 out.bytes(&person.0);
+            }
+            if let Some(party) = unit_party {
+                out.tag(MORE_STILL);
+                out.bytes(&party.0);
             }
         }
         Order::CloseAccount { account_id } => out.text(account_id.as_str()),

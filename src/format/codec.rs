@@ -80,14 +80,17 @@ fn encode_payload(payload: &Payload, wire: &mut Wire<'_>) {
         }),
         Payload::FundDefined { fund, definition } => wire.message(21, |m| encode_fund(*fund, definition, m)),
         Payload::PolicySet { policy_id, policy } => wire.message(22, |m| encode_policy(policy_id, policy, m)),
-        Payload::AccountOpened { account, account_id, fund, kind, unit_id, person } => wire.message(23, |m| {
-            m.number(1, account.0);
-            m.text(2, account_id.as_str());
-            m.number(3, fund.0);
-            m.int(4, kind.number().into());
-            m.text(5, optional(unit_id.as_ref().map(UnitId::as_str)));
-            m.bytes(6, person.as_ref().map_or(&[][..], |person| &person.0));
-        }),
+        Payload::AccountOpened { account, account_id, fund, kind, unit_id, person, unit_party } => {
+            wire.message(23, |m| {
+                m.number(1, account.0);
+                m.text(2, account_id.as_str());
+                m.number(3, fund.0);
+                m.int(4, kind.number().into());
+                m.text(5, optional(unit_id.as_ref().map(UnitId::as_str)));
+                m.bytes(6, person.as_ref().map_or(&[][..], |person| &person.0));
+                m.bytes(7, unit_party.as_ref().map_or(&[][..], |party| &party.0));
+            });
+        }
         Payload::AccountClosed { account } => wire.message(44, |m| m.number(1, account.0)),
         Payload::EstimateApproved { project_id, fund, amount, issuer_id, document_number } => wire.message(45, |m| {
             m.text(1, project_id.as_str());
@@ -317,6 +320,7 @@ fn decode_payload(payload: pb::event::Payload) -> Result<Payload, DecodeError> {
             kind: AccountKind::from_number(m.kind).ok_or(DecodeError::Field("account kind"))?,
             unit_id: some(m.unit_id, UnitId::stored),
             person: pseudonym(&m.person, "person")?,
+            unit_party: pseudonym(&m.unit_party, "unit party")?,
         },
         Stored::AccountClosed(m) => Payload::AccountClosed { account: AccountNumber(number(m.account, "account")?) },
         Stored::OpeningBalance(m) => Payload::OpeningBalance {

@@ -94,6 +94,7 @@ pub const fn code(reason: Reason) -> Code {
         | Reason::FindingClosed
         | Reason::FindingUnanswered
         | Reason::MatterClosed
+        | Reason::SelfPayment
         | Reason::ApprovalMissing
         | Reason::PeriodClosed
         | Reason::PeriodOutOfOrder

@@ -223,6 +223,8 @@ reason-FINDING_CLOSED = The finding is closed
     .remedy = Flag it anew, if there is more to say. { $record }
 reason-FINDING_UNANSWERED = The finding was not answered, or not put right
     .remedy = Wait for the answer or the rectification. { $record }
+reason-SELF_PAYMENT = A unit pays no account of its own
+    .remedy = Pay the final payee. { $record }
 reason-MATTER_CLOSED = The matter was dealt with before
     .remedy = Nothing is left to do for it. { $record }
 

@@ -223,6 +223,8 @@ reason-FINDING_CLOSED = 疑点已销号
     .remedy = 如有新情况，请另行登记疑点。{ $record }
 reason-FINDING_UNANSWERED = 疑点尚未答复或整改
     .remedy = 请等待答复或整改。{ $record }
+reason-SELF_PAYMENT = 转本单位账户：单位不得向自身账户支付
+    .remedy = 请支付给最终收款人。{ $record }
 reason-MATTER_CLOSED = 办件已办结
     .remedy = 无需再办理。{ $record }
 

@@ -179,7 +179,7 @@ impl Books {
                     defined: sequence,
                 });
             }
-            Payload::AccountOpened { account, account_id, fund, kind, unit_id, person } => {
+            Payload::AccountOpened { account, account_id, fund, kind, unit_id, person, .. } => {
                 self.account_names.insert(account_id.clone(), *account);
                 self.accounts.push(AccountView {
                     account_id: account_id.clone(),

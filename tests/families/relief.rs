@@ -8,11 +8,12 @@ const STANDARD: i64 = 200_000;
 
 fn set_up() -> Vec<Value> {
     let account = |at: usize, (name, kind, unit): (&str, &str, &str)| {
+        let party = if unit.is_empty() { "" } else { "救助局" };
         on(
             "2026-08-01",
             &format!("set-up-{at}"),
             json!({ "openAccount": {
-            "accountId": name, "fundId": "RL", "kind": format!("ACCOUNT_KIND_{kind}"), "unitId": unit } }),
+            "accountId": name, "fundId": "RL", "kind": format!("ACCOUNT_KIND_{kind}"), "unitId": unit, "unitParty": party } }),
         )
     };
     let digest = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
@@ -204,4 +205,28 @@ async fn payouts_in_a_transaction() {
     world.accept(&payout("free", "H0001", 1, "")).await;
     assert_eq!(world.holds("used").await, "4,000.00");
     world.verify().await;
+}
+
+/// 转本单位账户: a unit pays nobody under its own name, and an account of no unit has no such name.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_unit_pays_no_account_of_its_own() {
+    let mut world = World::new();
+    world.accept_all(&set_up()).await;
+    let pay = |id: &str, payee: &str| {
+        on(
+            "2026-08-10",
+            id,
+            json!({ "executePayment": { "paymentId": id, "fromAccountId": "unit", "amountMinor": 5,
+            "payee": payee, "purpose": "supplies", "method": "PAYMENT_METHOD_DIRECT" } }),
+        )
+    };
+    let refused = world.refuse(&pay("own", "救助局")).await;
+    assert_eq!(refused.reason, "SELF_PAYMENT");
+    assert!(refused.facts.contains("account=unit"), "{refused:?}");
+    let nobodys = json!({ "openAccount": { "accountId": "x", "fundId": "RL", "kind": "ACCOUNT_KIND_AUTHORITY_CARRY",
+        "unitParty": "救助局" } });
+    assert_eq!(world.refuse(&on("2026-08-10", "nobodys", nobodys)).await.reason, "ACCOUNT_KIND_NOT_ALLOWED");
+    world.accept(&pay("other", "供应商")).await;
+    world.verify().await;
+    assert_eq!(world.refuse(&pay("still", "救助局")).await.reason, "SELF_PAYMENT");
 }

@@ -148,7 +148,10 @@ fn started() -> Rules {
     let shared = accounts.map(|(name, kind)| (name.to_owned(), kind, None));
     for (name, kind, person) in shared.into_iter().chain(own) {
         let account_id = AccountId::parse(name.as_str()).unwrap();
-        rules.post(&who, Order::OpenAccount { account_id, fund_id: fund(), kind, unit_id: None, person });
+        rules.post(
+            &who,
+            Order::OpenAccount { account_id, fund_id: fund(), kind, unit_id: None, person, unit_party: None },
+        );
     }
     rules
 }

@@ -325,6 +325,7 @@ impl<'a> Genes<'a> {
                 kind: self.pick(KINDS),
                 unit_id: self.optional(Self::unit),
                 person: self.optional(Self::payee),
+                unit_party: self.optional(Self::payee),
             },
             3 => Order::RecordOpeningBalance {
                 fund_id: self.fund(),
@@ -474,6 +475,7 @@ impl<'a> Genes<'a> {
                 kind: self.pick(KINDS),
                 unit_id: self.optional(Self::unit),
                 person: self.optional(Self::payee),
+                unit_party: self.optional(Self::payee),
             },
             24 => Payload::OpeningBalance {
                 fund: self.fund_number(),

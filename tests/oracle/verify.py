@@ -51,6 +51,8 @@ CHECKED_DEEP = (
 NOT_CHECKED = (
     "whether the chain is the one that was published: no checkpoint, signature or witness is looked at",
     "keyed digests (commands, payees): opaque without their keys",
+    "families: amounts by rates, splits and interest, once a month and person, eligibility, estimates, vouchers of benefits; "
+    "the ledger's own verifier derives them",
     "rules of decision: checkers needed, plan step, purposes, economic codes, expiry, contracts, freezes that block, "
     "unique document numbers and bank references; roles and keys",
     "signatures of approvals: the standard library has no Ed25519",
@@ -105,7 +107,7 @@ PolicyTerms: 1 rates PolicyRate*, 2 splits PolicySplit*, 3 items PolicyItem*, 4 
 PolicySet: 1 policy_id string, 2 version int32, 3 effective_from_day int32, 4 plan_step int32,
   5 checker_tiers CheckerTier*, 6 document_sha256 bytes, 7 signed_approvals bool, 8 terms PolicyTerms
 AccountOpened: 1 account int32, 2 account_id string, 3 fund int32, 4 kind int32, 5 unit_id string,
-  6 person bytes
+  6 person bytes, 7 unit_party bytes
 AccountClosed: 1 account int32
 Payout: 1 item_code string, 2 period int32, 3 batch_id string, 4 line_number int32, 5 reissue_of string
 LotOpened: 1 lot int32, 2 lot_id string, 3 fund int32, 4 issuer_id string, 5 document_number string,

@@ -166,6 +166,7 @@ pub(crate) fn open(name: &str, fund: &str, kind: AccountKind, unit: Option<&str>
         kind,
         unit_id: unit.map(|unit| UnitId::parse(unit).unwrap()),
         person: None,
+        unit_party: None,
     }
 }
 

@@ -147,7 +147,7 @@ pub(super) fn account(number: i32, fund: i32, kind: Kind, owner: &[u8]) -> Accou
         _ => format!("account-{number}"),
     };
     let (kind, person) = (kind.into(), owner.to_vec().into());
-    AccountOpened { account: number, account_id, fund, kind, unit_id: String::new(), person }
+    AccountOpened { account: number, account_id, fund, kind, person, ..AccountOpened::default() }
 }
 
 fn set_up(s: &mut Story) {

@@ -105,8 +105,9 @@ fn alone(case: Case<'_>, order: Order, context: &Context<'_>) -> Result<Decision
     match order {
         Order::DefineFund(definition) => setup::define_fund(case, definition),
         Order::SetPolicy { policy_id, policy } => setup::set_policy(case, policy_id, policy),
-        Order::OpenAccount { account_id, fund_id, kind, unit_id, person } => {
-            setup::open_account(case, account_id, &fund_id, kind, unit_id, person)
+        Order::OpenAccount { account_id, fund_id, kind, unit_id, person, unit_party } => {
+            let holder = setup::Holding { unit_id, person, unit_party };
+            setup::open_account(case, account_id, &fund_id, kind, holder)
         }
         Order::CloseAccount { account_id } => setup::close_account(case, &account_id),
         Order::ApproveEstimate { project_id, fund_id, amount, issuer_id, document_number } => {

@@ -71,6 +71,12 @@ pub(super) fn execute_payment(case: Case<'_>, payment: ExecutePayment) -> Result
     if let (Some(payout), Some(item)) = (&payment.payout, item) {
         may_be_paid_out(case, fund, &payment, payout, item)?;
     }
+    // 虚列支出: a unit pays no account of its own.
+    if case.state.families.unit_parties.contains(&(unit, payment.payee)) {
+        return Err(Refusal::new(Reason::SelfPayment)
+            .with("payee", payment.payee)
+            .with("account", &from.row.account_id));
+    }
     within_estimate(case, fund, &payment)?;
     add_up(payment.amount, &asked)?;
     under_contract(&payment, contract, from, &asked)?;

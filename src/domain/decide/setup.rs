@@ -50,13 +50,20 @@ pub(super) fn set_policy(case: Case<'_>, policy_id: PolicyId, policy: PolicyVers
     Ok(decided(Payload::PolicySet { policy_id, policy }))
 }
 
+/// Whom an account belongs to.
+pub(super) struct Holding {
+    pub(super) unit_id: Option<UnitId>,
+    pub(super) person: Option<PayeeRef>,
+    /// Under which name the unit itself would be paid.
+    pub(super) unit_party: Option<PayeeRef>,
+}
+
 pub(super) fn open_account(
     case: Case<'_>,
     account_id: AccountId,
     fund_id: &FundId,
     kind: AccountKind,
-    unit_id: Option<UnitId>,
-    person: Option<PayeeRef>,
+    Holding { unit_id, person, unit_party }: Holding,
 ) -> Result<Decision, Refusal> {
     let fund = case.fund(fund_id)?;
     if case.state.account_names.contains_key(&account_id) {
@@ -87,7 +94,7 @@ pub(super) fn open_account(
     };
     let refusal =
         || Refusal::new(Reason::AccountKindNotAllowed).with("account", &account_id).with("kind", kind.as_str());
-    if !fits {
+    if !fits || (unit_party.is_some() && unit_id.is_none()) {
         return Err(refusal());
     }
     let family = fund.row.definition.family;
@@ -100,7 +107,7 @@ pub(super) fn open_account(
         None => case.set_up_is_approved()?,
     }
     let account = AccountNumber::after(case.state.accounts.len());
-    Ok(decided(Payload::AccountOpened { account, account_id, fund: fund.number, kind, unit_id, person }))
+    Ok(decided(Payload::AccountOpened { account, account_id, fund: fund.number, kind, unit_id, person, unit_party }))
 }
 
 /// One account a person, in all funds of one scheme together (住房公积金管理条例§13, invariant I11).

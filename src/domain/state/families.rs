@@ -1,5 +1,7 @@
 //! What the rules of the families need to know of the past: persons, notices, loans, projects.
 
+use std::collections::BTreeSet;
+
 use super::{Lookup, State};
 use crate::domain::account::AccountKind;
 use crate::domain::event::{Leg, Payload, PaymentExecuted};
@@ -7,7 +9,7 @@ use crate::domain::fund::FundFamily;
 use crate::domain::housing::{HousingEvent, Loan};
 use crate::domain::ids::{
     AccountNumber, ActorId, BankReference, Code, DisclosureId, FindingId, FundNumber, LoanId, MatterId, NoticeId,
-    PayeeRef, PaymentId, Sequence, UnitId,
+    PayeeRef, PaymentId, Sequence, UnitId, UnitNumber,
 };
 use crate::domain::money;
 use crate::domain::nontax::{NontaxEvent, Notice};
@@ -55,6 +57,8 @@ pub(crate) struct Families {
     pub(crate) determined: Lookup<(FundNumber, UnitId, Code), Months>,
     // By the number in a payment, from 1.
     pub(crate) ties: Vec<Tie>,
+    // Names under which units themselves would be paid.
+    pub(crate) unit_parties: BTreeSet<(UnitNumber, PayeeRef)>,
     pub(crate) findings: Lookup<FindingId, Finding>,
     // Whether it is open.
     pub(crate) matters: Lookup<MatterId, bool>,

@@ -125,12 +125,14 @@ impl Parser<'_> {
         };
         let unit_id = self.optional("unit_id", wire.unit_id, UnitId::parse);
         let person = self.optional_party("person", &wire.person, &wire.person_pseudonym);
+        let unit_party = self.optional_party("unit_party", &wire.unit_party, &wire.unit_party_pseudonym);
         Some(Order::OpenAccount {
             account_id: account_id?,
             fund_id: fund_id?,
             kind: kind?,
             unit_id: unit_id?,
             person: person?,
+            unit_party: unit_party?,
         })
     }
 

@@ -41,6 +41,8 @@ pub(super) fn put(families: &Families, to: &mut Vec<u8>) {
     put_lookup(&families.projects, to);
     put_lookup(&families.determined, to);
     families.ties.put(to);
+    let unit_parties: Vec<_> = families.unit_parties.iter().copied().collect();
+    unit_parties.put(to);
     put_lookup(&families.findings, to);
     put_lookup(&families.matters, to);
     put_lookup(&families.disclosures, to);
@@ -59,6 +61,7 @@ pub(super) fn take(from: &mut &[u8]) -> Result<Families, Malformed> {
         projects: take_lookup(from)?,
         determined: take_lookup(from)?,
         ties: Stored::take(from)?,
+        unit_parties: Vec::take(from)?.into_iter().collect(),
         findings: take_lookup(from)?,
         matters: take_lookup(from)?,
         disclosures: take_lookup(from)?,
