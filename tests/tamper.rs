@@ -66,6 +66,16 @@ fn python() -> Option<&'static str> {
     has_python.then_some("python3")
 }
 
+#[test]
+fn the_second_verifier_passes_its_own_tests() {
+    let Some(python) = python() else {
+        println!("python3 is not here: the second verifier's tests were SKIPPED");
+        return;
+    };
+    let output = Command::new(python).arg("tests/oracle/test_verify.py").output().unwrap();
+    assert!(output.status.success(), "{}", server::errors(&output));
+}
+
 /// Both verifiers' reports, which must agree on the verdict, the first bad sequence and the head.
 fn verified(served: &Served, depth: &[&str]) -> (i32, Value) {
     let data = served.data();

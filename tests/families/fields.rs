@@ -133,6 +133,19 @@ async fn every_field_that_is_wrong_is_refused_with_its_path() {
         }
     }
     assert!(unseen.is_empty(), "{unseen:#?}");
+    // A loan of less than one minor unit a month would be repaid in instalments of nothing.
+    let mut line = samples["issueLoan"].clone();
+    line["requestId"] = json!("tiny");
+    line["issueLoan"]["amountMinor"] = json!(29);
+    line["issueLoan"]["months"] = json!(30);
+    let request = v1::PostRequest { commands: vec![command(&line)], ..Default::default() };
+    let results = served.ledger().await.post(request).await.unwrap().into_inner().results;
+    let Some(Outcome::Error(status)) = results.into_iter().next().unwrap().outcome else { panic!("taken") };
+    assert_eq!(status.get_details_error_info().unwrap().reason, "AMOUNT_INVALID");
+    assert_eq!(
+        status.get_details_bad_request().unwrap().field_violations[0].field,
+        "commands[0].issue_loan.amount_minor"
+    );
     // New kinds of commands get a sample.
     let of_families: Vec<&str> = payloads
         .iter()

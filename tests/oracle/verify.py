@@ -9,7 +9,8 @@ legs. It does not stop at the first fault.
 
 Exit status: 0 verified, 1 broken, 2 usage, 3 unreadable or incomplete.
 
-In reading order: the protobuf decoder, the bundle, blocks and the chain, the books.
+In reading order: the protobuf decoder, the bundle, blocks and the chain, the books. Beside it stand kinds.py, the kinds
+of accounts, and families.py, the rules of the families of funds.
 """
 
 import argparse
@@ -20,6 +21,13 @@ import re
 import struct
 import sys
 import zlib
+
+from families import HOUSING_PROVIDENT, SOCIAL_INSURANCE, Families
+from kinds import (
+    ASSETS, BOND, CARRY, CASH_BOOK, CLAIMS, CLEARING, COMMITTED, DISTRIBUTED, FISCAL_SPECIAL, FROZEN, FUND_LOT,
+    HOUSING_DEPOSIT, HOUSING_PERSONAL, HOUSING_SURPLUS_DEPOSIT, INCOME, KIND_NAMES, LEVELS, LOAN, NONTAX_PENDING,
+    PAYOUT, PERSONAL, PERSONS, PLAN, POOL, RECALLED, SHARES, SOURCE, SURPLUS, TREASURY, UNALLOCATED, UNIT, USED,
+)  # fmt: skip
 
 MAGIC = b"fundledger bundle v1\n"
 END_MARK = b"\xff\xff"
@@ -47,14 +55,16 @@ CHECKED_DEEP = (
     "balances never negative; issued = held per lot; used and cash per lot; cash = claims per fund",
     "payments, clearings, returns, reversals, freezes of amounts",
     "closed days and months, trial balance digests, approvals distinct from the maker",
+    "families: kinds of accounts, ways of money, one account a person and scheme, closed accounts, project estimates",
+    "amounts by the policy version in force: splits, contributions, late fees, transfers, surplus, entitlements",
+    "persons: once a month and item, limits, facts that bar, recoveries; notices, refunds, loans; interest by the legs",
 )
 NOT_CHECKED = (
     "whether the chain is the one that was published: no checkpoint, signature or witness is looked at",
     "keyed digests (commands, payees): opaque without their keys",
-    "families: amounts by rates, splits and interest, once a month and person, eligibility, estimates, vouchers of benefits; "
-    "the ledger's own verifier derives them",
     "rules of decision: checkers needed, plan step, purposes, economic codes, expiry, contracts, freezes that block, "
-    "unique document numbers and bank references; roles and keys",
+    "unique document numbers and bank references, instalments of loans, payouts issued again; roles and keys",
+    "supervision and statutory clocks: reconciliations, findings, matters, disclosures, performance",
     "signatures of approvals: the standard library has no Ed25519",
 )
 
@@ -584,26 +594,6 @@ class Log:
 
 # ---- The books -----------------------------------------------------------------------------------------------------
 
-SOURCE, UNALLOCATED, UNIT, PLAN, COMMITTED, FROZEN, USED, CARRY, RECALLED = range(1, 10)
-TREASURY, FISCAL_SPECIAL, INCOME, PAYOUT, HOUSING_DEPOSIT, HOUSING_SURPLUS_DEPOSIT, LOAN, BOND = range(20, 28)
-(FUND_LOT, CLEARING, POOL, PERSONAL, HOUSING_PERSONAL, PAYABLE_UPPER, PAYABLE_LOWER, NONTAX_PENDING, NONTAX_SHARE, SURPLUS,
- RISK_RESERVE, MANAGEMENT_FEE_PAYABLE, LOW_RENT_HOUSING) = range(40, 53)  # fmt: skip
-KIND_NAMES = {
-    SOURCE: "SOURCE", UNALLOCATED: "UNALLOCATED", UNIT: "UNIT", PLAN: "PLAN", COMMITTED: "COMMITTED",
-    FROZEN: "FROZEN", USED: "USED", CARRY: "CARRY", RECALLED: "RECALLED",
-    TREASURY: "TREASURY", FISCAL_SPECIAL: "FISCAL_SPECIAL", INCOME: "INCOME", PAYOUT: "PAYOUT",
-    HOUSING_DEPOSIT: "HOUSING_DEPOSIT", HOUSING_SURPLUS_DEPOSIT: "HOUSING_SURPLUS_DEPOSIT", LOAN: "LOAN", BOND: "BOND",
-    FUND_LOT: "FUND_LOT", CLEARING: "CLEARING", POOL: "POOL", PERSONAL: "PERSONAL", HOUSING_PERSONAL: "HOUSING_PERSONAL",
-    PAYABLE_UPPER: "PAYABLE_UPPER", PAYABLE_LOWER: "PAYABLE_LOWER", NONTAX_PENDING: "NONTAX_PENDING",
-    NONTAX_SHARE: "NONTAX_SHARE", SURPLUS: "SURPLUS", RISK_RESERVE: "RISK_RESERVE",
-    MANAGEMENT_FEE_PAYABLE: "MANAGEMENT_FEE_PAYABLE", LOW_RENT_HOUSING: "LOW_RENT_HOUSING",
-}  # fmt: skip
-CASH_BOOK = 20  # Kinds from here on; below is the authority book.
-CLAIMS = 40  # Kinds from here on; below, within the cash book, are assets.
-ASSETS = (TREASURY, FISCAL_SPECIAL, INCOME, PAYOUT, HOUSING_DEPOSIT, HOUSING_SURPLUS_DEPOSIT, LOAN, BOND)
-SHARES = (NONTAX_SHARE, PAYABLE_UPPER, PAYABLE_LOWER)
-LEVELS = (PAYABLE_UPPER, PAYABLE_LOWER)
-PERSONS = (PERSONAL, HOUSING_PERSONAL)
 DRAWABLE = (UNIT, PLAN, COMMITTED, CARRY)
 SUPPLEMENT, REDUCTION, REALLOCATION = 1, 2, 3
 TRANSFER_IN, TRANSFER_OUT = 1, 2
@@ -633,9 +623,7 @@ MOVES = {
     "NontaxSplit": (((NONTAX_PENDING,), SHARES),),
     "NontaxRefunded": (((NONTAX_PENDING, *SHARES), (TREASURY,)),),
     "ContributionReceived": (((INCOME, FISCAL_SPECIAL, HOUSING_DEPOSIT), (POOL, *PERSONS)),),
-    "IncomeReceived": (
-        ((FISCAL_SPECIAL, PAYOUT, HOUSING_DEPOSIT, HOUSING_SURPLUS_DEPOSIT), (POOL, SURPLUS)),
-    ),
+    "IncomeReceived": (((FISCAL_SPECIAL, PAYOUT, HOUSING_DEPOSIT, HOUSING_SURPLUS_DEPOSIT), (POOL, SURPLUS)),),
     "FundsMoved": (
         (
             (TREASURY, FISCAL_SPECIAL, PAYOUT, HOUSING_DEPOSIT, HOUSING_SURPLUS_DEPOSIT, BOND, *LEVELS),
@@ -650,7 +638,7 @@ MOVES = {
     "HousingWithdrawn": (((HOUSING_PERSONAL,), (HOUSING_DEPOSIT,)),),
     "LoanIssued": (((LOAN,), (HOUSING_DEPOSIT,)),),
     "LoanRepaid": (((HOUSING_DEPOSIT,), (LOAN, SURPLUS)),),
-    "SurplusDistributed": (((SURPLUS,), (RISK_RESERVE, MANAGEMENT_FEE_PAYABLE, LOW_RENT_HOUSING)),),
+    "SurplusDistributed": (((SURPLUS,), DISTRIBUTED),),
 }
 # Types with two forms, and the field that says which.
 FORMS = {"BudgetAdjusted": "kind", "RelationTransferred": "direction"}
@@ -681,15 +669,18 @@ EPOCH = datetime.date(1970, 1, 1).toordinal()
 
 
 class Fund:
-    """A fund: its balances, and how far it is closed."""
+    """A fund, as defined; its balances, and how far it is closed."""
 
-    __slots__ = ("number", "balances", "assets", "claims", "clearing", "moved", "closed_through", "last_month")
+    __slots__ = ("number", "fund_id", "family", "scheme", "policy", "exclusive_with", "balances", "assets", "claims",
+                 "clearing", "income", "moved", "closed_through", "last_month")  # fmt: skip
 
-    def __init__(self, number):
-        self.number = number
+    def __init__(self, number, defined):
+        self.number, self.fund_id, self.policy = number, defined.get("fund_id", ""), defined.get("policy_id", "")
+        self.family, self.scheme = defined.get("family", 0), defined.get("scheme", 0)
+        self.exclusive_with = frozenset(defined.get("exclusive_with", ()))
         self.balances = {}  # account << 32 | lot -> balance on the normal side
         self.assets = self.claims = 0
-        self.clearing = []  # keys of the clearing accounts
+        self.clearing, self.income = [], []  # keys of the accounts of these kinds
         self.moved = False  # other than by an opening balance
         self.closed_through = self.last_month = None
 
@@ -697,10 +688,14 @@ class Fund:
 class Account:
     """An account, as opened."""
 
-    __slots__ = ("number", "fund", "kind", "unit", "tracks_lots", "sign", "balance")
+    __slots__ = ("number", "account_id", "fund", "kind", "unit", "person", "tracks_lots", "sign", "balance",
+                 "is_closed")  # fmt: skip
 
-    def __init__(self, number, fund, kind, unit):
-        self.number, self.fund, self.kind, self.unit = number, fund, kind, unit
+    def __init__(self, number, fund, kind, opened):
+        self.number, self.fund, self.kind = number, fund, kind
+        self.account_id, self.unit = opened.get("account_id", ""), opened.get("unit_id", "")
+        self.person = opened.get("person", b"")
+        self.is_closed = False
         self.tracks_lots = kind < CASH_BOOK or kind == FUND_LOT
         self.sign = 1 if kind == SOURCE or CASH_BOOK <= kind < CLAIMS else -1
         self.balance = 0
@@ -721,14 +716,15 @@ class Lot:
 
 
 class Payment:
-    """A payment, with what is left of each draw."""
+    """A payment, with what is left of each draw, and what it counts against for as long as it does not come back."""
 
-    __slots__ = ("sequence", "operation", "fund", "source", "draws", "amount", "left", "state")
+    __slots__ = ("sequence", "operation", "fund", "source", "draws", "amount", "left", "state", "claim", "project")
 
     def __init__(self, sequence, operation, fund, source, draws):
         self.sequence, self.operation, self.fund, self.source, self.draws = sequence, operation, fund, source, draws
         self.amount = self.left = sum(amount for _, amount in draws)
         self.state = "ordered"
+        self.claim = self.project = None
 
 
 def month_end(period):
@@ -807,7 +803,8 @@ def effects(event_type, payload, flows):
 
 # What is said of a fund whose books may be closed by then.
 UNDATED = {
-    "RoleGranted", "RoleRevoked", "EligibilityRecorded", "AccountClosed", "MatterOpened", "Reconciled", "PeriodReopened",
+    "RoleGranted", "RoleRevoked", "EligibilityRecorded", "AccountOpened", "AccountClosed", "MatterOpened", "Reconciled",
+    "PeriodReopened",
 }  # fmt: skip
 
 
@@ -823,6 +820,7 @@ class Books:
         self.reversible = {}  # (sequence, operation) -> event bytes
         self.reversed = set()
         self.operation = 0  # the one at hand, within its transaction
+        self.day = self.policy_version = 0  # of the event at hand
         self.freezes = {}  # live case -> legs as (account, lot, amount)
         self.cases = set()
         self.special = {
@@ -840,6 +838,8 @@ class Books:
             "CarriedForward": self.carried_forward,
             "LapsedRecovered": self.lapsed_recovered,
         }
+        self.families = Families(self)
+        self.special.update(self.families.handlers)
 
     def event(self, sequence, event, data):
         """Takes one event after the other."""
@@ -867,12 +867,14 @@ class Books:
             if "payload" not in operation:
                 self.fault(sequence, "books", f"operation {number} says not what happened")
                 return
-            yield number, {**event, **operation, "legs": legs[at : at + count]}
+            own = {"policy_version": operation.get("policy_version", 0), "legs": legs[at : at + count]}
+            yield number, {**event, **operation, **own}
             at += count
 
     def step(self, sequence, operation, event, data):
         """Takes an event, or an operation of a transaction."""
         self.operation = operation
+        self.day, self.policy_version = event.get("business_day", 0), event.get("policy_version", 0)
         event_type, payload = event["type"], event["payload"]
         raw_legs = event.get("legs", ())
         self.open_lots(sequence, event_type, payload)
@@ -880,9 +882,10 @@ class Books:
         if legs is None:
             return
         fund = legs[0][0].fund if legs else self.fund_of(payload) if event_type not in UNDATED else None
-        day = event.get("business_day", 0)
-        if fund is not None and fund.closed_through is not None and day <= fund.closed_through:
-            self.fault(sequence, "period", f"dated {day}; fund {fund.number} is closed through {fund.closed_through}")
+        if fund is not None and fund.closed_through is not None and self.day <= fund.closed_through:
+            self.fault(
+                sequence, "period", f"dated {self.day}; fund {fund.number} is closed through {fund.closed_through}"
+            )
         flows = flows_of(legs)
         self.shape(sequence, event_type, payload, legs, flows)
         meaning = effects(event_type, payload, flows)
@@ -897,6 +900,8 @@ class Books:
             if event_type == "OpeningBalance" and fund.moved:
                 self.fault(sequence, "books", "an opening balance after other movements of the fund")
             fund.moved = fund.moved or event_type != "OpeningBalance"
+            if fund.family in (SOCIAL_INSURANCE, HOUSING_PROVIDENT):
+                self.families.posted(event_type, payload, legs)
             self.post(sequence, fund, legs, meaning)
 
     # -- The envelope and the legs
@@ -942,6 +947,8 @@ class Books:
                 self.fault(sequence, "books", problem)
                 is_sound = False
                 continue
+            if account.is_closed:
+                self.fault(sequence, "books", f"leg on account {account.number}, which is closed")
             funds.add(account.fund)
             legs.append((account, lot_number, amount))
         if len(funds) > 1:
@@ -1098,7 +1105,9 @@ class Books:
         """A fund starts."""
         number = payload.get("fund", 0)
         self.number(sequence, "fund", number)
-        self.funds.setdefault(number, Fund(number))
+        fund = Fund(number, payload)
+        self.funds.setdefault(number, fund)
+        self.families.fund_defined(sequence, fund)
 
     def policy_set(self, sequence, payload, _legs, _flows):
         """Versions of a policy count from 1."""
@@ -1106,6 +1115,7 @@ class Books:
         if version != self.policies.get(policy, 0) + 1:
             self.fault(sequence, "books", f"policy {policy!r}: version {version} after {self.policies.get(policy, 0)}")
         self.policies[policy] = version
+        self.families.policy_set(policy, version, payload)
 
     def account_opened(self, sequence, payload, _legs, _flows):
         """An account starts."""
@@ -1117,9 +1127,10 @@ class Books:
         elif kind not in KIND_NAMES:
             self.fault(sequence, "books", f"account {number} of unknown kind {kind}")
         elif number not in self.accounts:
-            self.accounts[number] = Account(number, fund, kind, payload.get("unit_id", ""))
-            if kind == CLEARING:
-                fund.clearing.append(number << 32)
+            account = self.accounts[number] = Account(number, fund, kind, payload)
+            if kind in (CLEARING, INCOME):
+                (fund.clearing if kind == CLEARING else fund.income).append(number << 32)
+            self.families.account_opened(sequence, account)
 
     def open_lots(self, sequence, event_type, payload):
         """Lots start with BudgetIssued and OpeningBalance, before their first legs."""
@@ -1144,11 +1155,12 @@ class Books:
         """A payment starts: its draws are its authority debits, in order."""
         payment_id = payload.get("payment_id", "")
         draws = [[lot, amount] for account, lot, amount in legs if amount > 0 and account.kind < CASH_BOOK]
-        if not payment_id or payment_id in self.payments:
+        if not payment_id or self.families.is_voucher_used(payment_id):
             self.fault(sequence, "payment", f"payment {payment_id!r} exists" if payment_id else "no payment_id")
         elif draws:
             source = next(account for account, _, amount in legs if amount > 0 and account.kind < CASH_BOOK)
-            self.payments[payment_id] = Payment(sequence, self.operation, source.fund, source, draws)
+            payment = self.payments[payment_id] = Payment(sequence, self.operation, source.fund, source, draws)
+            self.families.paid_out(sequence, payment, payload)
         if total(flows, CLEARING, False) != sum(amount for _, amount in draws):
             self.fault(sequence, "payment", "authority drawn and cash to be cleared differ")
 
@@ -1187,6 +1199,7 @@ class Books:
         elif back != self.take_back(payment, amount):
             self.fault(sequence, "payment", f"return of {payment_id!r} does not follow its draws, last first")
         payment.left -= amount
+        self.families.came_back(payment, amount, is_all=payment.left <= 0)
         recalled = merged(flows, (RECALLED,), False)
         self.return_accounts(sequence, payment, legs)
         if merged(flows, (FUND_LOT,), False) != back or total(flows, TREASURY, True) != amount:
@@ -1250,6 +1263,7 @@ class Books:
                 if payment.state != "ordered":
                     self.fault(sequence, "reversal", f"payment of event {target} is {payment.state}")
                 payment.state = "reversed"
+                self.families.came_back(payment, payment.amount, is_all=True)
         if not self.is_mirror(original.get("legs", ()), raw_legs):
             self.fault(sequence, "reversal", f"legs are not the mirror of those of event {target}")
         mirrored = {(kind, not is_debit): sums for (kind, is_debit), sums in flows.items()}
@@ -1313,6 +1327,7 @@ class Books:
             return
         if fund.last_month is not None and period != next_month(fund.last_month):
             self.fault(sequence, "period", f"month {period} closed after {fund.last_month}")
+        self.families.month_closed(sequence, fund, period)
         fund.last_month = period
         fund.closed_through = max(end, end if fund.closed_through is None else fund.closed_through)
 

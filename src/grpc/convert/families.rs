@@ -343,6 +343,13 @@ impl Parser<'_> {
             amount => amount,
         };
         let months = self.within("months", wire.months, 1, LOAN_MONTHS_MAX);
+        // Less would be repaid in instalments of nothing.
+        let amount = match (amount, months) {
+            (Some(amount), Some(months)) if amount.minor() < i64::from(months) => {
+                self.wrong("amount_minor", Reason::AmountInvalid, "is less than one minor unit a month")
+            }
+            (amount, _) => amount,
+        };
         Some(HousingOrder::IssueLoan {
             loan_id: loan_id?,
             fund_id: fund_id?,
