@@ -7,6 +7,7 @@ use prost::Message;
 use prost::bytes::Bytes;
 
 use super::convert::{self, Violation};
+use super::identities;
 use super::node::Node;
 use crate::domain::approval::{Approval, Approvals, BatchCommand, Signature, SignedCommand};
 use crate::domain::authority::{Authority, ProposedBatch, ProposedContent};
@@ -21,8 +22,6 @@ use crate::format::record::ENTRY_BYTES_MAX;
 use crate::ledger::{Outcome, Unavailable};
 use crate::log::Fault;
 use crate::pb::v1;
-use crate::pb::v1::command::Payload as Wire;
-use crate::pb::v1::operation::Operation;
 use crate::projection::events::Events;
 
 const APPROVALS_MAX: usize = 8;
@@ -42,49 +41,13 @@ fn violation(field: String, reason: Reason, description: &str) -> Violation {
 /// Puts a command into the form that is signed: persons as pseudonyms, nobody named as a checker, lots named.
 pub(super) fn exact(mut wire: v1::Command, pseudonyms: &KeyedDigest, path: &str) -> Result<Exact, Vec<Violation>> {
     let command = parse(wire.clone(), pseudonyms, path)?;
-    for_persons(&mut wire, &mut |identity, pseudonym| {
+    identities::for_each(&mut wire, |identity, pseudonym| {
         *pseudonym = Bytes::copy_from_slice(&pseudonyms.payee(identity).0);
         identity.clear();
     });
     let bytes = wire.encode_to_vec().into();
     check_length(&bytes, path)?;
     Ok(Exact { bytes, command })
-}
-
-/// Every place where a command names a person by identity, with the place for the pseudonym.
-fn for_persons(wire: &mut v1::Command, meet: &mut impl FnMut(&mut String, &mut Bytes)) {
-    let mut person = |identity: &mut String, pseudonym: &mut Bytes| {
-        if !identity.is_empty() {
-            meet(identity, pseudonym);
-        }
-    };
-    match &mut wire.payload {
-        Some(Wire::ExecutePayment(payment)) => person(&mut payment.payee, &mut payment.payee_pseudonym),
-        Some(Wire::CommitAuthority(commitment)) => person(&mut commitment.payee, &mut commitment.payee_pseudonym),
-        Some(Wire::Freeze(freeze)) => {
-            if let Some(v1::freeze::Scope::Payee(identity)) = &mut freeze.scope {
-                let mut pseudonym = Bytes::new();
-                person(identity, &mut pseudonym);
-                if !pseudonym.is_empty() {
-                    freeze.scope = Some(v1::freeze::Scope::PayeePseudonym(pseudonym));
-                }
-            }
-        }
-        Some(Wire::Transaction(transaction)) => {
-            for operation in &mut transaction.operations {
-                match &mut operation.operation {
-                    Some(Operation::ExecutePayment(payment)) => {
-                        person(&mut payment.payee, &mut payment.payee_pseudonym);
-                    }
-                    Some(Operation::CommitAuthority(commitment)) => {
-                        person(&mut commitment.payee, &mut commitment.payee_pseudonym);
-                    }
-                    _ => {}
-                }
-            }
-        }
-        _ => {}
-    }
 }
 
 fn check_length(signed: &Bytes, path: &str) -> Result<(), Vec<Violation>> {
@@ -104,7 +67,7 @@ pub(super) fn from_exact(bytes: &Bytes, pseudonyms: &KeyedDigest, path: &str) ->
         vec![violation(field(), Reason::FieldInvalid, &format!("is not an encoded Command: {error}"))]
     })?;
     let mut names_a_person = false;
-    for_persons(&mut wire, &mut |_, _| names_a_person = true);
+    identities::for_each(&mut wire, |_, _| names_a_person = true);
     if names_a_person {
         let description = "names a person: signed bytes carry pseudonyms, as Propose gives them";
         return Err(vec![violation(field(), Reason::FieldInvalid, description)]);

@@ -6,6 +6,7 @@ mod balances;
 mod batch;
 mod clocks;
 pub mod convert;
+mod identities;
 mod ledger;
 mod listing;
 pub mod node;
