@@ -23,6 +23,7 @@ fn wire_types(output: &Path) -> Result<(), Box<dyn Error>> {
         "proto/fundledger/v1/ledger.proto",
         "proto/fundledger/v1/query.proto",
         "proto/fundledger/v1/audit.proto",
+        "proto/fundledger/v1/personal_data.proto",
         // What errors carry: reflection shows it, so that generic clients can read it.
         "proto/google/rpc/error_details.proto",
     ];

@@ -8,6 +8,7 @@
 //! - [`log`]: where blocks are kept: the trait, sled, memory.
 //! - [`ledger`]: the writer and the committer: commands in, durable receipts out.
 //! - [`projection`]: what is derived from committed events: names and balances, and the history index.
+//! - [`vault`]: the values of personal data, which the log only commits to.
 //! - [`audit`]: the verifier, with its own framing, hashing and sums.
 //! - [`grpc`]: the services, and the only conversions between wire and domain.
 //! - [`cli`]: one file per command.
@@ -23,3 +24,4 @@ pub mod log;
 pub mod messages;
 pub mod pb;
 pub mod projection;
+pub mod vault;

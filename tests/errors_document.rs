@@ -59,7 +59,13 @@ fn retry(reason: Reason) -> (&'static str, &'static str) {
         (Reason::ReadOnly, _) => ("not before the operator has acted", "须待运维人员处理后"),
         (Reason::IdempotencyKeyReused, _) => new,
         (
-            Reason::RequestNotFound | Reason::SequenceBeyondHead | Reason::PageTokenInvalid | Reason::PayeeNotFound,
+            Reason::RequestNotFound
+            | Reason::SequenceBeyondHead
+            | Reason::PageTokenInvalid
+            | Reason::PayeeNotFound
+            | Reason::PersonalDataNotFound
+            | Reason::PersonalDataRestricted
+            | Reason::PersonalDataErased,
             _,
         ) => ("a question, not a posting: ask again after correcting it", "查询而非记账：更正后可再查询"),
         (_, Code::Unavailable) => ("yes: same key, with growing pauses", "可以：同一幂等键，逐次延长间隔"),

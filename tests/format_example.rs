@@ -298,6 +298,7 @@ fn command(key: &str, date: &str, checkers: &[&str], order: Order) -> Command {
         business_date: day(date),
         actor: n(ActorId::parse("alice")),
         approvals: Approvals::Named(checkers),
+        personal_data: Vec::new(),
     };
     Command { envelope, preconditions: Vec::new(), order }
 }

@@ -65,6 +65,8 @@ fn command(request_id: String, business_date: Date, payload: Payload) -> v1::Com
         actor: "maker-1".to_owned(),
         checkers: vec!["checker-1".to_owned()],
         preconditions: Vec::new(),
+        personal_data: Vec::new(),
+        personal_commitments: Vec::new(),
         payload: Some(payload),
     }
 }

@@ -244,6 +244,8 @@ fn rows_that_the_ledger_refuses_are_reported() {
         actor: "auditor".to_owned(),
         checkers: vec!["checker".to_owned()],
         preconditions: Vec::new(),
+        personal_data: Vec::new(),
+        personal_commitments: Vec::new(),
         payload: Some(Payload::Freeze(Box::new(v1::Freeze {
             case_id: "CASE-1".to_owned(),
             legal_basis: "test".to_owned(),

@@ -13,6 +13,7 @@ use super::{Failure, Globals, Lang};
 use crate::messages::cli as text;
 use crate::pb::v1::audit_service_client::AuditServiceClient;
 use crate::pb::v1::ledger_service_client::LedgerServiceClient;
+use crate::pb::v1::personal_data_service_client::PersonalDataServiceClient;
 use crate::pb::v1::query_service_client::QueryServiceClient;
 
 /// Largest message taken from or sent to the server: a full request of 8,192 large commands fits.
@@ -59,6 +60,11 @@ impl Connection {
         QueryServiceClient::new(self.channel.clone())
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    /// Personal data.
+    pub fn personal_data(&self) -> PersonalDataServiceClient<Channel> {
+        PersonalDataServiceClient::new(self.channel.clone())
     }
 
     /// Evidence.

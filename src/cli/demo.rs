@@ -155,6 +155,8 @@ impl<'a> Tour<'a> {
             actor: "maker".to_owned(),
             checkers: vec!["checker".to_owned()],
             preconditions: Vec::new(),
+            personal_data: Vec::new(),
+            personal_commitments: Vec::new(),
             payload: Some(Wire::ExecutePayment(Box::new(v1::ExecutePayment {
                 payment_id: "demo-attempt-1".to_owned(),
                 from_account_id: UNIT_ACCOUNT.to_owned(),

@@ -26,6 +26,7 @@ mod help;
 pub mod import;
 pub mod init;
 pub mod keys;
+pub mod personal_data;
 pub mod post;
 mod posting;
 pub mod proposals;
@@ -74,6 +75,8 @@ pub enum Command {
     Bench(bench::BenchArgs),
     /// Show statutory clocks: those that run, are overdue, were met, or were met late.
     Clocks(clocks::ClocksArgs),
+    /// Open and list personal data: what the vault holds, and the log only commits to.
+    PersonalData(personal_data::PersonalDataArgs),
     /// Put commands before their checkers.
     Propose(proposals::ProposeArgs),
     /// List proposals that wait for approval.
@@ -107,6 +110,7 @@ impl Command {
             Self::Demo(args) => demo::run(globals, args, out),
             Self::Bench(args) => bench::run(globals, args, out),
             Self::Clocks(args) => clocks::run(globals, args, out),
+            Self::PersonalData(args) => personal_data::run(globals, args, out),
             Self::Propose(args) => proposals::propose(globals, args, out),
             Self::Pending(args) => proposals::pending(globals, args, out),
             Self::Approve(args) => proposals::approve(globals, args, out),

@@ -12,6 +12,7 @@ use super::ids::{
 use super::money::{self, Amount};
 use super::nontax::NontaxOrder;
 use super::oversight::OversightOrder;
+use super::personal::PersonalCommitment;
 use super::persons::PersonsOrder;
 use super::time::{Day, Period, UtcNanos};
 
@@ -67,6 +68,8 @@ pub struct Envelope {
     pub actor: ActorId,
     /// Checkers, in the order given.
     pub approvals: Approvals,
+    /// Commitments to the personal data that come with it, in the order given.
+    pub personal_data: Vec<PersonalCommitment>,
 }
 
 /// A draw on a lot, as asked for.

@@ -16,6 +16,7 @@ pub mod ids;
 pub mod money;
 pub mod nontax;
 pub mod oversight;
+pub mod personal;
 pub mod persons;
 pub mod policy;
 pub mod refusal;

@@ -7,6 +7,7 @@ use super::ids::{
     FundId, FundNumber, MatterId, PayeeRef, ReasonCode, Sequence, UnitId,
 };
 use super::money::AmountOrZero;
+use super::personal::PersonalData;
 use super::time::{Day, Period};
 
 numbered! {
@@ -134,6 +135,7 @@ pub enum Oversight<A, F> {
         period: Period,
         reason_code: ReasonCode,
     },
+    PersonalData(PersonalData),
 }
 
 /// What a command of supervision asks for.
@@ -155,6 +157,7 @@ impl<A, F> Oversight<A, F> {
             Self::Disclosure { .. } => "record_disclosure",
             Self::Performance { .. } => "score_performance",
             Self::Reopening { .. } => "reopen_period",
+            Self::PersonalData(data) => data.command_name(),
         }
     }
 
@@ -169,7 +172,7 @@ impl<A, F> Oversight<A, F> {
             Self::MatterClose { matter_id, .. } => Some(matter_id.as_str()),
             Self::Disclosure { disclosure_id, .. } => Some(disclosure_id.as_str()),
             Self::Performance { subject_id, .. } => Some(subject_id.as_str()),
-            Self::Reconciliation(_) | Self::Reopening { .. } => None,
+            Self::Reconciliation(_) | Self::Reopening { .. } | Self::PersonalData(_) => None,
         }
     }
 }

@@ -74,6 +74,12 @@ reasons! {
     SubscriberTooSlow = 15, "SUBSCRIBER_TOO_SLOW";
     /// As many subscriptions are open as the server allows. Come back after the time in `RetryInfo`.
     TooManySubscribers = 16, "TOO_MANY_SUBSCRIBERS";
+    /// The event has no such personal data, or the vault never had the value.
+    PersonalDataNotFound = 17, "PERSONAL_DATA_NOT_FOUND";
+    /// The personal data are restricted.
+    PersonalDataRestricted = 18, "PERSONAL_DATA_RESTRICTED";
+    /// The personal data were erased.
+    PersonalDataErased = 19, "PERSONAL_DATA_ERASED";
     /// A signature is not that of the approver's key over the proposed bytes. Sign what Propose or `ListPending` gives.
     SignatureInvalid = 40, "SIGNATURE_INVALID";
     /// The commands are not the batch that was approved: their number or root differs. Send exactly the bytes proposed.

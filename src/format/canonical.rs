@@ -22,12 +22,13 @@ const BATCH_FORM: usize = 0xffff_ff02;
 /// Stands before what is written only where it is set: no number of preconditions, which may stand there too, begins with it.
 const MORE: u8 = 2;
 const MORE_STILL: u8 = 3;
+const PERSONAL_DATA: u8 = 4;
 
 /// Appends the canonical bytes of a command, without its key: the key is looked up, the rest is compared.
 pub fn write(command: &Command, buffer: &mut Vec<u8>) {
     buffer.push(VERSION);
     let mut out = Canonical { buffer };
-    let Envelope { request_id: _, business_date, actor, approvals } = &command.envelope;
+    let Envelope { request_id: _, business_date, actor, approvals, personal_data } = &command.envelope;
     out.day(*business_date);
     out.text(actor.as_str());
     // Of signed commands the form counts, not who signed so far: the same command signed again is the same command.
@@ -41,6 +42,15 @@ pub fn write(command: &Command, buffer: &mut Vec<u8>) {
     // After everything else, and only where there are any: commands without them keep their digests.
     if !command.preconditions.is_empty() {
         out.list(&command.preconditions, write_precondition);
+    }
+    // What it is about, and nothing that depends on a value: a digest of a value could be tried out even after its erasure.
+    // The commitments themselves are compared with the event's.
+    if !personal_data.is_empty() {
+        out.tag(PERSONAL_DATA);
+        out.list(personal_data, |out, commitment| {
+            out.bytes(&commitment.party.0);
+            out.number(commitment.field.number().into());
+        });
     }
 }
 

@@ -4,6 +4,7 @@
 mod approvals;
 mod families;
 mod oversight;
+mod personal;
 mod records;
 
 use prost::Message;
@@ -61,6 +62,7 @@ pub fn encode(event: &Event, buffer: &mut Vec<u8>) {
     }
     if let Some(envelope) = &event.envelope {
         encode_signed(&envelope.approvals, &mut wire);
+        personal::encode_commitments(&envelope.personal_data, &mut wire);
     }
     encode_payload(&event.decision.payload, &mut wire);
 }
@@ -261,6 +263,7 @@ pub fn decode(bytes: &[u8]) -> Result<Event, DecodeError> {
             business_date: Day::from_days(event.business_day),
             actor: ActorId::stored(event.actor),
             approvals: decode_approvals(event.approvals, event.signed)?,
+            personal_data: personal::decode_commitments(&event.personal_data)?,
         })
     };
     let mut legs = Vec::with_capacity(event.legs.len());

@@ -5,6 +5,7 @@ pub mod block;
 pub mod bundle;
 pub mod canonical;
 pub mod codec;
+pub mod commitment;
 pub mod fingerprint;
 pub mod hexadecimal;
 pub mod keyed;

@@ -5,25 +5,31 @@ use prost::bytes::BytesMut;
 
 use super::convert::{COMMANDS_MAX, Violation};
 use super::ledger::{LedgerApi, error, result};
+use super::node::Node;
+use super::personal::{self, Staged, WaitFor};
 use super::status::Statuses;
 use crate::domain::refusal::Reason;
 use crate::format::record::HASH_BYTES;
-use crate::ledger::{Outcome, Prepared};
+use crate::ledger::{Outcome, Prepared, Unavailable};
 use crate::pb::v1;
 use crate::pb::v1::command::Payload;
+use crate::pb::v1::post_result;
 
 /// A batch on its way.
 pub(super) struct Batch {
     /// One a command, in order; those without an outcome wait for the ledger's.
     results: Vec<v1::PostResult>,
     statuses: Statuses,
+    staged: Staged,
+    acts_on_vault: bool,
 }
 
 impl LedgerApi {
     /// Parses the commands of a batch; gives those that go to the ledger. A batch of none, or of too many, is refused whole.
     pub(super) async fn batch(
         &self,
-        commands: Vec<v1::Command>,
+        mut commands: Vec<v1::Command>,
+        validate_only: bool,
         statuses: Statuses,
     ) -> Result<(Batch, Vec<Prepared>), tonic::Status> {
         check_count(commands.len(), statuses)?;
@@ -31,12 +37,16 @@ impl LedgerApi {
         if commands.iter().any(is_signed) {
             self.node.caught_up().await;
         }
+        let wait_for = if validate_only { WaitFor::Nothing } else { WaitFor::Commands };
+        let staged = self.protect(&mut commands, wait_for, statuses).await?;
+        let mut acts_on_vault = false;
         let mut results: Vec<v1::PostResult> = Vec::with_capacity(commands.len());
         let mut prepared = Vec::with_capacity(commands.len());
         let mut scratch = Vec::with_capacity(512);
         for command in commands {
             match self.parse(command) {
                 Ok(command) => {
+                    acts_on_vault |= personal::acts_on_vault(&command.order);
                     prepared.push(self.node.ledger().prepare(command, &mut scratch));
                     results.push(v1::PostResult { outcome: None });
                 }
@@ -50,7 +60,7 @@ impl LedgerApi {
                 }
             }
         }
-        Ok((Batch { results, statuses }, prepared))
+        Ok((Batch { results, statuses, staged, acts_on_vault }, prepared))
     }
 }
 
@@ -66,8 +76,8 @@ pub(super) fn check_count(count: usize, statuses: Statuses) -> Result<(), tonic:
 }
 
 impl Batch {
-    /// Puts the ledger's outcomes in their places.
-    pub(super) fn complete(mut self, outcomes: Vec<Outcome>) -> Vec<v1::PostResult> {
+    /// Puts the ledger's outcomes in their places. What was asked of the vault is done by then.
+    pub(super) async fn complete(mut self, outcomes: Vec<Outcome>, node: &Node) -> Vec<v1::PostResult> {
         let mut outcomes = outcomes.into_iter();
         let mut hashes = BytesMut::with_capacity(self.results.len().saturating_mul(HASH_BYTES));
         for waiting in self.results.iter_mut().filter(|result| result.outcome.is_none()) {
@@ -75,6 +85,24 @@ impl Batch {
                 *waiting = result(outcome, self.statuses, &mut hashes);
             }
         }
+        let is_refused = |result: &v1::PostResult| matches!(result.outcome, Some(post_result::Outcome::Error(_)));
+        if !self.staged.is_empty() {
+            let refused: Vec<bool> = self.results.iter().map(is_refused).collect();
+            self.staged.settle(node, |at| refused.get(at).copied().unwrap_or_default()).await;
+        }
+        if self.acts_on_vault {
+            node.caught_up().await;
+        }
         self.results
+    }
+
+    /// The request came to nothing as a whole: lets go of the personal data it brought, unless their fate is unknown.
+    pub(super) async fn abandon(self, why: &Unavailable, node: &Node) {
+        match why {
+            Unavailable::OutcomeUnknown(_) => {}
+            Unavailable::QueueFull | Unavailable::ShuttingDown | Unavailable::ReadOnly(_) => {
+                self.staged.settle(node, |_| true).await;
+            }
+        }
     }
 }

@@ -4,12 +4,16 @@
 mod families;
 mod oversight;
 mod parser;
+mod personal;
 mod setup;
 mod terms;
 
 use std::fmt::Display;
 
+use prost::bytes::Bytes;
+
 use self::parser::Parser;
+pub use self::personal::personal_data;
 use crate::domain::approval::Approvals;
 use crate::domain::command::{
     Adjustment, Command, Envelope, ExecutePayment, FreezeScope, Movement, Operation, Order, PaymentMethod, Precondition,
@@ -47,13 +51,14 @@ pub fn command(wire: v1::Command, pseudonyms: &KeyedDigest, path: &str) -> Resul
     let mut parser = Parser { violations: Vec::new(), pseudonyms, path, section: "" };
     let envelope = parser.envelope(wire.request_id, wire.business_date, wire.actor, wire.checkers);
     let preconditions = parser.preconditions(wire.preconditions);
+    let personal_data = parser.personal_commitments(&wire.personal_data, wire.personal_commitments);
     let order = match wire.payload {
         Some(payload) => parser.order(payload, envelope.as_ref()),
         None => parser.wrong("payload", Reason::FieldInvalid, "is missing: a command says what to do"),
     };
-    match (envelope, preconditions, order) {
-        (Some(envelope), Some(preconditions), Some(order)) if parser.violations.is_empty() => {
-            Ok(Command { envelope, preconditions, order })
+    match (envelope, preconditions, order, personal_data) {
+        (Some(envelope), Some(preconditions), Some(order), Some(personal_data)) if parser.violations.is_empty() => {
+            Ok(Command { envelope: Envelope { personal_data, ..envelope }, preconditions, order })
         }
         _ => Err(parser.violations),
     }
@@ -70,7 +75,8 @@ pub fn envelope(
     let business_date = required_day("business_date", business_date);
     match (request_id, business_date, actor) {
         (Ok(request_id), Ok(business_date), Ok(actor)) => {
-            Ok(Envelope { request_id, business_date, actor, approvals: Approvals::default() })
+            let (approvals, personal_data) = (Approvals::default(), Vec::new());
+            Ok(Envelope { request_id, business_date, actor, approvals, personal_data })
         }
         (request_id, business_date, actor) => {
             let wrong = [request_id.err(), business_date.err(), actor.err()];
@@ -125,6 +131,17 @@ pub fn payee(field: &str, identity: &str, pseudonyms: &KeyedDigest) -> Result<Pa
     parser.payee(field, identity).ok_or(parser.violations)
 }
 
+/// Parses a person of a query: an identity, or a pseudonym.
+pub fn party(
+    field: &str,
+    identity: &str,
+    pseudonym: &Bytes,
+    pseudonyms: &KeyedDigest,
+) -> Result<PayeeRef, Vec<Violation>> {
+    let mut parser = Parser { violations: Vec::new(), pseudonyms, path: "", section: "" };
+    parser.party(field, identity, pseudonym).ok_or(parser.violations)
+}
+
 /// Parses a date of a query.
 pub fn day(field: &str, date: pb::Date) -> Result<Day, Vec<Violation>> {
     let pb::Date { year, month, day } = date;
@@ -159,6 +176,7 @@ impl Parser<'_> {
             business_date: business_date?,
             actor: actor?,
             approvals: Approvals::Named(checkers?),
+            personal_data: Vec::new(),
         })
     }
 
@@ -258,7 +276,13 @@ impl Parser<'_> {
             | Payload::CloseMatter(_)
             | Payload::RecordDisclosure(_)
             | Payload::ScorePerformance(_)
-            | Payload::ReopenPeriod(_) => self.oversight_order(payload).map(|order| Order::Oversight(Box::new(order))),
+            | Payload::ReopenPeriod(_)
+            | Payload::RestrictPersonalData(_)
+            | Payload::ReleasePersonalData(_)
+            | Payload::ErasePersonalData(_)
+            | Payload::OpenPersonalData(_) => {
+                self.oversight_order(payload).map(|order| Order::Oversight(Box::new(order)))
+            }
             Payload::IssueBudget(wire) => self.issue_budget(*wire),
             Payload::AllocateBudget(wire) => {
                 let movement = self.movement(wire.movement);
@@ -536,6 +560,10 @@ const fn section(payload: &v1::command::Payload) -> &'static str {
         Payload::RecordDisclosure(_) => "record_disclosure.",
         Payload::ScorePerformance(_) => "score_performance.",
         Payload::ReopenPeriod(_) => "reopen_period.",
+        Payload::RestrictPersonalData(_) => "restrict_personal_data.",
+        Payload::ReleasePersonalData(_) => "release_personal_data.",
+        Payload::ErasePersonalData(_) => "erase_personal_data.",
+        Payload::OpenPersonalData(_) => "open_personal_data.",
         Payload::RecordOpeningBalance(_) => "record_opening_balance.",
         Payload::IssueBudget(_) => "issue_budget.",
         Payload::AllocateBudget(_) => "allocate_budget.",

@@ -13,6 +13,9 @@ pub(super) fn for_each(wire: &mut v1::Command, mut meet: impl FnMut(&mut String,
             meet(identity, pseudonym);
         }
     };
+    for datum in &mut wire.personal_data {
+        person(&mut datum.person, &mut datum.person_pseudonym);
+    }
     // Every command has an arm, so that a new one is asked whom it names.
     match &mut wire.payload {
         Some(Payload::OpenAccount(account)) => {
@@ -71,6 +74,10 @@ pub(super) fn for_each(wire: &mut v1::Command, mut meet: impl FnMut(&mut String,
         }
         Some(Payload::IssueLoan(loan)) => person(&mut loan.person, &mut loan.person_pseudonym),
         Some(Payload::OpenMatter(matter)) => person(&mut matter.party, &mut matter.party_pseudonym),
+        Some(Payload::RestrictPersonalData(data)) => person(&mut data.person, &mut data.person_pseudonym),
+        Some(Payload::ReleasePersonalData(data)) => person(&mut data.person, &mut data.person_pseudonym),
+        Some(Payload::ErasePersonalData(data)) => person(&mut data.person, &mut data.person_pseudonym),
+        Some(Payload::OpenPersonalData(data)) => person(&mut data.person, &mut data.person_pseudonym),
         None
         | Some(
             Payload::DefineFund(_)
@@ -162,6 +169,7 @@ mod tests {
     }
 
     /// Identities left in a message.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the other values name nobody")]
     fn left(message: &DynamicMessage) -> usize {
         let here = identities(&message.descriptor()).iter().filter(|field| message.has_field(field)).count();
         let inner = message.fields().map(|(_, value)| match value {
@@ -169,7 +177,7 @@ mod tests {
             Value::List(members) => members.iter().filter_map(Value::as_message).map(left).sum(),
             _ => 0,
         });
-        here + inner.sum::<usize>()
+        inner.chain([here]).sum()
     }
 
     #[test]

@@ -39,10 +39,18 @@ impl LedgerService for LedgerApi {
             }
             return self.post_batch(batch, validate_only, statuses).await;
         }
-        let (batch, prepared) = self.batch(commands, statuses).await?;
+        let (batch, prepared) = self.batch(commands, validate_only, statuses).await?;
         let outcomes = if prepared.is_empty() { Ok(Vec::new()) } else { self.outcomes(prepared, validate_only).await };
-        let results = batch.complete(outcomes.map_err(|why| statuses.unavailable(&why))?);
-        Ok(Response::new(v1::PostResponse { results }))
+        match outcomes {
+            Ok(outcomes) => {
+                let results = batch.complete(outcomes, &self.node).await;
+                Ok(Response::new(v1::PostResponse { results }))
+            }
+            Err(why) => {
+                batch.abandon(&why, &self.node).await;
+                Err(statuses.unavailable(&why))
+            }
+        }
     }
 
     type PostStreamStream = post_stream::Answers;

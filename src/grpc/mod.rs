@@ -11,6 +11,7 @@ mod ledger;
 mod listing;
 pub mod node;
 mod page;
+mod personal;
 mod post_stream;
 mod proposals;
 mod query;

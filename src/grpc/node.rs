@@ -6,22 +6,25 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::domain::event::Event;
 use crate::domain::ids::Sequence;
+use crate::format::block::Block;
 use crate::format::codec;
 use crate::format::keyed::KeyedDigest;
 use crate::format::record::split_entry;
 use crate::ledger::clock::Clock;
 use crate::ledger::directory::DataDirectory;
 use crate::ledger::snapshot_files::SnapshotFiles;
-use crate::ledger::{Committed, Ledger, OpenError};
+use crate::ledger::{Committed, Ledger, OpenError, Outcome, Unavailable};
 use crate::log::entries::{EntryFiles, WithEntries};
 use crate::log::{Fault, LogRead, blocks_between};
 use crate::projection::events::Events;
 use crate::projection::history::{self, History, Row, Sizes, Snapshot};
 use crate::projection::{self, Views};
+use crate::vault::Vault;
 
 /// Groups committed and not yet folded; a full channel slows the committer down, so that the views never fall far behind.
 const GROUPS_BEHIND_MAX: usize = 16;
@@ -40,6 +43,7 @@ pub struct Node {
     readable: Arc<dyn LogRead>,
     views: Arc<Shared>,
     pseudonyms: KeyedDigest,
+    vault: Arc<Vault>,
     snapshots: SnapshotFiles,
     folding: Mutex<Option<JoinHandle<()>>>,
     // Keeps the directory locked.
@@ -65,6 +69,7 @@ struct Shared {
     views: RwLock<Views>,
     history: History,
     entries: Arc<EntryFiles>,
+    vault: Arc<Vault>,
     position: watch::Sender<i64>,
 }
 
@@ -74,6 +79,10 @@ impl Shared {
     }
 
     fn fold(&self, committed: &Committed, log: &dyn LogRead) {
+        // Before the views show it: whoever reads a position there finds the vault at least as far.
+        if let Some(first) = committed.blocks.first() {
+            self.vault.follow(first.first_sequence, committed.events.iter());
+        }
         let mut events = Events::new(log);
         let mut rest = committed.events.as_slice();
         for blocks in committed.blocks.chunks(BLOCKS_A_FOLD) {
@@ -108,6 +117,8 @@ impl Shared {
                 let (head, bytes) = (views.position, views.encode());
                 drop(views);
                 snapshots.write_behind(head, bytes);
+                // A failure is kept, and told to whoever needs the vault.
+                drop(self.vault.set_followed(head.sequence));
             }
         }
     }
@@ -151,7 +162,10 @@ impl Node {
         let entries = Arc::new(EntryFiles::open(&directory.entries(), log.as_ref(), committed)?);
         let position = watch::Sender::new(views.position.sequence);
         let readable = Arc::new(WithEntries::new(Arc::clone(&log), Arc::clone(&entries)));
-        let views = Arc::new(Shared { views: RwLock::new(views), history, entries, position });
+        let vault = Arc::new(Vault::open(&directory.vault(), directory.vault_key(), directory.accounts())?);
+        follow_from_log(&vault, log.as_ref(), committed)?;
+        let views =
+            Arc::new(Shared { views: RwLock::new(views), history, entries, vault: Arc::clone(&vault), position });
         let (folded, written) = (Arc::clone(&views), snapshots.clone());
         let folding = std::thread::Builder::new()
             .name("projections".to_owned())
@@ -159,7 +173,7 @@ impl Node {
             .map_err(|error| Fault::new("starting a thread", error))?;
         let pseudonyms = directory.pseudonyms();
         let folding = Mutex::new(Some(folding));
-        Ok(Self { ledger, readable, views, pseudonyms, snapshots, folding, _directory: directory })
+        Ok(Self { ledger, readable, views, pseudonyms, vault, snapshots, folding, _directory: directory })
     }
 
     /// The ledger.
@@ -175,6 +189,26 @@ impl Node {
     /// Pseudonyms of payees.
     pub const fn pseudonyms(&self) -> &KeyedDigest {
         &self.pseudonyms
+    }
+
+    /// Personal data. Its calls block.
+    pub fn vault(&self) -> Arc<Vault> {
+        Arc::clone(&self.vault)
+    }
+
+    /// Lets go of personal data that were staged for commands of which nothing came: the program ended in between. To be
+    /// called before commands come in.
+    pub async fn sweep_vault(&self) -> Result<(), SweepError> {
+        for (request_id, proposal) in self.vault.waiting()? {
+            let waits_for = proposal.unwrap_or_else(|| request_id.clone());
+            // What is on record was followed when the ledger was opened: what still waits for it came to nothing.
+            let is_proposed =
+                waits_for != request_id && matches!(self.ledger.find(waits_for).await?, Some(Outcome::Accepted(_)));
+            if !is_proposed {
+                self.vault.abandon(&request_id)?;
+            }
+        }
+        Ok(())
     }
 
     /// The views, held still for as long as the guard lives: keep it short.
@@ -235,9 +269,38 @@ impl Node {
             return Err(Fault::new("closing the views", "their thread had panicked"));
         }
         self.views.history.close();
+        self.vault.set_followed(self.ledger.committed().sequence)?;
         let views = self.views.read();
         self.snapshots.write(views.position, &views.encode())
     }
+}
+
+/// Personal data that waited for their commands could not be looked after.
+#[derive(Debug, Error)]
+pub enum SweepError {
+    /// The vault.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// The ledger.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// Brings the vault to the head of the log.
+fn follow_from_log(vault: &Vault, log: &dyn LogRead, last_sequence: i64) -> Result<(), Fault> {
+    for block in blocks_between(log, vault.followed()?.saturating_add(1), last_sequence) {
+        let block = block?;
+        vault.follow(block.first_sequence, decoded(&block)?.iter());
+    }
+    vault.failure().map_or(Ok(()), Err)
+}
+
+fn decoded(block: &Block) -> Result<Vec<Event>, Fault> {
+    let events = block.entries().map(|entry| {
+        let (_, bytes) = split_entry(entry).unwrap_or_default();
+        codec::decode(bytes).map_err(|error| Fault::new("folding the log into views", error))
+    });
+    events.collect()
 }
 
 /// The views at the ledger's head: from their newest snapshot that fits the log, or from the beginning. The history index is
@@ -266,12 +329,7 @@ pub fn fold_from_log(log: &dyn LogRead, views: &mut Views, history: &History, la
     let mut head = history.position();
     for block in blocks_between(log, first_sequence, last_sequence) {
         let block = block?;
-        let mut of_block: Vec<Event> = Vec::new();
-        for entry in block.entries() {
-            let (_, bytes) = split_entry(entry).unwrap_or_default();
-            let event = codec::decode(bytes).map_err(|error| Fault::new("folding the log into views", error))?;
-            of_block.push(event);
-        }
+        let of_block = decoded(&block)?;
         if block.head.sequence > views.position.sequence {
             views.apply(block.first_sequence, block.head, of_block.iter());
         }

@@ -1,11 +1,14 @@
 //! `PostStream`: batch after batch over one call, several on their way, answered in order.
 
+use std::sync::Arc;
+
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::batch::Batch;
 use super::ledger::LedgerApi;
+use super::node::Node;
 use super::status::Statuses;
 use crate::domain::refusal::Reason;
 use crate::ledger::Answer;
@@ -30,7 +33,7 @@ impl LedgerApi {
         let (sent, received) = mpsc::channel(BATCHES_IN_FLIGHT);
         let (answers, stream) = mpsc::channel(1);
         tokio::spawn(self.clone().take_batches(request.into_inner(), statuses, sent));
-        tokio::spawn(answer_batches(received, statuses, answers));
+        tokio::spawn(answer_batches(Arc::clone(&self.node), received, statuses, answers));
         Response::new(ReceiverStream::new(stream))
     }
 
@@ -64,7 +67,7 @@ impl LedgerApi {
     }
 
     async fn take_batch(&self, batch: v1::PostStreamRequest, statuses: Statuses) -> Sent {
-        let (batch, prepared) = match self.batch(batch.commands, statuses).await {
+        let (batch, prepared) = match self.batch(batch.commands, false, statuses).await {
             Ok(parsed) => parsed,
             Err(status) => return Sent::End(status),
         };
@@ -73,12 +76,16 @@ impl LedgerApi {
         }
         match self.node.ledger().post_in_turn(prepared).await {
             Ok(answer) => Sent::Batch(batch, Some(answer)),
-            Err(why) => Sent::End(statuses.unavailable(&why)),
+            Err(why) => {
+                batch.abandon(&why, &self.node).await;
+                Sent::End(statuses.unavailable(&why))
+            }
         }
     }
 }
 
 async fn answer_batches(
+    node: Arc<Node>,
     mut sent: mpsc::Receiver<Sent>,
     statuses: Statuses,
     answers: mpsc::Sender<Result<v1::PostStreamResponse, Status>>,
@@ -88,10 +95,13 @@ async fn answer_batches(
         batch_number = batch_number.saturating_add(1);
         let answer = match next {
             Sent::End(status) => Err(status),
-            Sent::Batch(batch, None) => Ok(batch.complete(Vec::new())),
+            Sent::Batch(batch, None) => Ok(batch.complete(Vec::new(), &node).await),
             Sent::Batch(batch, Some(answer)) => match answer.outcomes().await {
-                Ok(outcomes) => Ok(batch.complete(outcomes)),
-                Err(why) => Err(statuses.unavailable(&why)),
+                Ok(outcomes) => Ok(batch.complete(outcomes, &node).await),
+                Err(why) => {
+                    batch.abandon(&why, &node).await;
+                    Err(statuses.unavailable(&why))
+                }
             },
         };
         let ends = answer.is_err();

@@ -12,12 +12,14 @@ use super::convert::{self, Violation};
 use super::ledger::{LedgerApi, result, wire_receipt};
 use super::node::Node;
 use super::page;
+use super::personal::{WaitFor, acts_on_vault};
 use super::reading::{Page, Reading, read_position};
 use super::status::Statuses;
 use crate::domain::authority::{Proposal, ProposedBatch, ProposedContent};
 use crate::domain::command::{Command, Envelope, Order};
 use crate::domain::ids::{ActorId, RequestId, Sequence};
 use crate::domain::refusal::Reason;
+use crate::domain::time::UtcNanos;
 use crate::format::approval;
 use crate::ledger::{Outcome, Prepared, Receipt, Unavailable};
 use crate::log::Fault;
@@ -46,7 +48,7 @@ impl LedgerApi {
     }
 
     /// The one outcome of a command that makes or breaks the whole request.
-    fn receipt(outcome: Option<Outcome>, statuses: Statuses) -> Result<Option<Receipt>, Status> {
+    pub(super) fn receipt(outcome: Option<Outcome>, statuses: Statuses) -> Result<Option<Receipt>, Status> {
         match outcome {
             Some(Outcome::Accepted(receipt)) => Ok(Some(receipt)),
             Some(Outcome::Valid) | None => Ok(None),
@@ -102,7 +104,26 @@ impl LedgerApi {
         let invalid = |violations: Vec<Violation>| statuses.violations(&violations);
         let envelope = envelope(request.request_id, request.business_date, request.actor, statuses)?;
         let expires_at = convert::timestamp("expires_at", request.expires_at.as_ref()).map_err(invalid)?;
-        let exact = self.exact_commands(request.commands, &envelope.actor).map_err(invalid)?;
+        let mut commands = request.commands;
+        // Also of a validation: what is signed after it commits to what came with it. Unless it is proposed or posted by then, the
+        // next start lets it go.
+        let proposal = WaitFor::Proposal(envelope.request_id.clone());
+        let staged = self.protect(&mut commands, proposal, statuses).await?;
+        let proposed = self.propose_commands(commands, envelope, expires_at, request.validate_only, statuses).await;
+        staged.settle(&self.node, |_| proposed.is_err()).await;
+        proposed.map(Response::new)
+    }
+
+    async fn propose_commands(
+        &self,
+        commands: Vec<v1::Command>,
+        envelope: Envelope,
+        expires_at: UtcNanos,
+        validate_only: bool,
+        statuses: Statuses,
+    ) -> Result<v1::ProposeResponse, Status> {
+        let invalid = |violations: Vec<Violation>| statuses.violations(&violations);
+        let exact = self.exact_commands(commands, &envelope.actor).map_err(invalid)?;
         let with_amounts = exact.iter().map(|exact| (&exact.bytes, exact.command.order.amount_minor()));
         let batch = approval::batch_of(with_amounts);
         let content = match exact.as_slice() {
@@ -113,16 +134,16 @@ impl LedgerApi {
         let message = approvals::message_of(origin, envelope.request_id.as_str(), expires_at, &content);
         let message = message.map_err(|fault| statuses.fault(&fault))?;
         let prepared = vec![self.prepared(envelope, Order::Propose { content, expires_at })];
-        let outcomes = self.outcomes(prepared, request.validate_only).await;
+        let outcomes = self.outcomes(prepared, validate_only).await;
         let outcome = outcomes.map_err(|why| statuses.unavailable(&why))?.pop();
         let receipt = Self::receipt(outcome, statuses)?;
-        Ok(Response::new(v1::ProposeResponse {
+        Ok(v1::ProposeResponse {
             receipt: receipt.map(|receipt| wire_receipt(receipt, &mut BytesMut::new())),
             commands: exact.into_iter().map(|exact| exact.bytes).collect(),
             root: Bytes::copy_from_slice(&batch.root),
             control_total_minor: batch.control_total_minor,
             message_to_sign: message.into(),
-        }))
+        })
     }
 
     pub(super) async fn approve_request(
@@ -149,9 +170,13 @@ impl LedgerApi {
         })?;
         let command = approvals::command_of(&proposed, &self.node).map_err(|fault| statuses.fault(&fault))?;
         let ledger = self.node.ledger();
+        let acts_on_vault = command.as_ref().is_some_and(|command| acts_on_vault(&command.order));
         let command = command.map(|command| ledger.prepare(command, &mut Vec::new()));
         let approval = self.prepared(envelope, Order::Approve { proposal_id, key, signature });
         let outcomes = ledger.approve(approval, command).await.map_err(|why| statuses.unavailable(&why))?;
+        if acts_on_vault {
+            self.node.caught_up().await;
+        }
         let mut outcomes = outcomes.into_iter();
         let receipt = Self::receipt(outcomes.next(), statuses)?;
         let mut hashes = BytesMut::new();

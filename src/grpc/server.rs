@@ -15,6 +15,7 @@ use tower::util::MapResponseLayer;
 use super::audit::AuditApi;
 use super::ledger::LedgerApi;
 use super::node::Node;
+use super::personal::PersonalDataApi;
 use super::proposals;
 use super::query::QueryApi;
 use super::status::Statuses;
@@ -24,6 +25,7 @@ use crate::log::Fault;
 use crate::pb::DESCRIPTORS;
 use crate::pb::v1::audit_service_server::AuditServiceServer;
 use crate::pb::v1::ledger_service_server::LedgerServiceServer;
+use crate::pb::v1::personal_data_service_server::PersonalDataServiceServer;
 use crate::pb::v1::query_service_server::QueryServiceServer;
 
 /// Limits of the server. Raised knowingly: 2 KiB for each of 8,192 commands.
@@ -59,8 +61,13 @@ const FRAME_BYTES: u32 = 1024 * 1024;
 const KEEPALIVE: Duration = Duration::from_mins(1);
 
 /// What health answers for; the first stands for the server as a whole.
-const SERVICES: &[&str] =
-    &["", "fundledger.v1.LedgerService", "fundledger.v1.QueryService", "fundledger.v1.AuditService"];
+const SERVICES: &[&str] = &[
+    "",
+    "fundledger.v1.LedgerService",
+    "fundledger.v1.QueryService",
+    "fundledger.v1.AuditService",
+    "fundledger.v1.PersonalDataService",
+];
 
 /// Serves a node on a listener until `stop` resolves; then lets open requests finish, within the deadline. Closing the node
 /// is for the caller: connections that were cut may hold on to it.
@@ -97,6 +104,9 @@ pub async fn serve(
         }
         stops.send_replace(true);
     };
+    if let Err(error) = node.sweep_vault().await {
+        tracing::error!(%error, "personal data of commands that came to nothing are left until the next start");
+    }
     let tending = tokio::spawn(proposals::tend(Arc::clone(&node)));
     let server = Server::builder()
         .layer(MapResponseLayer::new(explained))
@@ -117,6 +127,9 @@ pub async fn serve(
             limits,
             stopping: stopping.clone(),
             subscribers: Arc::new(Semaphore::new(limits.subscribers_max)),
+        }))
+        .add_service(PersonalDataServiceServer::new(PersonalDataApi {
+            ledger: LedgerApi { node: Arc::clone(&node), stopping: stopping.clone() },
         }))
         .add_service(AuditServiceServer::new(AuditApi { node: Arc::clone(&node), stopping: stopping.clone() }))
         // `serve_with_incoming` ignores `tcp_nodelay` of the builder; without it a lone answer waits 40 ms.

@@ -52,6 +52,7 @@ pub const fn code(reason: Reason) -> Code {
         | Reason::InterestCredited
         | Reason::AlreadyApproved => Code::AlreadyExists,
         Reason::RequestNotFound
+        | Reason::PersonalDataNotFound
         | Reason::FundNotFound
         | Reason::AccountNotFound
         | Reason::LotNotFound
@@ -94,6 +95,8 @@ pub const fn code(reason: Reason) -> Code {
         | Reason::FindingClosed
         | Reason::FindingUnanswered
         | Reason::MatterClosed
+        | Reason::PersonalDataRestricted
+        | Reason::PersonalDataErased
         | Reason::SelfPayment
         | Reason::ApprovalMissing
         | Reason::PeriodClosed

@@ -9,6 +9,7 @@
 //! index/        runs of the history index; derived, may be deleted; made when it is missing
 //! entries/      a copy of the log's entries for reading one at a time; derived, may be deleted; made when it is missing
 //! keys/         secrets that are not in the log: back them up apart from it
+//! vault/        personal data, which the log only commits to; made when it is missing
 //! ```
 
 use std::fs::{self, File, TryLockError};
@@ -35,6 +36,8 @@ const ENTRIES: &str = "entries";
 const KEYS: &str = "keys";
 const DIGEST_KEY: &str = "digest.key";
 const PSEUDONYM_KEY: &str = "pseudonym.key";
+const VAULT: &str = "vault";
+const VAULT_KEY: &str = "vault.key";
 const FORMAT_TITLE: &str = "fundledger data directory";
 /// Version of the directory's layout.
 pub const DIRECTORY_FORMAT: u32 = 1;
@@ -101,6 +104,7 @@ pub struct DataDirectory {
     origin: String,
     digest_key: [u8; KEY_BYTES],
     pseudonym_key: [u8; KEY_BYTES],
+    vault_key: [u8; KEY_BYTES],
     _lock: File,
 }
 
@@ -125,6 +129,7 @@ impl DataDirectory {
         let keys = path.join(KEYS);
         let digest_key = new_key(&keys, DIGEST_KEY)?;
         let pseudonym_key = new_key(&keys, PSEUDONYM_KEY)?;
+        let vault_key = new_key(&keys, VAULT_KEY)?;
         let mut log = SledLog::open(&path.join(LOG))?;
         super::create(&mut log, genesis, clock).map_err(|error| Fault::new("writing the genesis", error))?;
         log.adopt(log.head(), &[])?;
@@ -135,7 +140,8 @@ impl DataDirectory {
         if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             sync_directory(parent)?;
         }
-        Ok(Self { path: path.to_owned(), origin: origin.to_owned(), digest_key, pseudonym_key, _lock: lock })
+        let (path, origin) = (path.to_owned(), origin.to_owned());
+        Ok(Self { path, origin, digest_key, pseudonym_key, vault_key, _lock: lock })
     }
 
     /// Opens the ledger in a directory.
@@ -162,6 +168,11 @@ impl DataDirectory {
             fs::create_dir(&index).map_err(|error| Fault::new(format!("creating {}", index.display()), error))?;
             sync_directory(path)?;
         }
+        // Earlier versions had no vault. Of one that is there the key is needed.
+        let keys = path.join(KEYS);
+        if !path.join(VAULT).exists() && !keys.join(VAULT_KEY).exists() {
+            new_key(&keys, VAULT_KEY)?;
+        }
         let key = |name: &str| {
             read_key(&path.join(KEYS).join(name))
                 .map_err(|error| incomplete(&format!("{KEYS}/{name}"), error.to_string()))
@@ -169,6 +180,7 @@ impl DataDirectory {
         Ok(Self {
             digest_key: key(DIGEST_KEY)?,
             pseudonym_key: key(PSEUDONYM_KEY)?,
+            vault_key: key(VAULT_KEY)?,
             path: path.to_owned(),
             origin,
             _lock: lock,
@@ -210,6 +222,21 @@ impl DataDirectory {
             commands: KeyedDigest::new(&self.digest_key, "fundledger/command/v1"),
             fingerprints: Fingerprints::new(&self.digest_key),
         }
+    }
+
+    /// Where personal data lie.
+    pub fn vault(&self) -> PathBuf {
+        self.path.join(VAULT)
+    }
+
+    /// What personal data are sealed under.
+    pub const fn vault_key(&self) -> &[u8; KEY_BYTES] {
+        &self.vault_key
+    }
+
+    /// Pseudonyms of bank accounts.
+    pub fn accounts(&self) -> KeyedDigest {
+        KeyedDigest::new(&self.pseudonym_key, "fundledger/bank-account/v1")
     }
 
     /// Pseudonyms of payees.

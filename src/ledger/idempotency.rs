@@ -17,6 +17,10 @@ pub(super) fn replay(prepared: &Prepared, sequence: i64, entry: &[u8], event: &E
             first_different_field: first_difference(&prepared.command, event),
         });
     }
+    // Not in the digest, lest values could be tried out with it. What was refused left none to compare with.
+    if event.refusal().is_none() && envelope.personal_data != prepared.command.envelope.personal_data {
+        return Some(Outcome::KeyReused { original_sequence: sequence, first_different_field: "personal_data" });
+    }
     Some(answer(sequence, entry, event))
 }
 

@@ -297,6 +297,7 @@ impl Writer {
             let refusal = Refusal::new(Reason::IdempotencyKeyReused).with("original_sequence", original_sequence);
             let name = proposed.command.order.name();
             let mut envelope = proposed.command.envelope;
+            envelope.personal_data.clear();
             envelope.request_id = own_key("proposal", sequence);
             self.record(envelope, refused(name, &refusal), now)?;
             let first_different_field = "proposal";
@@ -318,6 +319,7 @@ impl Writer {
                 business_date: now.shanghai_date(),
                 actor: ActorId::stored(LEDGER_ITSELF),
                 approvals: Approvals::default(),
+                personal_data: Vec::new(),
             };
             let payload = Payload::ProposalExpired { proposal };
             self.record(envelope, Decision { policy_version: 0, legs: Vec::new(), payload }, now)?;
@@ -395,7 +397,7 @@ impl Writer {
         let decided = self.decide(&envelope, &preconditions, order, now)?;
         let booked_at = self.booking_time(now);
         let event = |decision| Event { booked_at, command_digest: digest, envelope: Some(envelope), decision };
-        let (event, refusal) = match decided {
+        let (mut event, refusal) = match decided {
             Ok(decision) => {
                 let mut event = event(decision);
                 match self.builder.push(|buffer| codec::encode(&event, buffer)) {
@@ -416,6 +418,10 @@ impl Writer {
             }
             Err(refusal) => (event(refused(name, &refusal)), refusal),
         };
+        // What was refused leaves no personal data behind, in the vault or committed to.
+        if let Some(envelope) = &mut event.envelope {
+            envelope.personal_data.clear();
+        }
         // A refusal is small: texts of at most 512 bytes each, a handful of them, approvals as many as the rules allow, and at
         // most half an entry of signed bytes, which is for the edge to see to.
         let head = self
@@ -508,6 +514,7 @@ pub(super) fn probe(request_id: RequestId) -> Command {
             business_date: Day::default(),
             actor: ActorId::stored(""),
             approvals: Approvals::default(),
+            personal_data: Vec::new(),
         },
         preconditions: Vec::new(),
         order: Order::Unfreeze { case_id: CaseId::stored("") },

@@ -363,3 +363,22 @@ row-return-without-payment-remedy = find the payment it belongs to, and post the
 row-budget-line-negative = a budget line below zero
 row-budget-line-negative-remedy = post it as a reduction of the lot
 row-ledger-remedy = remove the cause and post it by hand under a new key
+
+## personal-data
+
+personal-opened = opened on record at sequence { $receipt }; committed to at sequence { $sequence } by the command { $request }
+personal-nonce = nonce: { $nonce }
+personal-commitment = commitment: { $commitment }
+personal-sequence = sequence
+personal-person = person
+personal-field = field
+personal-state = state
+personal-committed = commitment
+personal-name = name
+personal-identity-number = identity number
+personal-bank-account = bank account
+personal-address = address
+personal-telephone = telephone
+personal-present = present
+personal-restricted = restricted
+personal-erased = erased

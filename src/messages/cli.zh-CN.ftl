@@ -362,3 +362,22 @@ row-return-without-payment-remedy = 查明原支付后手工登记退款
 row-budget-line-negative = 预算行金额为负
 row-budget-line-negative-remedy = 按追减登记
 row-ledger-remedy = 消除原因后以新键手工入账
+
+## personal-data
+
+personal-opened = 查阅已记账，序号 { $receipt }；承诺值在序号 { $sequence }，由指令 { $request } 提交
+personal-nonce = 随机数：{ $nonce }
+personal-commitment = 承诺值：{ $commitment }
+personal-sequence = 序号
+personal-person = 人员
+personal-field = 项目
+personal-state = 状态
+personal-committed = 承诺值
+personal-name = 姓名
+personal-identity-number = 证件号码
+personal-bank-account = 银行账号
+personal-address = 住址
+personal-telephone = 联系电话
+personal-present = 已存储
+personal-restricted = 限制处理
+personal-erased = 已删除

@@ -230,3 +230,5 @@ found-the-approvers-of-batch-are-others = 批次 { $a } 的审批人不符
 found-proposal-is-no-batch = 提请 { $a } 不是批次
 found-place-of-batch-does-not-exist-or-is-taken-twice = 批次 { $b } 的第 { $a } 位不存在或被重复占用
 found-the-commands-of-batch-are-not-those-whose-root-was-approved = 批次 { $a } 的指令与获批的根不符
+found-personal-data-are-not-committed-to-as-they-should-be-field = 个人信息的承诺不合规定：字段 { $a }
+found-a-refused-command-keeps-personal-data = 被拒绝的指令留有个人信息

@@ -14,6 +14,7 @@ mod batches;
 mod cli;
 mod forged;
 mod keys;
+mod personal_data;
 mod preconditions;
 mod refusals;
 #[path = "../server/mod.rs"]

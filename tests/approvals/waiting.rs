@@ -55,6 +55,7 @@ async fn proposals_survive_restarts_and_a_crash_before_the_execution_is_made_up_
             business_date: Day::new(2026, 11, 18).unwrap(),
             actor: ActorId::parse("c2").unwrap(),
             approvals: Approvals::default(),
+            personal_data: Vec::new(),
         },
         preconditions: Vec::new(),
         order: Order::Approve {

@@ -61,7 +61,7 @@ pub(crate) struct World {
     pub(crate) node: Option<Arc<Node>>,
     stop: Option<oneshot::Sender<()>>,
     served: Option<JoinHandle<()>>,
-    channel: Channel,
+    pub(crate) channel: Channel,
     keys: std::cell::Cell<u32>,
 }
 
@@ -232,6 +232,8 @@ impl World {
             actor: maker.to_owned(),
             checkers: Vec::new(),
             preconditions: Vec::new(),
+            personal_data: Vec::new(),
+            personal_commitments: Vec::new(),
             payload: Some(payload),
         }
     }

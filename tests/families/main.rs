@@ -14,6 +14,7 @@
 mod clocks;
 mod fields;
 mod oversight;
+mod personal_data;
 mod persons;
 mod refusals;
 mod relief;

@@ -237,6 +237,7 @@ impl<'a> Genes<'a> {
             business_date: self.day(),
             actor: self.actor(),
             approvals: Approvals::Named(self.list(Self::actor)),
+            personal_data: self.list(Self::personal_datum),
         }
     }
 
@@ -406,7 +407,7 @@ impl<'a> Genes<'a> {
             32 => Order::Withdraw { proposal_id: self.request() },
             33..51 => self.family_order(kind - 33),
             51 => Order::CloseAccount { account_id: self.account() },
-            52..62 => Order::Oversight(Box::new(self.oversight(kind - 52, Self::account, Self::fund))),
+            52..66 => Order::Oversight(Box::new(self.oversight(kind - 52, Self::account, Self::fund))),
             _ => Order::Transaction { operations: self.list(Self::operation) },
         }
     }
@@ -445,7 +446,11 @@ impl<'a> Genes<'a> {
         Event {
             booked_at: UtcNanos(self.pick(&[1, 1_700_000_000_000_000_000, -1, 0, i64::MAX])),
             command_digest: if is_genesis { [0; 16] } else { self.digest() },
-            envelope: (!is_genesis).then(|| Envelope { approvals: self.approvals(), ..self.envelope() }),
+            envelope: (!is_genesis).then(|| Envelope {
+                approvals: self.approvals(),
+                personal_data: self.list(Self::commitment),
+                ..self.envelope()
+            }),
             decision: Decision { policy_version: self.number(), legs: self.list(leg), payload },
         }
     }
@@ -575,7 +580,7 @@ impl<'a> Genes<'a> {
                 Payload::KeyRotated { principal: self.actor(), key: self.key(), public_key }
             }
             43 | 45 | 46 | 70..=73 | 80..=86 | 100..=103 => self.family_payload(tag),
-            120..=129 => {
+            120..=133 => {
                 let kind = usize::try_from(tag - 120).unwrap();
                 Payload::Oversight(Box::new(self.oversight(
                     kind,
@@ -590,4 +595,4 @@ impl<'a> Genes<'a> {
 }
 
 /// How many kinds of commands there are, each form of an adjustment and of a freeze for itself.
-pub(crate) const COMMAND_KINDS: usize = 63;
+pub(crate) const COMMAND_KINDS: usize = 67;

@@ -198,8 +198,15 @@ MatterClosed: 1 matter_id string, 2 outcome_code string
 Disclosed: 1 disclosure_id string, 2 scope string, 3 file_sha256 bytes, 4 as_of_sequence int64
 PerformanceScored: 1 subject_id string, 2 year int32, 3 score int32, 4 document_number string
 PeriodReopened: 1 fund int32, 2 period int32, 3 reason_code string
+PersonalDataScope: 1 party bytes, 2 first_sequence int64, 3 last_sequence int64
+PersonalDataRestricted: 1 scope PersonalDataScope, 2 legal_basis string
+PersonalDataReleased: 1 scope PersonalDataScope, 2 legal_basis string
+PersonalDataErased: 1 scope PersonalDataScope, 2 legal_basis string
+PersonalDataOpened: 1 sequence int64, 2 party bytes, 3 field int32, 4 legal_basis string
+PersonalCommitment: 1 party bytes, 2 field int32, 3 commitment bytes, 4 account bytes
 Event: 1 booked_at_ns sfixed64, 2 business_day int32, 3 request_id string, 4 command_digest bytes, 5 actor string,
-  6 approvals Approval*, 7 policy_version int32, 8 legs Leg*, 9 signed SignedCommand, 20 LedgerCreated oneof, 21 FundDefined oneof,
+  6 approvals Approval*, 7 policy_version int32, 8 legs Leg*, 9 signed SignedCommand,
+  10 personal_data PersonalCommitment*, 20 LedgerCreated oneof, 21 FundDefined oneof,
   22 PolicySet oneof, 23 AccountOpened oneof, 24 OpeningBalance oneof, 25 BudgetIssued oneof, 26 BudgetAllocated oneof,
   27 BudgetAdjusted oneof, 28 PlanApproved oneof, 29 Committed oneof, 30 CommitmentReleased oneof, 31 Frozen oneof,
   32 Unfrozen oneof, 33 CashReceived oneof, 34 PaymentExecuted oneof, 35 Cleared oneof, 36 PaymentReturned oneof,
@@ -212,7 +219,9 @@ Event: 1 booked_at_ns sfixed64, 2 business_day int32, 3 request_id string, 4 com
   84 BenefitRecovered oneof, 85 RelationTransferred oneof, 86 InterestCredited oneof, 100 HousingWithdrawn oneof,
   101 LoanIssued oneof, 102 LoanRepaid oneof, 103 SurplusDistributed oneof, 120 Reconciled oneof, 121 Flagged oneof,
   122 FindingExplained oneof, 123 FindingRectified oneof, 124 FindingClosed oneof, 125 MatterOpened oneof,
-  126 MatterClosed oneof, 127 Disclosed oneof, 128 PerformanceScored oneof, 129 PeriodReopened oneof
+  126 MatterClosed oneof, 127 Disclosed oneof, 128 PerformanceScored oneof, 129 PeriodReopened oneof,
+  130 PersonalDataRestricted oneof, 131 PersonalDataReleased oneof, 132 PersonalDataErased oneof,
+  133 PersonalDataOpened oneof
 """
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
@@ -808,6 +817,9 @@ UNDATED = {
 }  # fmt: skip
 
 
+BANK_ACCOUNT = 3  # PersonalField
+
+
 class Books:
     """Derives all balances from the legs alone and holds them against what the events mean."""
 
@@ -848,7 +860,10 @@ class Books:
         if event_type == "CommandRefused":
             if raw_legs:
                 self.fault(sequence, "books", "a refused command has legs")
+            if event.get("personal_data"):
+                self.fault(sequence, "books", "a refused command keeps personal data")
             return
+        self.commitments(sequence, event.get("personal_data", ()))
         self.approvals(sequence, event)
         if event_type == "TransactionPosted":
             for operation, step in self.operations(sequence, event):
@@ -870,6 +885,16 @@ class Books:
             own = {"policy_version": operation.get("policy_version", 0), "legs": legs[at : at + count]}
             yield number, {**event, **operation, **own}
             at += count
+
+    def commitments(self, sequence, commitments):
+        """Of personal data the log holds pseudonyms and commitments, and of one thing one."""
+        seen = set()
+        for one in commitments:
+            party, field, account = one.get("party", b""), one.get("field", 0), one.get("account", b"")
+            sizes = len(party) == 16 and len(one.get("commitment", b"")) == 32 and 1 <= field <= 5
+            if not sizes or (account and (field != BANK_ACCOUNT or len(account) != 16)) or (party, field) in seen:
+                self.fault(sequence, "books", f"personal data are not committed to as they should be: field {field}")
+            seen.add((party, field))
 
     def step(self, sequence, operation, event, data):
         """Takes an event, or an operation of a transaction."""

@@ -185,6 +185,8 @@ pub fn command(request_id: &str, payload: Payload) -> v1::Command {
         actor: "maker-1".to_owned(),
         checkers: vec!["checker-1".to_owned()],
         preconditions: Vec::new(),
+        personal_data: Vec::new(),
+        personal_commitments: Vec::new(),
         payload: Some(payload),
     }
 }

@@ -46,6 +46,7 @@ impl Who {
             approvals: Approvals::Named(
                 self.checkers.iter().map(|checker| ActorId::parse(*checker).unwrap()).collect(),
             ),
+            personal_data: Vec::new(),
         }
     }
 

@@ -59,6 +59,8 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
         actor: "maria".to_owned(),
         checkers: vec!["li".to_owned()],
         preconditions: Vec::new(),
+        personal_data: Vec::new(),
+        personal_commitments: Vec::new(),
         payload: Some(Payload::ExecutePayment(Box::new(ExecutePayment {
             payment_id: voucher.clone(),
             from_account_id: account.clone(),

@@ -20,7 +20,7 @@ mod revenue;
 mod rounding;
 mod tables;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::RandomState;
 
 use self::accounts::Known;
@@ -38,7 +38,10 @@ use self::tables::{Account, ById, Freeze, Fund, Lot, Numbered, Payment, Stage};
 use super::frame::Fingerprints;
 use super::report::{Fact, FaultKind, Findings};
 use crate::pb::v1::event::Payload;
-use crate::pb::v1::{AccountKind as Kind, Event, Leg, LotOpened, PaymentExecuted, Payout, PostedOperation};
+use crate::pb::v1::{
+    AccountKind as Kind, Event, Leg, LotOpened, PaymentExecuted, Payout, PersonalCommitment, PersonalField,
+    PostedOperation,
+};
 
 /// An event as the books take it: its legs and what they need of its payload. What no balance rests on was looked at and
 /// given up by the thread that read it; to free it all here would cost more than the sums.
@@ -209,6 +212,7 @@ impl Books {
             self.authority.event(sequence, event, authorization, &mut self.findings);
         }
         let Some(payload) = &event.payload else { return };
+        self.check_commitments(sequence, event);
         let (business_day, policy_version) = (event.business_day, event.policy_version);
         let step = Step { sequence, operation: 0, business_day, policy_version, payload, legs: &event.legs };
         let original = self.original(step);
@@ -226,6 +230,27 @@ impl Books {
             self.transaction(step, &record.operations);
         } else {
             self.step(step);
+        }
+    }
+
+    /// What stands in the log of personal data: pseudonyms and commitments, and of one thing one.
+    fn check_commitments(&mut self, sequence: i64, event: &Event) {
+        let mut seen = BTreeSet::new();
+        for commitment in &event.personal_data {
+            let PersonalCommitment { party, field, commitment, account } = commitment;
+            let is_account = *field == i32::from(PersonalField::BankAccount);
+            let has_form = party.len() == 16
+                && *field != 0
+                && PersonalField::try_from(*field).is_ok()
+                && commitment.len() == 32
+                && (account.is_empty() || is_account && account.len() == 16);
+            if !has_form || !seen.insert((party, field)) {
+                let message = fact!("personal data are not committed to as they should be: field {}", field);
+                self.findings.add(sequence, FaultKind::Books, message);
+            }
+        }
+        if !seen.is_empty() && matches!(event.payload, Some(Payload::CommandRefused(_))) {
+            self.findings.add(sequence, FaultKind::Books, fact!("a refused command keeps personal data"));
         }
     }
 
@@ -359,6 +384,10 @@ impl Books {
             | Payload::MatterClosed(_)
             | Payload::Disclosed(_)
             | Payload::PerformanceScored(_)
+            | Payload::PersonalDataRestricted(_)
+            | Payload::PersonalDataReleased(_)
+            | Payload::PersonalDataErased(_)
+            | Payload::PersonalDataOpened(_)
             // Where income may arrive and whose it is, the kinds say.
             | Payload::IncomeReceived(_) => {}
             Payload::EligibilityRecorded(recorded) => self.record_fact(step, recorded),

@@ -79,6 +79,7 @@ impl Story {
             policy_version: 0,
             legs: legs(rows),
             signed: None,
+            personal_data: Vec::new(),
             payload: Some(payload),
         });
         at

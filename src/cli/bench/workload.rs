@@ -43,6 +43,8 @@ impl Workload {
             actor: "maker-1".to_owned(),
             checkers: vec!["checker-1".to_owned()],
             preconditions: Vec::new(),
+            personal_data: Vec::new(),
+            personal_commitments: Vec::new(),
             payload: Some(payload),
         }
     }

@@ -393,6 +393,8 @@ impl Poster<'_> {
             actor: posting.maker.0.clone(),
             checkers: posting.checkers.iter().map(|checker| checker.0.clone()).collect(),
             preconditions: Vec::new(),
+            personal_data: Vec::new(),
+            personal_commitments: Vec::new(),
             payload: Some(payload),
         }
     }

@@ -129,6 +129,8 @@ mod tests {
             actor: "m".to_owned(),
             checkers: vec!["c".to_owned()],
             preconditions: Vec::new(),
+            personal_data: Vec::new(),
+            personal_commitments: Vec::new(),
             payload: Some(Payload::ExecutePayment(Box::new(ExecutePayment {
                 payment_id: "p".to_owned(),
                 amount_minor: 9_007_199_254_740_991,

@@ -8,6 +8,7 @@ use crate::domain::ids::{FindingId, FundNumber, Sequence};
 use crate::domain::oversight::{
     Finding, FindingOutcome, FindingStage, Matter, Oversight, OversightEvent, OversightOrder, Reconciliation,
 };
+use crate::domain::personal::{PersonalData, PersonalScope};
 use crate::domain::refusal::{Reason, Refusal};
 
 pub(super) fn decide(case: Case<'_>, order: OversightOrder, context: &Context<'_>) -> Result<Decision, Refusal> {
@@ -111,6 +112,20 @@ fn event(case: Case<'_>, order: OversightOrder, context: &Context<'_>) -> Result
                 });
             }
             Oversight::Reopening { fund: number, period, reason_code }
+        }
+        Oversight::PersonalData(data) => {
+            match &data {
+                PersonalData::Restrict(scope, _) | PersonalData::Release(scope, _) | PersonalData::Erase(scope, _) => {
+                    case.set_up_is_approved()?;
+                    let PersonalScope { first, last, .. } = scope;
+                    has_happened(last.unwrap_or(*first), context)?;
+                }
+                PersonalData::Open { sequence, .. } => {
+                    is_auditor(case)?;
+                    has_happened(*sequence, context)?;
+                }
+            }
+            Oversight::PersonalData(data)
         }
     })
 }

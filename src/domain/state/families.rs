@@ -297,7 +297,7 @@ impl State {
                     fund.closed_day = fund.closed_day.map(|day| day.min(before.last_day()));
                 }
             }
-            Oversight::Reconciliation(_) | Oversight::Performance { .. } => {}
+            Oversight::Reconciliation(_) | Oversight::Performance { .. } | Oversight::PersonalData(_) => {}
         }
     }
 

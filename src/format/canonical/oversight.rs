@@ -3,6 +3,7 @@
 use super::Canonical;
 use crate::domain::ids::Sequence;
 use crate::domain::oversight::{Oversight, OversightOrder};
+use crate::domain::personal::PersonalData;
 
 fn sequences(out: &mut Canonical<'_>, sequences: &[Sequence]) {
     out.list(sequences, |out, sequence| out.number(sequence.0));
@@ -78,5 +79,21 @@ pub(super) fn write_oversight(order: &OversightOrder, out: &mut Canonical<'_>) {
             out.number(period.number().into());
             out.text(reason_code.as_str());
         }
+        Oversight::PersonalData(data) => match data {
+            PersonalData::Restrict(scope, basis)
+            | PersonalData::Release(scope, basis)
+            | PersonalData::Erase(scope, basis) => {
+                out.bytes(&scope.party.0);
+                out.number(scope.first.0);
+                out.optional(scope.last.as_ref(), |out, last| out.number(last.0));
+                out.text(basis.as_str());
+            }
+            PersonalData::Open { sequence, party, field, legal_basis } => {
+                out.number(sequence.0);
+                out.bytes(&party.0);
+                out.number(field.number().into());
+                out.text(legal_basis.as_str());
+            }
+        },
     }
 }

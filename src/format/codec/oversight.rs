@@ -1,6 +1,6 @@
 //! Events of supervision.
 
-use super::{DecodeError, fixed, number};
+use super::{DecodeError, fixed, number, personal};
 use crate::domain::event::Payload;
 use crate::domain::ids::{
     AccountNumber, ActorId, BankReference, Code, DisclosureId, DocumentNumber, FindingId, FundNumber, MatterId,
@@ -8,6 +8,7 @@ use crate::domain::ids::{
 };
 use crate::domain::money::AmountOrZero;
 use crate::domain::oversight::{Difference, FindingOutcome, Flag, Matter, Oversight, OversightEvent, Reconciliation};
+use crate::domain::personal::PersonalData;
 use crate::domain::time::{Day, Period};
 use crate::format::wire::Wire;
 use crate::pb::v1 as pb;
@@ -85,6 +86,7 @@ pub(super) fn encode_oversight(event: &OversightEvent, wire: &mut Wire<'_>) {
             m.int(2, period.number().into());
             m.text(3, reason_code.as_str());
         }),
+        Oversight::PersonalData(data) => personal::encode(data, wire),
     }
 }
 
@@ -160,6 +162,19 @@ pub(super) fn decode(payload: Stored) -> Result<Payload, DecodeError> {
             period: Period::from_number(m.period),
             reason_code: ReasonCode::stored(m.reason_code),
         },
+        Stored::PersonalDataRestricted(m) => {
+            let (scope, basis) = personal::scoped(m.scope, m.legal_basis)?;
+            Oversight::PersonalData(PersonalData::Restrict(scope, basis))
+        }
+        Stored::PersonalDataReleased(m) => {
+            let (scope, basis) = personal::scoped(m.scope, m.legal_basis)?;
+            Oversight::PersonalData(PersonalData::Release(scope, basis))
+        }
+        Stored::PersonalDataErased(m) => {
+            let (scope, basis) = personal::scoped(m.scope, m.legal_basis)?;
+            Oversight::PersonalData(PersonalData::Erase(scope, basis))
+        }
+        Stored::PersonalDataOpened(m) => Oversight::PersonalData(personal::opened(m)?),
         _ => return Err(DecodeError::Field("payload")),
     })))
 }

@@ -7,6 +7,7 @@ use crate::domain::ids::{
 };
 use crate::domain::money::AMOUNT_MAX_MINOR;
 use crate::domain::oversight::{Difference, FindingOutcome, Flag, Matter, Oversight, OversightOrder, Reconciliation};
+use crate::domain::personal::PersonalData;
 use crate::domain::refusal::Reason;
 use crate::pb::v1;
 
@@ -85,6 +86,22 @@ impl Parser<'_> {
                 let reason_code = self.named("reason_code", ReasonCode::parse(wire.reason_code));
                 Some(Oversight::Reopening { fund: fund?, period: period?, reason_code: reason_code? })
             }
+            Payload::RestrictPersonalData(wire) => {
+                let person = (wire.person.as_str(), &wire.person_pseudonym);
+                let scope = self.personal_scope(person, wire.first_sequence, wire.last_sequence, wire.legal_basis);
+                scope.map(|(scope, basis)| Oversight::PersonalData(PersonalData::Restrict(scope, basis)))
+            }
+            Payload::ReleasePersonalData(wire) => {
+                let person = (wire.person.as_str(), &wire.person_pseudonym);
+                let scope = self.personal_scope(person, wire.first_sequence, wire.last_sequence, wire.legal_basis);
+                scope.map(|(scope, basis)| Oversight::PersonalData(PersonalData::Release(scope, basis)))
+            }
+            Payload::ErasePersonalData(wire) => {
+                let person = (wire.person.as_str(), &wire.person_pseudonym);
+                let scope = self.personal_scope(person, wire.first_sequence, wire.last_sequence, wire.legal_basis);
+                scope.map(|(scope, basis)| Oversight::PersonalData(PersonalData::Erase(scope, basis)))
+            }
+            Payload::OpenPersonalData(wire) => self.open_personal_data(*wire).map(Oversight::PersonalData),
             _ => None,
         }
     }

@@ -69,6 +69,7 @@ fn event(sequence: i64) -> Event {
             business_date: Day::from_days(20_000),
             actor: ActorId::stored("m"),
             approvals: crate::domain::approval::Approvals::default(),
+            personal_data: Vec::new(),
         }),
         decision: Decision {
             policy_version: 0,

@@ -4,11 +4,37 @@ use fundledger::domain::ids::{DisclosureId, FindingId, MatterId, Sequence};
 use fundledger::domain::money::AmountOrZero;
 use fundledger::domain::oversight::{Difference, FindingOutcome, Flag, Matter, Oversight, Reconciliation};
 
+use fundledger::domain::personal::{PersonalCommitment, PersonalData, PersonalField, PersonalScope};
+
 use super::Genes;
 
 const OUTCOMES: &[FindingOutcome] = &[FindingOutcome::Rectified, FindingOutcome::Unfounded, FindingOutcome::Referred];
 
+const PERSONAL_FIELDS: &[PersonalField] = &[
+    PersonalField::Name,
+    PersonalField::IdentityNumber,
+    PersonalField::BankAccount,
+    PersonalField::Address,
+    PersonalField::Telephone,
+];
+
 impl Genes<'_> {
+    /// What a command says of personal data, besides the commitment itself, which its digest leaves out.
+    pub(super) fn personal_datum(&mut self) -> PersonalCommitment {
+        let (party, field) = (self.payee(), self.pick(PERSONAL_FIELDS));
+        PersonalCommitment { party, field, commitment: [7; 32], account: None }
+    }
+
+    fn personal_scope(&mut self) -> PersonalScope {
+        let last = |g: &mut Self| Sequence(g.pick(&[1, 2, 127, 128]));
+        PersonalScope { party: self.payee(), first: self.sequence(), last: self.optional(last) }
+    }
+
+    pub(super) fn commitment(&mut self) -> PersonalCommitment {
+        let (commitment, account) = (self.digest(), self.optional(Self::payee));
+        PersonalCommitment { commitment, account, ..self.personal_datum() }
+    }
+
     fn finding(&mut self) -> FindingId {
         FindingId::parse(self.text()).unwrap()
     }
@@ -89,7 +115,16 @@ impl Genes<'_> {
                 score: self.number(),
                 document_number: self.document(),
             },
-            _ => Oversight::Reopening { fund: fund(self), period: self.period(), reason_code: self.reason() },
+            9 => Oversight::Reopening { fund: fund(self), period: self.period(), reason_code: self.reason() },
+            10 => Oversight::PersonalData(PersonalData::Restrict(self.personal_scope(), self.basis())),
+            11 => Oversight::PersonalData(PersonalData::Release(self.personal_scope(), self.basis())),
+            12 => Oversight::PersonalData(PersonalData::Erase(self.personal_scope(), self.basis())),
+            _ => Oversight::PersonalData(PersonalData::Open {
+                sequence: self.sequence(),
+                party: self.payee(),
+                field: self.pick(PERSONAL_FIELDS),
+                legal_basis: self.basis(),
+            }),
         }
     }
 }

@@ -1,0 +1,250 @@
+//! `personal-data`: opening a piece of personal data to an auditor, which goes on record, and listing which there are.
+
+use std::io::Write;
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Value, json};
+
+use super::connect::{self, Connection};
+use super::render::{self, hex};
+use super::{Failure, Format, Globals, Lang};
+use crate::grpc::convert;
+use crate::ledger::clock::{Clock as _, SystemClock};
+use crate::messages::cli as text;
+use crate::pb::v1::command::Payload;
+use crate::pb::v1::{
+    Command, ListPersonalDataRequest, OpenPersonalData, OpenPersonalDataRequest, OpenPersonalDataResponse,
+    PersonalDataEntry, PersonalDataState, PersonalField,
+};
+
+const PAGE_ROWS: i32 = 1_000;
+
+/// Arguments of `personal-data`.
+#[derive(Args, Clone, Debug)]
+pub struct PersonalDataArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub action: Action,
+}
+
+/// What to do with personal data. They are restricted, released and erased by commands: see `post` and `propose`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Action {
+    /// Open one piece to an auditor: that it was opened is on record before the value is shown.
+    Open(OpenArgs),
+    /// List which pieces there are about a person or of an event, and how they stand; no values.
+    List(ListArgs),
+}
+
+/// Arguments of `personal-data open`.
+#[derive(Args, Clone, Debug)]
+pub struct OpenArgs {
+    /// The event that carries the commitment.
+    #[arg(value_name = "SEQUENCE")]
+    pub sequence: i64,
+    /// The person, as the posting system names them.
+    #[arg(long, value_name = "IDENTITY")]
+    pub person: String,
+    /// What to open.
+    #[arg(long, value_enum)]
+    pub field: Field,
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    pub legal_basis: String,
+    /// The auditor.
+    #[arg(long, value_name = "NAME")]
+    pub auditor: String,
+    /// Idempotency key: the same one opens the same piece again on the same day, without a second event.
+    #[arg(long, value_name = "KEY")]
+    pub id: String,
+}
+
+/// Arguments of `personal-data list`.
+#[derive(Args, Clone, Debug)]
+pub struct ListArgs {
+    /// About this person, as the posting system names them.
+    #[arg(long, value_name = "IDENTITY", required_unless_present = "event", conflicts_with = "event")]
+    pub person: Option<String>,
+    /// Of this event.
+    #[arg(long, value_name = "SEQUENCE")]
+    pub event: Option<i64>,
+}
+
+/// What a piece of personal data says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Field {
+    /// Name.
+    Name,
+    /// Identity document's number.
+    IdentityNumber,
+    /// Bank account.
+    BankAccount,
+    /// Address.
+    Address,
+    /// Telephone number.
+    Telephone,
+}
+
+impl Field {
+    const fn wire(self) -> PersonalField {
+        match self {
+            Self::Name => PersonalField::Name,
+            Self::IdentityNumber => PersonalField::IdentityNumber,
+            Self::BankAccount => PersonalField::BankAccount,
+            Self::Address => PersonalField::Address,
+            Self::Telephone => PersonalField::Telephone,
+        }
+    }
+}
+
+/// Runs `personal-data`.
+pub fn run(globals: &Globals, args: &PersonalDataArgs, out: &mut dyn Write) -> Result<(), Failure> {
+    match &args.action {
+        Action::Open(args) => open(globals, args, out),
+        Action::List(args) => list(globals, args, out),
+    }
+}
+
+fn open(globals: &Globals, args: &OpenArgs, out: &mut dyn Write) -> Result<(), Failure> {
+    let format = globals.format(&[Format::Table, Format::Json])?;
+    let order = OpenPersonalData {
+        sequence: args.sequence,
+        person: args.person.clone(),
+        field: args.field.wire().into(),
+        legal_basis: args.legal_basis.clone(),
+        ..OpenPersonalData::default()
+    };
+    let command = Command {
+        request_id: args.id.clone(),
+        business_date: Some(convert::date(SystemClock.now().shanghai_date())),
+        actor: args.auditor.clone(),
+        payload: Some(Payload::OpenPersonalData(Box::new(order))),
+        ..Command::default()
+    };
+    let request = OpenPersonalDataRequest { command: Some(command) };
+    let opened = connect::with(globals, async |connection| {
+        let answer = connection.personal_data().open_personal_data(connection.request(request)).await;
+        answer.map(tonic::Response::into_inner).map_err(|status| connection.failure(&status))
+    })?;
+    let receipt = opened.receipt.as_ref().map_or(0, |receipt| receipt.sequence);
+    if format == Format::Json {
+        return render::json(out, &opening(&opened));
+    }
+    let lang = globals.lang;
+    writeln!(out, "{}", opened.value)?;
+    writeln!(out, "{}", text::personal_opened(lang, &opened.request_id, receipt, opened.sequence))?;
+    writeln!(out, "{}", text::personal_nonce(lang, hex(&opened.nonce)))?;
+    writeln!(out, "{}", text::personal_commitment(lang, hex(&opened.commitment)))?;
+    Ok(())
+}
+
+/// What opens a commitment, for programs.
+fn opening(opened: &OpenPersonalDataResponse) -> Value {
+    json!({
+        "opened_by_sequence": opened.receipt.as_ref().map(|receipt| receipt.sequence),
+        "sequence": opened.sequence,
+        "request_id": opened.request_id,
+        "person_pseudonym": hex(&opened.person_pseudonym),
+        "field": field_code(opened.field()),
+        "value": opened.value,
+        "nonce": hex(&opened.nonce),
+        "commitment": hex(&opened.commitment),
+    })
+}
+
+fn list(globals: &Globals, args: &ListArgs, out: &mut dyn Write) -> Result<(), Failure> {
+    let format = globals.format(&[Format::Table, Format::Json, Format::Csv])?;
+    let entries = connect::with(globals, async |connection| all(connection, args).await)?;
+    match format {
+        Format::Json => {
+            let entries: Vec<Value> = entries.iter().map(to_json).collect();
+            render::json(out, &json!({ "personal_data": entries }))
+        }
+        Format::Csv => {
+            let rows: Vec<Vec<String>> = entries.iter().map(|entry| row(entry, None)).collect();
+            render::csv(out, &["sequence", "person_pseudonym", "field", "state", "commitment"], &rows)
+        }
+        Format::Table | Format::Tree | Format::Dot => {
+            let lang = globals.lang;
+            let header = [
+                text::personal_sequence(lang),
+                text::personal_person(lang),
+                text::personal_field(lang),
+                text::personal_state(lang),
+                text::personal_committed(lang),
+            ];
+            let rows: Vec<Vec<String>> = entries.iter().map(|entry| row(entry, Some(lang))).collect();
+            writeln!(out, "{}", render::table(&header, &rows, &[0])).map_err(Failure::from)
+        }
+    }
+}
+
+async fn all(connection: &Connection, args: &ListArgs) -> Result<Vec<PersonalDataEntry>, Failure> {
+    let mut entries = Vec::new();
+    let mut page_token = String::new();
+    loop {
+        let request = ListPersonalDataRequest {
+            person: args.person.clone().unwrap_or_default(),
+            sequence: args.event,
+            page_size: PAGE_ROWS,
+            page_token,
+            ..ListPersonalDataRequest::default()
+        };
+        let answer = connection.personal_data().list_personal_data(connection.request(request)).await;
+        let answer = answer.map_err(|status| connection.failure(&status))?.into_inner();
+        entries.extend(answer.entries);
+        page_token = answer.next_page_token;
+        if page_token.is_empty() {
+            return Ok(entries);
+        }
+    }
+}
+
+fn field_code(field: PersonalField) -> &'static str {
+    field.as_str_name().trim_start_matches("PERSONAL_FIELD_")
+}
+
+fn state_code(state: PersonalDataState) -> &'static str {
+    state.as_str_name().trim_start_matches("PERSONAL_DATA_STATE_")
+}
+
+fn field(field: PersonalField, lang: Lang) -> String {
+    match field {
+        PersonalField::Unspecified => "?".to_owned(),
+        PersonalField::Name => text::personal_name(lang),
+        PersonalField::IdentityNumber => text::personal_identity_number(lang),
+        PersonalField::BankAccount => text::personal_bank_account(lang),
+        PersonalField::Address => text::personal_address(lang),
+        PersonalField::Telephone => text::personal_telephone(lang),
+    }
+}
+
+fn state(state: PersonalDataState, lang: Lang) -> String {
+    match state {
+        PersonalDataState::Unspecified => "?".to_owned(),
+        PersonalDataState::Present => text::personal_present(lang),
+        PersonalDataState::Restricted => text::personal_restricted(lang),
+        PersonalDataState::Erased => text::personal_erased(lang),
+    }
+}
+
+/// A row; in a language for people, else for programs.
+fn row(entry: &PersonalDataEntry, lang: Option<Lang>) -> Vec<String> {
+    vec![
+        entry.sequence.to_string(),
+        hex(&entry.person_pseudonym),
+        lang.map_or_else(|| field_code(entry.field()).to_owned(), |lang| field(entry.field(), lang)),
+        lang.map_or_else(|| state_code(entry.state()).to_owned(), |lang| state(entry.state(), lang)),
+        hex(&entry.commitment),
+    ]
+}
+
+fn to_json(entry: &PersonalDataEntry) -> Value {
+    json!({
+        "sequence": entry.sequence,
+        "person_pseudonym": hex(&entry.person_pseudonym),
+        "field": field_code(entry.field()),
+        "state": state_code(entry.state()),
+        "commitment": hex(&entry.commitment),
+    })
+}

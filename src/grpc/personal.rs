@@ -1,0 +1,286 @@
+//! Personal data between the wire and the vault: values are staged before the ledger decides, and shown only after the event
+//! that says so is on disk.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use prost::bytes::{Bytes, BytesMut};
+use tonic::{Request, Response, Status};
+
+use super::convert;
+use super::ledger::{LedgerApi, wire_receipt};
+use super::node::Node;
+use super::page;
+use super::reading::{Page, Reading, read_position};
+use super::status::Statuses;
+use crate::domain::command::Order;
+use crate::domain::ids::{RequestId, Sequence};
+use crate::domain::oversight::Oversight;
+use crate::domain::personal::{PersonalCommitment, PersonalData};
+use crate::domain::refusal::Reason;
+use crate::log::Fault;
+use crate::pb::v1;
+use crate::pb::v1::command::Payload;
+use crate::pb::v1::personal_data_service_server::PersonalDataService;
+use crate::vault::{DatumState, Entry, Incoming, Listed, NotOpened, Staging, Vault};
+
+/// What personal data of a request wait for.
+#[derive(Clone, Debug)]
+pub(super) enum WaitFor {
+    /// Nothing: the request is only validated.
+    Nothing,
+    /// The events of the commands they came with.
+    Commands,
+    /// A proposal, by its key, to be executed.
+    Proposal(RequestId),
+}
+
+/// Commitments of personal data that are staged, by the place of their command in the request. Where nobody says what became
+/// of a command, its data are kept until the next start, which knows.
+#[derive(Debug)]
+pub(super) struct Staged {
+    vault: Arc<Vault>,
+    by_command: BTreeMap<usize, (RequestId, Vec<PersonalCommitment>)>,
+}
+
+impl Staged {
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_command.is_empty()
+    }
+
+    /// Lets go of the data of those commands that came to nothing.
+    pub(super) async fn settle(mut self, node: &Node, came_to_nothing: impl Fn(usize) -> bool) {
+        if self.by_command.is_empty() {
+            return;
+        }
+        let staged = std::mem::take(&mut self.by_command);
+        // The same data may have come with a retry that was accepted: by now the vault knows.
+        node.caught_up().await;
+        let vault = Arc::clone(&self.vault);
+        let verdicts: Vec<_> = staged.into_iter().map(|(at, staged)| (staged, came_to_nothing(at))).collect();
+        let settled = tokio::task::spawn_blocking(move || vault.settle(verdicts)).await;
+        let failure = match settled {
+            Ok(settled) => settled.err(),
+            Err(panicked) => Some(Fault::new("letting go of personal data", panicked)),
+        };
+        if let Some(fault) = failure {
+            tracing::error!(%fault, "personal data of refused commands are left until the next start");
+        }
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        self.vault.forget_claims(self.by_command.values());
+    }
+}
+
+/// Whether the vault acts on the event of an order.
+pub(super) fn acts_on_vault(order: &Order) -> bool {
+    matches!(order, Order::Oversight(order) if matches!(order.as_ref(), Oversight::PersonalData(_)))
+}
+
+impl LedgerApi {
+    /// Moves the personal data of commands into the vault; commitments take their place. Data with which something is wrong
+    /// stay where they are, for the parser to refuse.
+    pub(super) async fn protect(
+        &self,
+        commands: &mut [v1::Command],
+        wait_for: WaitFor,
+        statuses: Statuses,
+    ) -> Result<Staged, Status> {
+        let vault = self.node.vault();
+        let mut places = Vec::new();
+        let mut incoming = Vec::new();
+        for (at, command) in commands.iter().enumerate() {
+            let is_signed = matches!(command.payload, Some(Payload::SignedCommand(_)));
+            if command.personal_data.is_empty() || is_signed {
+                continue;
+            }
+            let data = convert::personal_data(&command.personal_data, self.node.pseudonyms(), "");
+            let request_id = RequestId::parse(command.request_id.clone());
+            if let (Ok(data), Ok(request_id)) = (data, request_id) {
+                places.push(at);
+                incoming.push(Incoming { request_id, data });
+            }
+        }
+        let mut staged = Staged { vault: Arc::clone(&vault), by_command: BTreeMap::new() };
+        if places.is_empty() {
+            return Ok(staged);
+        }
+        let request_ids: Vec<RequestId> = incoming.iter().map(|incoming| incoming.request_id.clone()).collect();
+        let is_kept = !matches!(wait_for, WaitFor::Nothing);
+        let sealed = tokio::task::spawn_blocking(move || {
+            let staging = match &wait_for {
+                WaitFor::Nothing => Staging::Nothing,
+                WaitFor::Commands => Staging::Command,
+                WaitFor::Proposal(proposal) => Staging::Proposal(proposal),
+            };
+            vault.stage(&incoming, staging)
+        });
+        let sealed = sealed.await.map_err(|error| statuses.fault(&Fault::new("sealing personal data", error)))?;
+        let commitments = sealed.map_err(|fault| statuses.fault(&fault))?;
+        for ((at, request_id), commitments) in places.into_iter().zip(request_ids).zip(commitments) {
+            if let Some(command) = commands.get_mut(at) {
+                command.personal_data.clear();
+                command.personal_commitments.extend(commitments.iter().map(wire_commitment));
+            }
+            if is_kept {
+                staged.by_command.insert(at, (request_id, commitments));
+            }
+        }
+        Ok(staged)
+    }
+}
+
+fn wire_commitment(commitment: &PersonalCommitment) -> v1::PersonalCommitment {
+    v1::PersonalCommitment {
+        party: Bytes::copy_from_slice(&commitment.party.0),
+        field: commitment.field.number(),
+        commitment: Bytes::copy_from_slice(&commitment.commitment),
+        account: commitment.account.map_or_else(Bytes::new, |account| Bytes::copy_from_slice(&account.0)),
+    }
+}
+
+/// `PersonalDataService`.
+pub(super) struct PersonalDataApi {
+    pub(super) ledger: LedgerApi,
+}
+
+#[tonic::async_trait]
+impl PersonalDataService for PersonalDataApi {
+    async fn open_personal_data(
+        &self,
+        request: Request<v1::OpenPersonalDataRequest>,
+    ) -> Result<Response<v1::OpenPersonalDataResponse>, Status> {
+        let statuses = Statuses::for_request(&request);
+        let command = request.into_inner().command.unwrap_or_default();
+        let node = &self.ledger.node;
+        node.caught_up().await;
+        let placed = |violation: convert::Violation| convert::Violation {
+            field: format!("command.{}", violation.field),
+            ..violation
+        };
+        let parsed = self.ledger.parse(command);
+        let command =
+            parsed.map_err(|wrong| statuses.violations(&wrong.into_iter().map(placed).collect::<Vec<_>>()))?;
+        let Some((sequence, party, field)) = opened(&command.order) else {
+            let (field, description) = ("command.payload".to_owned(), "does not open personal data".to_owned());
+            return Err(statuses.violations(&[convert::Violation {
+                field,
+                reason: Reason::FieldInvalid,
+                description,
+            }]));
+        };
+        let read = async || {
+            let vault = node.vault();
+            let read = tokio::task::spawn_blocking(move || vault.read(sequence, &party, field)).await;
+            read.map_err(|error| statuses.fault(&Fault::new("opening personal data", error)))?
+                .map_err(|why| not_opened(why, sequence, statuses))
+        };
+        // What is not there to be opened leaves no event behind. Dropped at once: it leaves only after the event is on disk.
+        drop(read().await?);
+        let prepared = vec![node.ledger().prepare(command, &mut Vec::new())];
+        let outcome = self.ledger.outcomes(prepared, false).await.map_err(|why| statuses.unavailable(&why))?.pop();
+        let receipt = LedgerApi::receipt(outcome, statuses)?;
+        let opening = read().await?;
+        Ok(Response::new(v1::OpenPersonalDataResponse {
+            receipt: receipt.map(|receipt| wire_receipt(receipt, &mut BytesMut::new())),
+            sequence: sequence.0,
+            request_id: opening.request_id.to_string(),
+            person_pseudonym: Bytes::copy_from_slice(&party.0),
+            field: field.number(),
+            value: opening.value.reveal().to_owned(),
+            nonce: Bytes::copy_from_slice(&opening.nonce),
+            commitment: Bytes::copy_from_slice(&opening.commitment),
+        }))
+    }
+
+    async fn list_personal_data(
+        &self,
+        request: Request<v1::ListPersonalDataRequest>,
+    ) -> Result<Response<v1::ListPersonalDataResponse>, Status> {
+        let statuses = Statuses::for_request(&request);
+        let request = request.into_inner();
+        let node = &self.ledger.node;
+        node.caught_up().await;
+        let listed = listed(&request, node).map_err(|violation| statuses.violations(&[violation]))?;
+        let reading = Reading { node: Arc::clone(node), statuses };
+        let (party, sequence) = match listed {
+            Listed::Party(party) => (party.0.to_vec(), Vec::new()),
+            Listed::Event(sequence) => (Vec::new(), sequence.0.to_be_bytes().to_vec()),
+        };
+        let parameters: [&[u8]; 2] = [&party, &sequence];
+        let Page { size, start } = reading.page(request.page_size, &request.page_token, &parameters, None)?;
+        let after = start.and_then(|start| start.after.first().copied()).unwrap_or_default();
+        let vault = node.vault();
+        let found = tokio::task::spawn_blocking(move || {
+            vault.failure().map_or_else(|| vault.list(listed, after, size.saturating_add(1)), Err)
+        });
+        let found = found.await.map_err(|error| statuses.fault(&Fault::new("listing personal data", error)))?;
+        let mut entries = found.map_err(|fault| statuses.fault(&fault))?;
+        let position = node.views().position;
+        let mut next_page_token = String::new();
+        if entries.len() > size {
+            entries.truncate(size);
+            let last = entries.last().map_or(after, |entry| entry.id);
+            next_page_token =
+                page::token(page::Position { as_of: position.sequence, after: [last, 0, 0] }, &parameters);
+        }
+        Ok(Response::new(v1::ListPersonalDataResponse {
+            entries: entries.iter().map(wire_entry).collect(),
+            next_page_token,
+            read_position: Some(read_position(&position)),
+        }))
+    }
+}
+
+fn opened(order: &Order) -> Option<(Sequence, crate::domain::ids::PayeeRef, crate::domain::personal::PersonalField)> {
+    let Order::Oversight(order) = order else { return None };
+    let Oversight::PersonalData(PersonalData::Open { sequence, party, field, .. }) = order.as_ref() else {
+        return None;
+    };
+    Some((*sequence, *party, *field))
+}
+
+fn not_opened(why: NotOpened, sequence: Sequence, statuses: Statuses) -> Status {
+    let reason = match why {
+        NotOpened::NotFound => Reason::PersonalDataNotFound,
+        NotOpened::Restricted => Reason::PersonalDataRestricted,
+        NotOpened::Erased => Reason::PersonalDataErased,
+        NotOpened::Fault(fault) => return statuses.fault(&fault),
+    };
+    statuses.reason(reason, &[("sequence", sequence.0.to_string())])
+}
+
+fn listed(request: &v1::ListPersonalDataRequest, node: &Node) -> Result<Listed, convert::Violation> {
+    let names_a_person = !request.person.is_empty() || !request.person_pseudonym.is_empty();
+    let wrong = |field: &str, description: &str| convert::Violation {
+        field: field.to_owned(),
+        reason: Reason::FieldInvalid,
+        description: description.to_owned(),
+    };
+    match request.sequence {
+        Some(_) if names_a_person => Err(wrong("sequence", "is set besides a person: ask for one of them")),
+        Some(sequence) if sequence > 0 => Ok(Listed::Event(Sequence(sequence))),
+        Some(_) => Err(wrong("sequence", "is not the sequence of an event")),
+        None => convert::party("person", &request.person, &request.person_pseudonym, node.pseudonyms())
+            .map(Listed::Party)
+            .map_err(|violations| violations.into_iter().next().unwrap_or_else(|| wrong("person", "is missing"))),
+    }
+}
+
+fn wire_entry(entry: &Entry) -> v1::PersonalDataEntry {
+    v1::PersonalDataEntry {
+        sequence: entry.sequence.0,
+        person_pseudonym: Bytes::copy_from_slice(&entry.party.0),
+        field: entry.field.number(),
+        commitment: Bytes::copy_from_slice(&entry.commitment),
+        state: match entry.state {
+            DatumState::Present => v1::PersonalDataState::Present,
+            DatumState::Restricted => v1::PersonalDataState::Restricted,
+            DatumState::Erased => v1::PersonalDataState::Erased,
+        }
+        .into(),
+    }
+}
