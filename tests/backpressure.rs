@@ -67,8 +67,6 @@ fn batch(ledger: &Ledger, number: usize) -> Vec<Prepared> {
     let command = |at: usize| Command {
         envelope: on("2026-06-15").envelope(&format!("k{number}-{at}")),
         preconditions: Vec::new(),
-        personal_data: Vec::new(),
-        personal_commitments: Vec::new(),
         order: close_day("NO", "2026-06-15"),
     };
     let mut scratch = Vec::new();

@@ -3,16 +3,17 @@
 use tonic::Status;
 
 use super::convert;
+use super::node::Node;
 use super::page;
 use super::reading::{Page, Reading, record};
 use super::trace::pseudonym_of;
-use crate::domain::event::{Frozen, Payload, PaymentExecuted};
-use crate::domain::ids::{PayeeRef, Sequence};
+use crate::domain::event::{Payload, PaymentExecuted};
+use crate::domain::ids::{Code, PayeeRef, Sequence};
 use crate::domain::refusal::Reason;
 use crate::log::Fault;
 use crate::pb::v1;
 use crate::projection::events::Events;
-use crate::projection::history::{Bounds, Snapshot, Subject, documents_of};
+use crate::projection::history::{Bounds, Snapshot, Subject, documents_of, party_of};
 
 /// Rows taken from the index at a time.
 const ROWS_A_STEP: usize = 256;
@@ -25,7 +26,7 @@ pub(super) async fn list(reading: Reading, request: v1::ListEventsRequest) -> Re
 
 fn answer(reading: &Reading, request: &v1::ListEventsRequest) -> Result<v1::ListEventsResponse, Status> {
     let after_bytes = request.after_sequence.unwrap_or(-1).to_be_bytes();
-    let parameters: [&[u8]; 9] = [
+    let parameters: [&[u8]; 10] = [
         b"events",
         &after_bytes,
         request.lot_id.as_bytes(),
@@ -35,6 +36,7 @@ fn answer(reading: &Reading, request: &v1::ListEventsRequest) -> Result<v1::List
         request.project_id.as_bytes(),
         request.document_number.as_bytes(),
         request.contract_id.as_bytes(),
+        request.case_id.as_bytes(),
     ];
     let Page { size, start } = reading.page(request.page_size, &request.page_token, &parameters, None)?;
     let payee = payee_of(reading, request)?;
@@ -69,7 +71,7 @@ fn answer(reading: &Reading, request: &v1::ListEventsRequest) -> Result<v1::List
                 return Err(reading.statuses.reason(Reason::PayeeNotFound, &[]));
             }
         }
-        filter.sequences(&history, &mut events, after, as_of, limit).map_err(fault)?
+        filter.sequences(&history, &reading.node, &mut events, (after, as_of), limit).map_err(fault)?
     };
     let page = sequences.get(..size.min(sequences.len())).unwrap_or_default();
     let records = page.iter().map(|sequence| record(reading, &mut events, *sequence)).collect::<Result<_, _>>()?;
@@ -109,15 +111,16 @@ impl Filter<'_> {
         self.subjects.extend(of(&request.project_id, Subject::project));
         self.subjects.extend(of(&request.document_number, Subject::document));
         self.subjects.extend(of(&request.contract_id, Subject::contract));
+        self.subjects.extend(of(&request.case_id, Subject::case));
     }
 
     /// Sequences after one and up to another that pass, ascending, at most `limit`.
     fn sequences(
         &self,
         history: &Snapshot,
+        node: &Node,
         events: &mut Events<'_>,
-        after: i64,
-        as_of: i64,
+        (after, as_of): (i64, i64),
         limit: usize,
     ) -> Result<Vec<i64>, Fault> {
         let walk = |subject: &Subject| Walk { history, subject: *subject, as_of, ahead: Vec::new().into_iter() };
@@ -139,7 +142,7 @@ impl Filter<'_> {
                 let mut is_meant = false;
                 // One step has to have all of it: another's payee does not make it a payment of this project.
                 for step in event.decision.steps() {
-                    is_meant |= self.passes(step.payload, events)?;
+                    is_meant |= self.passes(step.payload, node, events)?;
                 }
                 found.extend(is_meant.then_some(wanted));
                 wanted = wanted.saturating_add(1);
@@ -149,31 +152,43 @@ impl Filter<'_> {
     }
 
     /// Whether a step of an event has the very texts asked for: subjects carry fingerprints only.
-    fn passes(&self, payload: &Payload, events: &mut Events<'_>) -> Result<bool, Fault> {
+    fn passes(&self, payload: &Payload, node: &Node, events: &mut Events<'_>) -> Result<bool, Fault> {
         let request = self.request;
         let is_plain = self.payee.is_none()
-            && [&request.project_id, &request.document_number, &request.contract_id].iter().all(|text| text.is_empty());
+            && [&request.project_id, &request.document_number, &request.contract_id, &request.case_id]
+                .iter()
+                .all(|text| text.is_empty());
         if is_plain {
             return Ok(true);
         }
         let payment = events.payment_of(payload)?;
         let mut has_document = request.document_number.is_empty();
         documents_of(payload, |document| has_document |= document == request.document_number);
-        let project = payment.as_deref().and_then(|payment| payment.project_id.as_ref());
-        let has_project = request.project_id.is_empty() || project.is_some_and(|id| id.as_str() == request.project_id);
+        let has_project = request.project_id.is_empty()
+            || project_of(payload, payment.as_deref()) == Some(request.project_id.as_str());
         let contract = contract_of(payload, payment.as_deref());
         let has_contract = request.contract_id.is_empty() || contract == Some(request.contract_id.as_str());
-        let has_payee = self.payee.is_none_or(|payee| concerned(payload, payment.as_deref()) == Some(payee));
-        Ok(has_document && has_project && has_contract && has_payee)
+        let has_case = request.case_id.is_empty() || case_of(payload) == Some(request.case_id.as_str());
+        let has_payee = match self.payee {
+            None => true,
+            Some(payee) => {
+                events.payee_of(payload)? == Some(payee) || party_of(payload, &node.views().books) == Some(payee)
+            }
+        };
+        Ok(has_document && has_project && has_contract && has_case && has_payee)
     }
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "only these types name a payee")]
-fn concerned(payload: &Payload, payment: Option<&PaymentExecuted>) -> Option<PayeeRef> {
-    match payload {
-        Payload::Committed { payee, .. } | Payload::Frozen { scope: Frozen::Payee(payee), .. } => Some(*payee),
-        _ => payment.map(|payment| payment.payee),
+fn project_of<'a>(payload: &'a Payload, payment: Option<&'a PaymentExecuted>) -> Option<&'a str> {
+    if let Payload::EstimateApproved { project_id, .. } = payload {
+        return Some(project_id.as_str());
     }
+    payment.and_then(|payment| payment.project_id.as_ref()).map(Code::as_str)
+}
+
+fn case_of(payload: &Payload) -> Option<&str> {
+    let Payload::Oversight(event) = payload else { return None };
+    event.case_id()
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "only these types name a contract")]

@@ -1,5 +1,6 @@
 //! Supervision: findings from flag to close, matters, reconciliations, publications, and a month opened again.
 
+use fundledger::pb::v1;
 use serde_json::{Value, json};
 
 use crate::world::{World, on};
@@ -45,19 +46,32 @@ async fn a_finding_goes_from_flag_to_close() {
     let mut unknown = flag.clone();
     unknown["flag"]["sequences"] = json!([9, 99_999]);
     assert_eq!(world.refuse(&auditor("unknown", &unknown)).await.reason, "EVENT_NOT_FOUND");
-    world.accept(&auditor("flag", flag)).await;
+    let flagged = world.accept(&auditor("flag", flag)).await;
     assert_eq!(world.refuse(&auditor("again", flag)).await.reason, "FINDING_EXISTS");
     assert_eq!(world.refuse(&auditor("close-1", close)).await.reason, "FINDING_UNANSWERED");
     // Nobody answers what they flagged.
     assert_eq!(world.refuse(&auditor("own-1", explain)).await.reason, "SEGREGATION_OF_DUTIES");
     assert_eq!(world.refuse(&auditor("own-2", rectify)).await.reason, "SEGREGATION_OF_DUTIES");
-    world.accept(&office("explain", explain)).await;
+    let explained = world.accept(&office("explain", explain)).await;
     // Answered is not put right.
     assert_eq!(world.refuse(&auditor("close-2", close)).await.reason, "FINDING_UNANSWERED");
-    world.accept(&office("rectify", rectify)).await;
-    world.accept(&office("explain-2", explain)).await;
+    let rectified = world.accept(&office("rectify", rectify)).await;
+    let answered = world.accept(&office("explain-2", explain)).await;
     world.verify().await;
-    world.accept(&auditor("close-3", close)).await;
+    let closed = world.accept(&auditor("close-3", close)).await;
+    // The whole of it is found by the finding, and by the documents it rests on.
+    let by_case = v1::ListEventsRequest { case_id: "F-1".to_owned(), ..Default::default() };
+    assert_eq!(world.listed(by_case).await, [flagged, explained, rectified, answered, closed]);
+    let by_document = v1::ListEventsRequest { document_number: "整改 1".to_owned(), ..Default::default() };
+    assert_eq!(world.listed(by_document).await, [rectified]);
+    let both = v1::ListEventsRequest {
+        case_id: "F-1".to_owned(),
+        document_number: "答复 1".to_owned(),
+        ..Default::default()
+    };
+    assert_eq!(world.listed(both).await, [explained, answered]);
+    let unknown = v1::ListEventsRequest { case_id: "F-2".to_owned(), ..Default::default() };
+    assert!(world.listed(unknown).await.is_empty());
     assert_eq!(world.refuse(&office("late", explain)).await.reason, "FINDING_CLOSED");
     assert_eq!(world.refuse(&auditor("close-4", close)).await.reason, "FINDING_CLOSED");
     world.verify().await;
@@ -69,7 +83,7 @@ async fn matters_reconciliations_and_publications_are_on_record() {
     let samples = samples();
     let give = |key: &str, payload: &Value| on("2026-05-01", key, payload.clone());
     world.accept(&give("reconciled", &samples[0])).await;
-    world.accept(&give("opened", &samples[5])).await;
+    let opened = world.accept(&give("opened", &samples[5])).await;
     assert_eq!(world.refuse(&give("opened-2", &samples[5])).await.reason, "MATTER_EXISTS");
     world.accept(&give("closed", &samples[6])).await;
     assert_eq!(world.refuse(&give("closed-2", &samples[6])).await.reason, "MATTER_CLOSED");
@@ -83,6 +97,8 @@ async fn matters_reconciliations_and_publications_are_on_record() {
     future["recordDisclosure"]["asOfSequence"] = json!(99_999);
     assert_eq!(world.refuse(&give("published-3", &future)).await.reason, "EVENT_NOT_FOUND");
     world.accept(&give("scored", &samples[8])).await;
+    let brought = v1::ListEventsRequest { payee: "某人".to_owned(), ..Default::default() };
+    assert_eq!(world.listed(brought).await, [opened]);
     world.verify().await;
     assert_eq!(world.refuse(&give("opened-4", &samples[5])).await.reason, "MATTER_EXISTS");
 }

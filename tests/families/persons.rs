@@ -1,5 +1,6 @@
 //! A person's way through schemes: closing, recovery in parts, restoring, month ends, and what a restart keeps.
 
+use fundledger::pb::v1;
 use serde_json::{Value, json};
 
 use crate::world::{World, on};
@@ -114,4 +115,30 @@ async fn a_month_closes_with_an_empty_income_account() {
     let fact = json!({ "reverseEvent": { "originalSequence": sequence - 2, "reasonCode": "WRONG_ACCOUNT" } });
     assert_eq!(world.refuse(&on("2026-03-02", "undo-4", fact)).await.reason, "NOT_REVERSIBLE");
     world.verify().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn whom_events_are_about_finds_them() {
+    use v1::event::Payload;
+    let world = World::after("s3-pension").await;
+    let rows: [(&str, &[&str]); 3] = [
+        ("R2", &["BenefitPaid", "EligibilityRecorded", "BenefitRecovered"]),
+        ("W1", &["ContributionReceived"]),
+        ("E2", &["RelationTransferred"]),
+    ];
+    for (person, expected) in rows {
+        let request = v1::ListEventsRequest { payee: person.to_owned(), ..Default::default() };
+        let mut kinds = Vec::new();
+        for sequence in world.listed(request).await {
+            kinds.push(match world.event(sequence).await.payload.unwrap() {
+                Payload::BenefitPaid(_) => "BenefitPaid",
+                Payload::EligibilityRecorded(_) => "EligibilityRecorded",
+                Payload::BenefitRecovered(_) => "BenefitRecovered",
+                Payload::ContributionReceived(_) => "ContributionReceived",
+                Payload::RelationTransferred(_) => "RelationTransferred",
+                other => panic!("{person}: {other:?}"),
+            });
+        }
+        assert_eq!(kinds, expected, "{person}");
+    }
 }

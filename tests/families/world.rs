@@ -133,6 +133,14 @@ impl World {
         self.served.query().await.list_balances(request).await.unwrap();
     }
 
+    /// Sequences of the events that pass a filter.
+    pub(crate) async fn listed(&self, request: v1::ListEventsRequest) -> Vec<i64> {
+        let request = v1::ListEventsRequest { min_sequence: Some(self.last), ..request };
+        let answer = self.served.query().await.list_events(request).await.unwrap().into_inner();
+        assert!(answer.next_page_token.is_empty());
+        answer.records.into_iter().map(|record| record.sequence).collect()
+    }
+
     /// The stored event of a sequence.
     pub(crate) async fn event(&self, sequence: i64) -> v1::Event {
         let request = v1::GetEventRequest { sequence };

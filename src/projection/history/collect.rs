@@ -1,11 +1,12 @@
 //! From an event to its rows.
 
-use super::families;
+use super::families::{self, party_of};
 use super::row::{Part, Row, Subject};
 use crate::domain::account::AccountKind;
-use crate::domain::event::{Event, Frozen, Payload, Step};
+use crate::domain::event::{Event, Payload, Step};
 use crate::domain::housing::HousingEvent;
 use crate::domain::ids::{LotNumber, Sequence};
+use crate::domain::oversight::Oversight;
 use crate::domain::persons::PersonsEvent;
 use crate::log::Fault;
 use crate::projection::books::Books;
@@ -73,21 +74,17 @@ fn collect_step(
                 add(Subject::payment(payment_id.as_str()), 0, part.number());
             }
         }
-        Payload::Committed { contract_id, payee, .. } => {
-            add(Subject::contract(contract_id.as_str()), 0, part.number());
-            add(Subject::payee(*payee), 0, part.number());
-        }
-        Payload::Frozen { scope: Frozen::Payee(payee), .. } => add(Subject::payee(*payee), 0, part.number()),
+        Payload::Committed { contract_id, .. } => add(Subject::contract(contract_id.as_str()), 0, part.number()),
         Payload::Persons(event) => families::collect_persons(event, step.legs, books, events, &mut add)?,
-        Payload::Housing(event) => families::collect_housing(event, step.legs, books, &mut add),
-        Payload::Nontax(event) => families::collect_nontax(event, &mut add),
+        Payload::Housing(event) => families::collect_housing(event, step.legs, &mut add),
         Payload::Oversight(event) => families::collect_oversight(event, &mut add),
-        Payload::EstimateApproved { project_id, document_number, .. } => {
-            add(Subject::project(project_id.as_str()), 0, part.number());
-            add(Subject::document(document_number.as_str()), 0, part.number());
-        }
-        _ => documents_of(step.payload, |document| add(Subject::document(document), 0, part.number())),
+        Payload::EstimateApproved { project_id, .. } => add(Subject::project(project_id.as_str()), 0, part.number()),
+        _ => {}
     }
+    if let Some(party) = party_of(step.payload, books) {
+        add(Subject::payee(party), 0, Part::Other.number());
+    }
+    documents_of(step.payload, |document| add(Subject::document(document), 0, Part::Other.number()));
     // The reversal of what came into a pool.
     if let Payload::Reversed { original, payment_id: None, contract_id: None, .. } = step.payload {
         families::collect_reversal(*original, step.legs, books, events, &mut add)?;
@@ -149,6 +146,12 @@ pub fn documents_of(payload: &Payload, mut give: impl FnMut(&str)) {
                 give(document_number.as_str());
             }
         }
+        Payload::Oversight(event) => match event.as_ref() {
+            Oversight::Explanation { document_number, .. }
+            | Oversight::Rectification { document_number, .. }
+            | Oversight::Performance { document_number, .. } => give(document_number.as_str()),
+            _ => {}
+        },
         _ => {}
     }
 }

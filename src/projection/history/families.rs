@@ -2,7 +2,7 @@
 
 use super::row::{Part, PoolSource, Subject};
 use crate::domain::account::AccountKind;
-use crate::domain::event::{Leg, Payload};
+use crate::domain::event::{Frozen, Leg, Payload};
 use crate::domain::housing::HousingEvent;
 use crate::domain::ids::{AccountNumber, PayeeRef, Sequence};
 use crate::domain::nontax::NontaxEvent;
@@ -27,15 +27,10 @@ pub(super) fn collect_persons(
         collect_inflow(source, legs, books, add);
     }
     match event {
-        PersonsEvent::EligibilityRecorded { person, .. } => other(Subject::payee(*person), add),
-        PersonsEvent::ContributionReceived { employer, .. } => other(Subject::payee(*employer), add),
-        PersonsEvent::BenefitPaid { payment_id, account, payee, .. } => {
+        PersonsEvent::BenefitPaid { payment_id, payee, .. } => {
             let paid = paid_minor(legs);
             add(Subject::payment(payment_id.as_str()), paid, Part::Paid.number());
             add(Subject::payee(*payee), paid, Part::Paid.number());
-            if let Some(person) = person_of(*account, books).filter(|person| person != payee) {
-                other(Subject::payee(person), add);
-            }
         }
         PersonsEvent::BenefitRecovered { payment_id, original, .. } => {
             let back = paid_minor(legs).saturating_neg();
@@ -44,48 +39,21 @@ pub(super) fn collect_persons(
                 add(Subject::payee(payee), back, Part::Returned.number());
             }
         }
-        PersonsEvent::RelationTransferred { account, .. } => {
-            if let Some(person) = person_of(*account, books) {
-                other(Subject::payee(person), add);
-            }
-        }
-        PersonsEvent::IncomeReceived { document_number, .. } | PersonsEvent::FundsMoved { document_number, .. } => {
-            if let Some(document_number) = document_number {
-                other(Subject::document(document_number.as_str()), add);
-            }
-        }
-        PersonsEvent::InterestCredited { .. } => {}
+        PersonsEvent::EligibilityRecorded { .. }
+        | PersonsEvent::ContributionReceived { .. }
+        | PersonsEvent::RelationTransferred { .. }
+        | PersonsEvent::IncomeReceived { .. }
+        | PersonsEvent::FundsMoved { .. }
+        | PersonsEvent::InterestCredited { .. } => {}
     }
     Ok(())
 }
 
-pub(super) fn collect_housing(
-    event: &HousingEvent,
-    legs: &[Leg],
-    books: &Books,
-    add: &mut impl FnMut(Subject, i64, u32),
-) {
-    match event {
-        HousingEvent::Withdrawn { payment_id, payee, .. } => {
-            let paid = paid_minor(legs);
-            add(Subject::payment(payment_id.as_str()), paid, Part::Paid.number());
-            add(Subject::payee(*payee), paid, Part::Paid.number());
-        }
-        HousingEvent::LoanIssued { account, .. } => {
-            if let Some(person) = person_of(*account, books) {
-                other(Subject::payee(person), add);
-            }
-        }
-        HousingEvent::SurplusDistributed { document_number } => {
-            other(Subject::document(document_number.as_str()), add);
-        }
-        HousingEvent::LoanRepaid { .. } => {}
-    }
-}
-
-pub(super) fn collect_nontax(event: &NontaxEvent, add: &mut impl FnMut(Subject, i64, u32)) {
-    if let NontaxEvent::Noticed { payer, .. } = event {
-        other(Subject::payee(*payer), add);
+pub(super) fn collect_housing(event: &HousingEvent, legs: &[Leg], add: &mut impl FnMut(Subject, i64, u32)) {
+    if let HousingEvent::Withdrawn { payment_id, payee, .. } = event {
+        let paid = paid_minor(legs);
+        add(Subject::payment(payment_id.as_str()), paid, Part::Paid.number());
+        add(Subject::payee(*payee), paid, Part::Paid.number());
     }
 }
 
@@ -93,10 +61,36 @@ pub(super) fn collect_oversight(event: &OversightEvent, add: &mut impl FnMut(Sub
     if let Some(case_id) = event.case_id() {
         other(Subject::case(case_id), add);
     }
-    if let Oversight::MatterOpen(matter) = event
-        && let Some(party) = matter.party
-    {
-        other(Subject::payee(party), add);
+}
+
+/// Whom a step is about without paying them: insured persons, payers, borrowers, who brings a matter, whose data they are.
+#[expect(clippy::wildcard_enum_match_arm, reason = "only these types are about somebody")]
+pub fn party_of(payload: &Payload, books: &Books) -> Option<PayeeRef> {
+    match payload {
+        Payload::Committed { payee, .. } | Payload::Frozen { scope: Frozen::Payee(payee), .. } => Some(*payee),
+        Payload::Persons(event) => match event.as_ref() {
+            PersonsEvent::EligibilityRecorded { person, .. } => Some(*person),
+            PersonsEvent::ContributionReceived { employer, .. } => Some(*employer),
+            PersonsEvent::BenefitPaid { account, payee, .. } => {
+                person_of(*account, books).filter(|person| person != payee)
+            }
+            PersonsEvent::RelationTransferred { account, .. } => person_of(*account, books),
+            _ => None,
+        },
+        Payload::Housing(event) => match event.as_ref() {
+            HousingEvent::LoanIssued { account, .. } => person_of(*account, books),
+            _ => None,
+        },
+        Payload::Nontax(event) => match event.as_ref() {
+            NontaxEvent::Noticed { payer, .. } => Some(*payer),
+            _ => None,
+        },
+        Payload::Oversight(event) => match event.as_ref() {
+            Oversight::MatterOpen(matter) => matter.party,
+            Oversight::PersonalData(data) => Some(data.party()),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

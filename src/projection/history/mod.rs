@@ -19,6 +19,7 @@ mod store;
 mod tests;
 
 pub use self::collect::{collect, documents_of, part_of};
+pub use self::families::party_of;
 pub use self::row::{DateKey, Part, PoolSource, Row, Subject};
 pub use self::snapshot::{Bounds, Page, Snapshot};
 pub use self::store::{History, Sizes};
