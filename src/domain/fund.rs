@@ -276,7 +276,7 @@ impl Lot {
         self.definition.expires_on.is_some_and(|last| on > last)
     }
 
-    /// Whether it may be spent on that purpose. A lot's own purposes replace those of the fund.
+    /// Whether it may be spent on that purpose. A lot's own purposes narrow those of the fund down.
     pub fn allows_purpose(&self, fund: &Fund, purpose: &Code) -> bool {
         let allowed =
             if self.definition.purposes.is_empty() { &fund.definition.purposes } else { &self.definition.purposes };

@@ -64,11 +64,10 @@ async fn a_finding_goes_from_flag_to_close() {
     assert_eq!(world.listed(by_case).await, [flagged, explained, rectified, answered, closed]);
     let by_document = v1::ListEventsRequest { document_number: "整改 1".to_owned(), ..Default::default() };
     assert_eq!(world.listed(by_document).await, [rectified]);
-    let both = v1::ListEventsRequest {
-        case_id: "F-1".to_owned(),
-        document_number: "答复 1".to_owned(),
-        ..Default::default()
-    };
+    let both =
+        v1::ListEventsRequest {
+            case_id: "F-1".to_owned(), document_number: "答复 1".to_owned(), ..Default::default()
+        };
     assert_eq!(world.listed(both).await, [explained, answered]);
     let unknown = v1::ListEventsRequest { case_id: "F-2".to_owned(), ..Default::default() };
     assert!(world.listed(unknown).await.is_empty());

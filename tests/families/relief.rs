@@ -230,3 +230,39 @@ async fn a_unit_pays_no_account_of_its_own() {
     world.verify().await;
     assert_eq!(world.refuse(&pay("still", "救助局")).await.reason, "SELF_PAYMENT");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn relief_and_donations_are_bound_to_their_purposes() {
+    let mut world = World::new();
+    let fund = |id: &str, scheme: &str, purposes: &[&str]| {
+        json!({ "defineFund": { "fundId": id, "name": "n", "family": "FUND_FAMILY_SPECIAL", "purposes": purposes,
+            "scheme": format!("FUND_SCHEME_{scheme}"), "legalBasis": "自然灾害救助条例" } })
+    };
+    let refused = world.refuse(&on("2026-08-01", "f-0", fund("RL", "RELIEF", &[]))).await;
+    assert_eq!(
+        (refused.reason.as_str(), refused.facts.as_str()),
+        ("FIELD_INVALID", "field=commands[0].define_fund.purposes")
+    );
+    world.accept(&on("2026-08-01", "f-1", fund("RL", "RELIEF", &["evacuation", "supplies"]))).await;
+    world.accept(&on("2026-08-01", "f-2", fund("DN", "DONATION", &[]))).await;
+    for (at, (id, fund, kind)) in
+        [("r.s", "RL", "SOURCE"), ("r.u", "RL", "UNALLOCATED"), ("d.s", "DN", "SOURCE"), ("d.u", "DN", "UNALLOCATED")]
+            .into_iter()
+            .enumerate()
+    {
+        let payload = json!({ "openAccount": { "accountId": id, "fundId": fund, "kind": format!("ACCOUNT_KIND_AUTHORITY_{kind}") } });
+        world.accept(&on("2026-08-01", &format!("a-{at}"), payload)).await;
+    }
+    let issue = |lot: &str, to: &str, purposes: &[&str]| {
+        json!({ "issueBudget": { "lotId": lot, "toAccountId": to, "amountMinor": 5, "issuerId": "emergency", "purposes": purposes,
+            "documentNumber": lot, "documentSha256": "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=" } })
+    };
+    let beyond = world.refuse(&on("2026-08-02", "i-0", issue("L", "r.u", &["supplies", "wages"]))).await;
+    assert_eq!((beyond.reason.as_str(), beyond.facts.contains("purpose=wages")), ("PURPOSE_NOT_ALLOWED", true));
+    world.accept(&on("2026-08-02", "i-1", issue("L", "r.u", &["supplies"]))).await;
+    // A donation says what it is for.
+    let unbound = world.refuse(&on("2026-08-02", "i-2", issue("D", "d.u", &[]))).await;
+    assert_eq!((unbound.reason.as_str(), unbound.facts.contains("missing=purposes")), ("PURPOSE_NOT_ALLOWED", true));
+    world.accept(&on("2026-08-02", "i-3", issue("D", "d.u", &["school-roof"]))).await;
+    world.verify().await;
+}

@@ -311,9 +311,10 @@ fn money(c: &mut Checker) {
 #[rustfmt::skip]
 fn spending(c: &mut Checker) {
     let from_plan = |lots: &[(&str, i64)]| pay("p1", "a.A.plan", lots.iter().map(|(_, minor)| minor).sum(), lots, "V2");
-    let own = || given![issue(lot_for("X", "P9"), "a.unalloc", 9), cash("X", 9, "r"), allocate("a.unalloc", "a.A.unit", 9, &[("X", 9)]), plan("a.A.unit", "a.A.plan", 9, &[("X", 9)])];
+    let own = || given![issue(lot_for("X", "P2"), "a.unalloc", 9), cash("X", 9, "r"), allocate("a.unalloc", "a.A.unit", 9, &[("X", 9)]), plan("a.A.unit", "a.A.plan", 9, &[("X", 9)])];
     c.check("purpose of the fund", given![], from_plan(&[("C", 1)]).purpose("P9"), "PURPOSE_NOT_ALLOWED lot=C purpose=P9", from_plan(&[("C", 1)]).purpose("P2"));
-    c.check("purpose of the lot instead", own(), from_plan(&[("X", 1)]).purpose("P1"), "PURPOSE_NOT_ALLOWED lot=X purpose=P1", from_plan(&[("X", 1)]).purpose("P9"));
+    c.check("purpose of the lot", own(), from_plan(&[("X", 1)]).purpose("P1"), "PURPOSE_NOT_ALLOWED lot=X purpose=P1", from_plan(&[("X", 1)]).purpose("P2"));
+    c.check("a lot for more than its fund", given![], issue(lot_for("X", "P9"), "a.unalloc", 9), "PURPOSE_NOT_ALLOWED fund=SP lot=X purpose=P9", issue(lot_for("X", "P2"), "a.unalloc", 9));
     c.check("purpose of the second draw", own(), from_plan(&[("C", 1), ("X", 1)]).purpose("P1"), "PURPOSE_NOT_ALLOWED lot=X purpose=P1", from_plan(&[("C", 1), ("P", 1)]).purpose("P1"));
     c.check("economic code of the fund", given![], from_plan(&[("C", 1)]).economic("E9"), "OUT_OF_SCOPE economic_code=E9 fund=SP", from_plan(&[("C", 1)]).economic("E2"));
     c.check("payment past the plan", given![], pay("p1", "a.A.unit", 1, &[], "V2"), "NO_PLAN account=a.A.unit", pay("p1", "a.A.plan", 1, &[], "V2"));

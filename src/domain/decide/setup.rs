@@ -4,7 +4,7 @@ use super::guard::{Case, Checkers, Freezes, FundRef, credit, debit, decided};
 use crate::domain::account::{AccountKind, Book, Holder, NormalSide};
 use crate::domain::command::OpeningLine;
 use crate::domain::event::{Decision, Payload};
-use crate::domain::fund::{Fund, FundDefinition, LotDefinition, LotOpened, PolicyVersion};
+use crate::domain::fund::{Fund, FundDefinition, LotDefinition, LotOpened, PolicyVersion, Scheme};
 use crate::domain::ids::{
     AccountId, AccountNumber, DocumentDigest, DocumentNumber, FundId, FundNumber, LotNumber, PayeeRef, PolicyId,
     UnitId, UnitNumber,
@@ -25,7 +25,7 @@ pub(super) fn define_fund(case: Case<'_>, definition: Box<FundDefinition>) -> Re
         return Err(Refusal::new(Reason::FundFamilyMismatch)
             .with("family", definition.family.as_str())
             .with("fund", &definition.fund_id)
-            .with("scheme", definition.scheme.map_or("NONE", crate::domain::fund::Scheme::as_str)));
+            .with("scheme", definition.scheme.map_or("NONE", Scheme::as_str)));
     }
     case.set_up_is_approved()?;
     let fund = FundNumber::after(case.state.funds.len());
@@ -147,7 +147,7 @@ pub(super) fn record_opening_balance(
     let fund = case.fund(fund_id)?;
     let mut lots = Vec::with_capacity(definitions.len());
     for definition in definitions {
-        new_lot(case, &definition)?;
+        new_lot(case, fund, &definition)?;
         if lots.iter().any(|other: &LotOpened| other.definition.lot_id == definition.lot_id) {
             return Err(Refusal::new(Reason::LotExists).with("lot", &definition.lot_id));
         }
@@ -231,11 +231,27 @@ pub(super) fn record_opening_balance(
 }
 
 /// A lot that nobody opened before, on a document that nobody used before.
-pub(super) fn new_lot(case: Case<'_>, definition: &LotDefinition) -> Result<(), Refusal> {
+pub(super) fn new_lot(case: Case<'_>, fund: FundRef<'_>, definition: &LotDefinition) -> Result<(), Refusal> {
     if case.state.lot_names.contains_key(&definition.lot_id) {
         return Err(Refusal::new(Reason::LotExists).with("lot", &definition.lot_id));
     }
-    new_document(case, &definition.issuer_id, &definition.document_number)
+    new_document(case, &definition.issuer_id, &definition.document_number)?;
+    bound_to(fund, definition)
+}
+
+/// What a lot's money is bound to: no more than its fund's purposes, and of a donation what the donor wanted (自然灾害救助条例 §24,
+/// 慈善法 §55).
+fn bound_to(fund: FundRef<'_>, lot: &LotDefinition) -> Result<(), Refusal> {
+    let definition = &fund.row.definition;
+    let refusal = || Refusal::new(Reason::PurposeNotAllowed).with("fund", &definition.fund_id).with("lot", &lot.lot_id);
+    if lot.purposes.is_empty() && definition.scheme == Some(Scheme::Donation) {
+        return Err(refusal().with("missing", "purposes"));
+    }
+    let beyond = lot.purposes.iter().find(|purpose| !definition.purposes.contains(purpose));
+    match beyond {
+        Some(purpose) if !definition.purposes.is_empty() => Err(refusal().with("purpose", purpose)),
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn new_document(

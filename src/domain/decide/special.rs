@@ -28,7 +28,7 @@ pub(super) fn issue_budget(
 ) -> Result<Decision, Refusal> {
     let to = case.account(to)?;
     let fund = case.fund_at(to.row.fund)?;
-    new_lot(case, &lot)?;
+    new_lot(case, fund, &lot)?;
     let source = case.account_for(fund.number, Kind::AuthoritySource, UnitNumber::default())?;
     kind_is(to, &[Kind::AuthorityUnallocated])?;
     case.admit(fund, amount.minor(), Checkers::Needed)?;

@@ -57,7 +57,17 @@ impl Parser<'_> {
             Ok(small) if exponent <= CURRENCY_EXPONENT_MAX => Some(small),
             Ok(_) | Err(_) => self.wrong("currency_exponent", Reason::FieldInvalid, "is not 0 to 4"),
         };
-        let purposes = self.codes("purposes", wire.purposes, PURPOSES_MAX);
+        let purposes = match self.codes("purposes", wire.purposes, PURPOSES_MAX) {
+            // 自然灾害救助条例 §25: for these uses and no other.
+            Some(purposes)
+                if purposes.is_empty()
+                    && family == Some(FundFamily::Special)
+                    && scheme == Some(Some(Scheme::Relief)) =>
+            {
+                self.wrong("purposes", Reason::FieldInvalid, "is missing: a relief fund names the uses that it is for")
+            }
+            purposes => purposes,
+        };
         let economic_codes = self.codes("economic_codes", wire.economic_codes, ECONOMIC_CODES_MAX);
         let policy_id = self.optional("policy_id", wire.policy_id, PolicyId::parse);
         let legal_basis = self.named("legal_basis", LegalBasis::parse(wire.legal_basis));
