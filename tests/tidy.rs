@@ -15,7 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("audit", &["pb"]),
     ("messages", &["domain"]),
     ("vault", &["domain", "format", "log"]),
-    ("grpc", &["domain", "format", "ledger", "log", "messages", "pb", "projection", "vault"]),
+    ("grpc", &["domain", "format", "ledger", "log", "messages", "pb", "projection", "vault", "audit"]),
     ("http", &["grpc", "log"]),
     ("pb", &[]),
 ];

@@ -143,9 +143,20 @@ pub(super) enum Value {
 }
 
 /// Reads values and entries.
+/// What is kept of an event beyond the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// Nothing.
+    Nothing,
+    /// What the books rest on.
+    Books,
+    /// All of it.
+    Events,
+}
+
 pub(super) struct Reader {
     pub(super) fingerprints: Fingerprints,
-    pub(super) keep_events: bool,
+    pub(super) keep: Keep,
 }
 
 impl Reader {
@@ -264,7 +275,11 @@ impl Reader {
             booked_at_ns: event.booked_at_ns,
             request,
             genesis,
-            record: self.keep_events.then(|| Record::new(event)),
+            record: match self.keep {
+                Keep::Nothing => None,
+                Keep::Books => Some(Record::new(event)),
+                Keep::Events => Some(Record::whole(event)),
+            },
         })
     }
 }

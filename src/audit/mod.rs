@@ -5,7 +5,7 @@
 //! projections. It collects faults instead of stopping at the first, and says what it did not check.
 //!
 //! In reading order: [`read_bundle`] and [`Evidence`], `frame` (one value), `chain` (from value to value), `books` (every
-//! balance again, from the legs), [`Report`].
+//! balance again, from the legs), [`Report`]; [`rules`] are advice, not proof.
 
 /// A [`Fact`]: a sentence with gaps, then the values.
 macro_rules! fact {
@@ -20,6 +20,7 @@ mod chain;
 mod frame;
 mod pipeline;
 mod report;
+pub mod rules;
 #[cfg(test)]
 mod tests;
 

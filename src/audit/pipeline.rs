@@ -9,9 +9,10 @@ use std::time::Instant;
 
 use super::books::{Books, Statement};
 use super::chain::{Chain, ForBooks};
-use super::frame::{Fingerprints, Reader, Value};
+use super::frame::{Fingerprints, Keep, Reader, Value};
 use super::report::{Outcome, Report, Scope};
 use super::{Depth, Evidence, KeyValue, Options, Unreadable};
+use crate::pb::v1::Event;
 
 const WORKERS_MAX: usize = 8;
 /// Bytes of evidence in one hand-over: some hundred blocks.
@@ -22,17 +23,57 @@ const BATCHES_WAITING: usize = 4;
 pub fn verify(evidence: Evidence<'_>, options: &Options) -> Report {
     let started = Instant::now();
     let is_deep = options.depth == Depth::Deep;
-    let scope = Scope {
+    let scope = scope(&evidence, options, is_deep);
+    let progress = options.progress.as_ref();
+    let (mut outcome, statement) = if is_deep {
+        follow(evidence, options, Keep::Books, |events| Some(keep_books(&events, progress)))
+    } else {
+        follow(evidence, options, Keep::Nothing, |_| None)
+    };
+    if let Some(statement) = statement {
+        outcome.findings.merge(statement.findings);
+        outcome.books_stopped_at = statement.stopped_at;
+    }
+    outcome.scope = scope;
+    Report::new(outcome, started.elapsed())
+}
+
+/// Audits the chain of a log, and gives its events, in order and whole, to whoever looks at what they say.
+pub(super) fn examine(evidence: Evidence<'_>, options: &Options, mut take: impl FnMut(i64, Event) + Send) -> Report {
+    let started = Instant::now();
+    let scope = scope(&evidence, options, false);
+    let (mut outcome, _) = follow(evidence, options, Keep::Events, |events| {
+        for item in events.into_iter().flatten() {
+            if let ForBooks::Event(sequence, record) = item {
+                take(sequence, record.into_event());
+            }
+        }
+    });
+    outcome.scope = scope;
+    Report::new(outcome, started.elapsed())
+}
+
+fn scope(evidence: &Evidence<'_>, options: &Options, is_deep: bool) -> Scope {
+    Scope {
         has_blocks: matches!(evidence, Evidence::Blocks(_)),
         has_claim: options.claimed_head.is_some(),
         is_deep,
-    };
-    let reader = Reader { fingerprints: Fingerprints::default(), keep_events: is_deep };
+    }
+}
+
+/// Reads, checks and follows; `take` runs beside it and gets what is to be kept.
+fn follow<T: Default + Send>(
+    evidence: Evidence<'_>,
+    options: &Options,
+    keep: Keep,
+    take: impl FnOnce(Receiver<Vec<ForBooks>>) -> T + Send,
+) -> (Outcome, T) {
+    let reader = Reader { fingerprints: Fingerprints::default(), keep };
     let workers = thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX);
     let (jobs, jobs_waiting) = sync_channel(BATCHES_WAITING);
     let (steps, steps_waiting) = sync_channel(BATCHES_WAITING.saturating_add(workers));
     let jobs_waiting = Arc::new(Mutex::new(jobs_waiting));
-    let mut outcome = thread::scope(|threads| {
+    thread::scope(|threads| {
         for _ in 0..workers {
             let jobs = Arc::clone(&jobs_waiting);
             let reader = &reader;
@@ -41,24 +82,17 @@ pub fn verify(evidence: Evidence<'_>, options: &Options) -> Report {
         // Whoever reads the evidence must notice when no worker is left.
         drop(jobs_waiting);
         threads.spawn(move || read_evidence(evidence, &jobs, &steps));
-        let progress = options.progress.clone();
         let (events, events_waiting) = sync_channel(BATCHES_WAITING);
-        let books = is_deep.then(|| threads.spawn(move || keep_books(&events_waiting, progress.as_ref())));
-        let chain_progress = options.progress.as_ref().filter(|_| !is_deep);
+        let taking = threads.spawn(move || take(events_waiting));
+        let chain_progress = options.progress.as_ref().filter(|_| keep != Keep::Books);
         let mut outcome = follow_chain(steps_waiting, &reader, options.claimed_head, &events, chain_progress);
         drop(events);
-        match books.map(thread::ScopedJoinHandle::join) {
-            None => {}
-            Some(Ok(statement)) => {
-                outcome.findings.merge(statement.findings);
-                outcome.books_stopped_at = statement.stopped_at;
-            }
-            Some(Err(_)) => outcome.unreadable = Some(TROUBLE.to_owned()),
-        }
-        outcome
-    });
-    outcome.scope = scope;
-    Report::new(outcome, started.elapsed())
+        let taken = taking.join().unwrap_or_else(|_| {
+            outcome.unreadable = Some(TROUBLE.to_owned());
+            T::default()
+        });
+        (outcome, taken)
+    })
 }
 
 const TROUBLE: &str = "the audit itself failed; nothing can be said of the rest";
@@ -156,7 +190,7 @@ fn follow_chain(
             },
             Step::Unreadable(why) => unreadable = Some(why),
         }
-        if reader.keep_events {
+        if reader.keep != Keep::Nothing {
             books.send(std::mem::take(&mut events)).ok();
         } else {
             events.clear();
@@ -169,7 +203,7 @@ fn follow_chain(
         }
     }
     chain.finish(unreadable.is_none(), &mut events);
-    if reader.keep_events {
+    if reader.keep != Keep::Nothing {
         books.send(events).ok();
     }
     Outcome {

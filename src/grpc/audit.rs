@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use prost::bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::convert;
 use super::node::Node;
 use super::reading::read_position;
+use super::rules;
 use super::status::Statuses;
 use super::stopping::{Stopping, UntilStopped};
 use crate::domain::refusal::Reason;
@@ -24,6 +25,8 @@ const BYTES_A_MESSAGE: usize = 512 * 1024;
 pub(super) struct AuditApi {
     pub(super) node: Arc<Node>,
     pub(super) stopping: Stopping,
+    /// Rules that may run at a time: each reads the whole log.
+    pub(super) rule_runs: Arc<Semaphore>,
 }
 
 #[tonic::async_trait]
@@ -56,6 +59,14 @@ impl AuditService for AuditApi {
             send_entries(log.as_ref(), start_sequence, end, &head, statuses, &sender);
         });
         Ok(Response::new(UntilStopped::new(ReceiverStream::new(receiver), self.stopping.clone(), statuses)))
+    }
+
+    async fn run_rules(
+        &self,
+        request: Request<v1::RunRulesRequest>,
+    ) -> Result<Response<v1::RunRulesResponse>, Status> {
+        let statuses = Statuses::for_request(&request);
+        rules::run(&self.node, Arc::clone(&self.rule_runs), request.into_inner(), statuses).await.map(Response::new)
     }
 }
 

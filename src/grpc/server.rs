@@ -60,6 +60,9 @@ const WINDOW_BYTES: u32 = 8 * 1024 * 1024;
 const FRAME_BYTES: u32 = 1024 * 1024;
 const KEEPALIVE: Duration = Duration::from_mins(1);
 
+/// Runs of rules at a time.
+const RULE_RUNS_MAX: usize = 2;
+
 /// What health answers for; the first stands for the server as a whole.
 const SERVICES: &[&str] = &[
     "",
@@ -131,7 +134,11 @@ pub async fn serve(
         .add_service(PersonalDataServiceServer::new(PersonalDataApi {
             ledger: LedgerApi { node: Arc::clone(&node), stopping: stopping.clone() },
         }))
-        .add_service(AuditServiceServer::new(AuditApi { node: Arc::clone(&node), stopping: stopping.clone() }))
+        .add_service(AuditServiceServer::new(AuditApi {
+            node: Arc::clone(&node),
+            stopping: stopping.clone(),
+            rule_runs: Arc::new(Semaphore::new(RULE_RUNS_MAX)),
+        }))
         // `serve_with_incoming` ignores `tcp_nodelay` of the builder; without it a lone answer waits 40 ms.
         .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), signal);
     let deadline = async move {

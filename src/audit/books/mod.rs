@@ -54,6 +54,16 @@ pub(super) struct Record {
 }
 
 impl Record {
+    /// An event as it is, for whoever looks at more than balances.
+    pub(super) fn whole(event: Event) -> Box<Self> {
+        Box::new(Self { event, operations: Vec::new(), duties: Vec::new(), authorization: None })
+    }
+
+    /// The event of [`Self::whole`].
+    pub(super) fn into_event(self) -> Event {
+        self.event
+    }
+
     pub(super) fn new(mut event: Event) -> Box<Self> {
         let duties = broken_duties(&event);
         let authorization = Authorization::of(&event);
