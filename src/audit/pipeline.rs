@@ -54,11 +54,7 @@ pub(super) fn examine(evidence: Evidence<'_>, options: &Options, mut take: impl 
 }
 
 fn scope(evidence: &Evidence<'_>, options: &Options, is_deep: bool) -> Scope {
-    Scope {
-        has_blocks: matches!(evidence, Evidence::Blocks(_)),
-        has_claim: options.claimed_head.is_some(),
-        is_deep,
-    }
+    Scope { has_blocks: matches!(evidence, Evidence::Blocks(_)), has_claim: options.claimed_head.is_some(), is_deep }
 }
 
 /// Reads, checks and follows; `take` runs beside it and gets what is to be kept.

@@ -61,10 +61,7 @@ impl AuditService for AuditApi {
         Ok(Response::new(UntilStopped::new(ReceiverStream::new(receiver), self.stopping.clone(), statuses)))
     }
 
-    async fn run_rules(
-        &self,
-        request: Request<v1::RunRulesRequest>,
-    ) -> Result<Response<v1::RunRulesResponse>, Status> {
+    async fn run_rules(&self, request: Request<v1::RunRulesRequest>) -> Result<Response<v1::RunRulesResponse>, Status> {
         let statuses = Statuses::for_request(&request);
         rules::run(&self.node, Arc::clone(&self.rule_runs), request.into_inner(), statuses).await.map(Response::new)
     }

@@ -9,8 +9,7 @@ use crate::pb::v1::{AccountKind as Kind, EligibilityFact, Event, Leg};
 pub(super) type Party = [u8; 16];
 
 /// Kinds of the authority book that a unit's indicator lies in.
-const OF_UNITS: &[Kind] =
-    &[Kind::AuthorityUnit, Kind::AuthorityPlan, Kind::AuthorityCommitted, Kind::AuthorityFrozen];
+const OF_UNITS: &[Kind] = &[Kind::AuthorityUnit, Kind::AuthorityPlan, Kind::AuthorityCommitted, Kind::AuthorityFrozen];
 
 #[derive(Default)]
 pub(super) struct Fund {
@@ -288,7 +287,8 @@ impl Case {
         match payload {
             Payload::PaymentExecuted(payment) => {
                 let drawn = legs.iter().find(|leg| {
-                    leg.amount_minor > 0 && !self.accounts.get(&leg.account).is_none_or(|account| account.unit_id.is_empty())
+                    leg.amount_minor > 0
+                        && !self.accounts.get(&leg.account).is_none_or(|account| account.unit_id.is_empty())
                 });
                 let used = legs.iter().find(|leg| self.kind(leg.account) == Kind::AuthorityUsed);
                 let account = drawn.or(used).map_or(0, |leg| leg.account);
@@ -427,12 +427,7 @@ impl Case {
     }
 
     fn open_lot(&mut self, sequence: i64, day: i32, lot: &crate::pb::v1::LotOpened) {
-        let known = Lot {
-            lot_id: lot.lot_id.clone(),
-            fund: lot.fund,
-            last: (day, sequence),
-            ..Lot::default()
-        };
+        let known = Lot { lot_id: lot.lot_id.clone(), fund: lot.fund, last: (day, sequence), ..Lot::default() };
         self.lots.insert(lot.lot, known);
     }
 

@@ -77,7 +77,9 @@ pub(super) fn haste(bench: &Bench<'_>) -> Vec<Hit> {
 pub(super) fn bank_differences(bench: &Bench<'_>) -> Vec<Hit> {
     let mut hits = Vec::new();
     for (account, compared) in &bench.case.compared {
-        let Some(last) = compared.iter().max_by_key(|compared| (compared.last_day, compared.sequence)) else { continue };
+        let Some(last) = compared.iter().max_by_key(|compared| (compared.last_day, compared.sequence)) else {
+            continue;
+        };
         if last.difference != 0 || last.differences > 0 {
             let known = bench.case.account(*account);
             let account_id = known.map(|account| account.account_id.clone()).unwrap_or_default();

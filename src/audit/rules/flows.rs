@@ -60,7 +60,13 @@ pub(super) fn idle(bench: &Bench<'_>) -> Vec<Hit> {
         let (last_day, last) = lot.last;
         let age = i64::from(bench.as_of.saturating_sub(last_day));
         if left > 0 && age > days {
-            let band = if age > 730 { "730" } else if age > 365 { "365" } else { "90" };
+            let band = if age > 730 {
+                "730"
+            } else if age > 365 {
+                "365"
+            } else {
+                "90"
+            };
             hits.push(bench.hit(Found {
                 key: lot.lot_id.clone(),
                 events: vec![(last, last_day)],
@@ -84,9 +90,7 @@ pub(super) fn unremitted(bench: &Bench<'_>) -> Vec<Hit> {
         let missing = notice.amount.saturating_sub(notice.collected);
         let is_overdue = notice.due_day != 0 && notice.due_day < before && missing > 0;
         let is_pending = notice.pending > 0 && notice.collected_on < before;
-        for (kind, applies, amount) in
-            [("UNCOLLECTED", is_overdue, missing), ("UNSPLIT", is_pending, notice.pending)]
-        {
+        for (kind, applies, amount) in [("UNCOLLECTED", is_overdue, missing), ("UNSPLIT", is_pending, notice.pending)] {
             if applies {
                 hits.push(bench.hit(Found {
                     key: format!("{notice_id}\0{kind}"),

@@ -113,6 +113,6 @@ pub const RULES: &[Rule] = rules! {
 
 /// Methods of the auditors that no ledger of this kind can compute; a text of the catalogue says why.
 pub const NOT_COMPUTABLE: &[&str] = &[
-    "A0107", "A0112", "A0113", "A0114", "A0115", "A0116", "A0117", "A0118", "A0119", "A0120", "A0121", "A0124", "A0126",
-    "A0127", "A0128",
+    "A0107", "A0112", "A0113", "A0114", "A0115", "A0116", "A0117", "A0118", "A0119", "A0120", "A0121", "A0124",
+    "A0126", "A0127", "A0128",
 ];

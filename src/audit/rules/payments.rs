@@ -24,7 +24,8 @@ pub(super) fn split(bench: &Bench<'_>) -> Vec<Hit> {
     for payment in bench.case.payments.iter().filter(|payment| !payment.has_contract && is_near(payment.left())) {
         let Payment { fund, unit_id, payee, payment_id, economic_code, .. } = payment;
         let at = Moved { amount: payment.left(), ..payment.at };
-        let piece = |party| Piece { at, fund: *fund, unit_id, party, evidence: format!("trace --payment {payment_id}") };
+        let piece =
+            |party| Piece { at, fund: *fund, unit_id, party, evidence: format!("trace --payment {payment_id}") };
         groups.entry((*fund, unit_id, format!("payee {}", hex(payee)))).or_default().push(piece(Some(*payee)));
         if !economic_code.is_empty() {
             groups.entry((*fund, unit_id, format!("class {economic_code}"))).or_default().push(piece(None));
@@ -59,7 +60,9 @@ pub(super) fn split(bench: &Bench<'_>) -> Vec<Hit> {
             start = start.saturating_add(within.len());
             let events: Vec<(i64, i32)> = within.iter().map(|piece| (piece.at.sequence, piece.at.day)).collect();
             // The same payments may be one payee's and of one class: once is enough.
-            if hits.iter().any(|hit| hit.sequence_count == events.len() && events.iter().all(|(at, _)| hit.sequences.contains(at))) {
+            if hits.iter().any(|hit| {
+                hit.sequence_count == events.len() && events.iter().all(|(at, _)| hit.sequences.contains(at))
+            }) {
                 continue;
             }
             let Some(piece) = within.first() else { continue };
@@ -102,7 +105,8 @@ fn left<'a>(bench: &Bench<'a>) -> impl Iterator<Item = &'a Payment> {
 /// A0108: a unit's payment to itself. The ledger refuses it where the unit's identity is known by then.
 pub(super) fn to_themselves(bench: &Bench<'_>) -> Vec<Hit> {
     let own: Vec<(&str, Party)> = bench.case.unit_parties().collect();
-    let is_own = |payment: &&Payment| own.iter().any(|(unit, party)| *unit == payment.unit_id && *party == payment.payee);
+    let is_own =
+        |payment: &&Payment| own.iter().any(|(unit, party)| *unit == payment.unit_id && *party == payment.payee);
     left(bench).filter(is_own).map(|payment| of_payment(bench, payment, Vec::new())).collect()
 }
 

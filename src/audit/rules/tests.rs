@@ -1,1 +1,655 @@
+//! Each rule on a case that it finds, and on the nearest one that it leaves alone.
 
+use proptest::prelude::*;
+use prost::Message;
+
+use super::*;
+use crate::audit::{Depth, Unreadable};
+use crate::pb::v1::event::Payload;
+use crate::pb::v1::{self, AccountKind as Kind, Event, Leg};
+
+const DAY: i32 = 20_600; // 2026-05-27
+const COMPANY: [u8; 16] = [9; 16];
+
+fn date(year: i16, month: i8, day: i8) -> i32 {
+    let since = jiff::civil::date(year, month, day).since(jiff::civil::date(1970, 1, 1));
+    since.unwrap().get_days()
+}
+
+/// A log in the making: accounts 1 source, 2 unallocated, 3 unit, 4 used, 5 committed, 6 unallocated of a county, 7 treasury, 8
+/// pending, 9 pool, 10 pension account of person 1, 11 payout, 12 and more housing accounts of persons, 20 payable.
+struct Log {
+    events: Vec<Event>,
+}
+
+fn party(number: u8) -> Vec<u8> {
+    vec![number; 16]
+}
+
+fn leg(account: i32, lot: i32, amount_minor: i64) -> Leg {
+    Leg { account, lot, amount_minor }
+}
+
+impl Log {
+    fn new() -> Self {
+        let mut log = Self { events: Vec::new() };
+        let fund = v1::FundDefined { fund: 1, fund_id: "F".into(), currency_code: "CNY".into(), ..Default::default() };
+        log.add(
+            DAY - 4_000,
+            Payload::LedgerCreated(v1::LedgerCreated { origin: "o".into(), format_version: 1, ..Default::default() }),
+            &[],
+        );
+        log.add(DAY - 4_000, Payload::FundDefined(fund), &[]);
+        let accounts: [(i32, Kind, &str, u8); 17] = [
+            (1, Kind::AuthoritySource, "", 0),
+            (2, Kind::AuthorityUnallocated, "", 0),
+            (3, Kind::AuthorityUnit, "U", 0),
+            (4, Kind::AuthorityUsed, "U", 0),
+            (5, Kind::AuthorityCommitted, "U", 0),
+            (6, Kind::AuthorityUnallocated, "county", 0),
+            (7, Kind::Treasury, "", 0),
+            (8, Kind::NontaxPending, "", 0),
+            (9, Kind::Pool, "", 0),
+            (10, Kind::Personal, "", 1),
+            (11, Kind::Payout, "", 0),
+            (12, Kind::HousingPersonal, "", 2),
+            (13, Kind::HousingPersonal, "", 3),
+            (14, Kind::HousingPersonal, "", 4),
+            (15, Kind::HousingDeposit, "", 0),
+            (16, Kind::NontaxShare, "", 0),
+            (20, Kind::PayableUpper, "province", 0),
+        ];
+        for (account, kind, unit, person) in accounts {
+            let person = if person == 0 { Vec::new() } else { party(person) };
+            let unit_party = if account == 3 { party(200) } else { Vec::new() };
+            log.add(
+                DAY - 4_000,
+                Payload::AccountOpened(v1::AccountOpened {
+                    account,
+                    account_id: format!("a{account}"),
+                    fund: 1,
+                    kind: kind.into(),
+                    unit_id: unit.into(),
+                    person: person.into(),
+                    unit_party: unit_party.into(),
+                }),
+                &[],
+            );
+        }
+        log
+    }
+
+    fn add(&mut self, day: i32, payload: Payload, legs: &[Leg]) -> i64 {
+        let sequence = i64::try_from(self.events.len()).unwrap();
+        let is_genesis = sequence == 0;
+        self.events.push(Event {
+            booked_at_ns: i64::from(day) * 86_400_000_000_000 + sequence,
+            business_day: day,
+            request_id: if is_genesis { String::new() } else { format!("r-{sequence}") },
+            actor: if is_genesis { String::new() } else { "maker".into() },
+            legs: legs.to_vec(),
+            payload: Some(payload),
+            ..Default::default()
+        });
+        sequence
+    }
+
+    fn last(&mut self) -> &mut Event {
+        self.events.last_mut().unwrap()
+    }
+
+    fn issue(&mut self, lot: i32, day: i32, amount: i64) -> i64 {
+        let opened = v1::LotOpened { lot, lot_id: format!("L{lot}"), fund: 1, ..Default::default() };
+        let payload = Payload::BudgetIssued(v1::BudgetIssued { lot: Some(opened) });
+        self.add(day, payload, &[leg(1, lot, amount), leg(2, lot, -amount)])
+    }
+
+    fn allocate(&mut self, lot: i32, day: i32, (from, to): (i32, i32), amount: i64) -> i64 {
+        let payload = Payload::BudgetAllocated(v1::BudgetAllocated::default());
+        self.add(day, payload, &[leg(from, lot, amount), leg(to, lot, -amount)])
+    }
+
+    fn pay(&mut self, id: &str, lot: i32, day: i32, amount: i64, payee: u8) -> i64 {
+        let payment = v1::PaymentExecuted { payment_id: id.into(), payee: party(payee).into(), ..Default::default() };
+        self.add(day, Payload::PaymentExecuted(payment), &[leg(3, lot, amount), leg(4, lot, -amount)])
+    }
+
+    fn payment(&mut self) -> &mut v1::PaymentExecuted {
+        match &mut self.last().payload {
+            Some(Payload::PaymentExecuted(payment)) => payment,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A lot that was passed to the unit.
+    fn funded(amount: i64) -> Self {
+        let mut log = Self::new();
+        log.issue(1, DAY - 100, amount);
+        log.allocate(1, DAY - 100, (2, 3), amount);
+        log
+    }
+
+    fn entries(&self) -> Vec<Vec<u8>> {
+        let mut link = [0_u8; 32];
+        let mut entries = Vec::new();
+        for event in &self.events {
+            let mut entry = link.to_vec();
+            event.encode(&mut entry).unwrap();
+            link = Sha256::new().chain_update([0]).chain_update(&entry).finalize().into();
+            entries.push(entry);
+        }
+        entries
+    }
+
+    fn outcome(&self, settings: &Settings) -> Outcome {
+        let options = Options { depth: Depth::Chain, claimed_head: None, progress: None };
+        let entries = self.entries().into_iter().map(Ok::<_, Unreadable>);
+        run(Evidence::Entries(Box::new(entries)), &options, settings).unwrap()
+    }
+
+    fn found_with(&self, rule: &str, settings: Settings) -> Vec<(Vec<i64>, i64)> {
+        let outcome = self.outcome(&Settings { rules: vec![rule.to_owned()], ..settings });
+        assert!(outcome.report.faults.is_empty(), "{:?}", outcome.report.faults);
+        assert_eq!(outcome.runs.len(), 1);
+        outcome.hits.into_iter().map(|hit| (hit.sequences, hit.amount_minor)).collect()
+    }
+
+    fn found(&self, rule: &str, as_of: i32) -> Vec<(Vec<i64>, i64)> {
+        self.found_with(rule, Settings { as_of: Some(as_of), ..Settings::default() })
+    }
+}
+
+const NOTHING: [(Vec<i64>, i64); 0] = [];
+
+#[test]
+fn withheld_by_a_middle_level() {
+    let mut log = Log::new();
+    log.issue(1, DAY, 1_000);
+    let arrived = log.allocate(1, DAY, (2, 6), 900);
+    log.allocate(1, DAY + 10, (6, 3), 600);
+    assert_eq!(log.found("R-CHAIN", DAY + 31), [(vec![arrived], 300)]);
+    assert_eq!(log.found("R-CHAIN", DAY + 30), NOTHING, "not late yet");
+    let again = log.allocate(1, DAY + 40, (2, 6), 100);
+    assert_eq!(log.found("R-CHAIN", DAY + 60), [(vec![arrived], 300)], "what came first goes first");
+    assert_eq!(log.found("R-CHAIN", DAY + 71), [(vec![arrived, again], 400)]);
+    log.allocate(1, DAY + 41, (6, 3), 400);
+    assert_eq!(log.found("R-CHAIN", DAY + 90), NOTHING, "all of it was passed on");
+}
+
+#[test]
+fn idle_lots() {
+    let mut log = Log::funded(1_000);
+    let paid = log.pay("P", 1, DAY, 400, 5);
+    assert_eq!(log.found("R-IDLE", DAY + 91), [(vec![paid], 600)]);
+    assert_eq!(log.found("R-IDLE", DAY + 90), NOTHING);
+    let long = log.outcome(&Settings { as_of: Some(DAY + 800), rules: vec!["R-IDLE".into()], ..Default::default() });
+    assert!(long.hits[0].facts.contains(&("band", "730".to_owned())));
+    log.pay("P2", 1, DAY + 1, 600, 5);
+    assert_eq!(log.found("R-IDLE", DAY + 800), NOTHING, "nothing is left");
+}
+
+fn noticed(log: &mut Log) -> i64 {
+    let notice =
+        v1::NontaxNoticed { notice_id: "N".into(), fund: 1, amount_minor: 500, due_day: DAY, ..Default::default() };
+    log.add(DAY - 15, Payload::NontaxNoticed(notice), &[])
+}
+
+#[test]
+fn revenue_that_is_not_remitted() {
+    let mut log = Log::new();
+    let notice = noticed(&mut log);
+    assert_eq!(log.found("R-UNREMIT", DAY + 11), [(vec![notice], 500)]);
+    assert_eq!(log.found("A0130", DAY + 10), NOTHING, "by its other name, a day earlier");
+    let collect = v1::NontaxCollected { notice_id: "N".into(), ..Default::default() };
+    let collected = log.add(DAY, Payload::NontaxCollected(collect), &[leg(7, 0, 500), leg(8, 0, -500)]);
+    assert_eq!(log.found("R-UNREMIT", DAY + 11), [(vec![notice, collected], 500)], "collected, and not split");
+    let split = v1::NontaxSplit { notice_id: "N".into() };
+    log.add(DAY + 1, Payload::NontaxSplit(split), &[leg(8, 0, 500), leg(16, 0, -500)]);
+    assert_eq!(log.found("R-UNREMIT", DAY + 100), NOTHING);
+}
+
+/// The golden figure of the worked scenario: 390,000 + 395,000 + 398,000 against a threshold of 400,000.
+#[test]
+fn split_below_a_threshold() {
+    let mut log = Log::funded(1_000_000_000);
+    let amounts = [39_000_000, 39_500_000, 39_800_000];
+    let paid: Vec<i64> =
+        (0..).zip(amounts).map(|(at, amount)| log.pay(&format!("P{at}"), 1, DAY + 10 * at, amount, 5)).collect();
+    assert_eq!(log.found("R-SPLIT", DAY), [(paid.clone(), 118_300_000)]);
+    // One of them came back; the other two are still too much.
+    let back = v1::PaymentReturned { payment_id: "P0".into(), original_sequence: paid[0], ..Default::default() };
+    log.add(DAY + 30, Payload::PaymentReturned(back), &[leg(4, 1, 39_000_000), leg(3, 1, -39_000_000)]);
+    assert_eq!(log.found("R-SPLIT", DAY), [(paid[1..].to_vec(), 79_300_000)]);
+    // To others, later, smaller, at the threshold, or under a contract: not split.
+    for (label, second, change) in [
+        ("to somebody else", (DAY, 39_500_000, 6), false),
+        ("a month later", (DAY + 30, 39_500_000, 5), false),
+        ("not near", (DAY, 35_999_999, 5), false),
+        ("the threshold itself", (DAY, 40_000_000, 5), false),
+        ("under a contract", (DAY, 39_500_000, 5), true),
+    ] {
+        let mut log = Log::funded(1_000_000_000);
+        log.pay("P1", 1, DAY, 39_000_000, 5);
+        let (day, amount, payee) = second;
+        log.pay("P2", 1, day, amount, payee);
+        if change {
+            log.payment().contract_id = "K".into();
+        }
+        assert_eq!(log.found("R-SPLIT", DAY), NOTHING, "{label}");
+    }
+    // Of one class, to different payees.
+    let mut log = Log::funded(1_000_000_000);
+    let first = log.pay("P1", 1, DAY, 39_000_000, 5);
+    log.payment().economic_code = "31003".into();
+    let second = log.pay("P2", 1, DAY + 1, 36_000_000, 6);
+    log.payment().economic_code = "31003".into();
+    assert_eq!(log.found("R-SPLIT", DAY), [(vec![first, second], 75_000_000)]);
+    // Contracts.
+    let mut log = Log::funded(1_000_000_000);
+    let mut commit = |id: &str, payee: u8| {
+        let contract = v1::Committed { contract_id: id.into(), payee: party(payee).into(), ..Default::default() };
+        log.add(DAY, Payload::Committed(contract), &[leg(3, 1, 39_900_000), leg(5, 1, -39_900_000)])
+    };
+    let made = [commit("K1", 5), commit("K2", 5), commit("K3", 6)];
+    assert_eq!(log.found("R-SPLIT", DAY), [(made[..2].to_vec(), 79_800_000)]);
+}
+
+#[test]
+fn new_companies_need_a_register() {
+    let mut log = Log::funded(1_000);
+    let paid = log.pay("P", 1, date(2026, 3, 1), 700, COMPANY[0]);
+    let outcome = log.outcome(&Settings { rules: vec!["A0111".into()], ..Settings::default() });
+    assert_eq!(outcome.runs[0].hits, None, "it says that it was not run");
+    let with = |founded, capital_minor| Settings {
+        companies: vec![Company { payee: COMPANY, founded, capital_minor }],
+        ..Settings::default()
+    };
+    assert_eq!(log.found_with("R-NEWCO", with(2026, 1_000_999_999)), [(vec![paid], 700)]);
+    assert_eq!(log.found_with("R-NEWCO", with(2025, 1)), NOTHING);
+    assert_eq!(log.found_with("R-NEWCO", with(2026, 1_001_000_000)), NOTHING);
+}
+
+#[test]
+fn one_bank_account_for_several() {
+    let mut log = Log::funded(1_000);
+    let mut bring = |account: u8, person: u8| {
+        let sequence = log.pay(&format!("P{account}-{person}"), 1, DAY, 1, person);
+        let commitment = v1::PersonalCommitment {
+            party: party(person).into(),
+            field: v1::PersonalField::BankAccount.into(),
+            commitment: vec![1; 32].into(),
+            account: party(account).into(),
+        };
+        log.last().personal_data = vec![commitment];
+        sequence
+    };
+    let shared = [bring(50, 5), bring(50, 6)];
+    bring(51, 5);
+    bring(51, 5);
+    assert_eq!(log.found("R-SHAREDACCT", DAY), [(shared.to_vec(), 0)]);
+}
+
+fn known(log: &mut Log, fact: v1::EligibilityFact, from: i32) -> i64 {
+    let fact = v1::EligibilityRecorded {
+        person: party(1).into(),
+        fact: fact.into(),
+        effective_day: from,
+        fund: 0,
+        source: "register".into(),
+    };
+    log.add(DAY + 50, Payload::EligibilityRecorded(fact), &[])
+}
+
+#[test]
+fn paid_after_death() {
+    let mut log = Log::new();
+    let mut pay = |period: i32| {
+        let paid = v1::BenefitPaid {
+            payment_id: format!("B{period}"),
+            account: 10,
+            item_code: "pension".into(),
+            period,
+            payee: party(1).into(),
+        };
+        log.add(DAY, Payload::BenefitPaid(paid), &[leg(9, 0, 280_000), leg(11, 0, -280_000)])
+    };
+    let months = [pay(202_604), pay(202_605), pay(202_606)];
+    let back =
+        v1::BenefitRecovered { payment_id: "B202606".into(), original_sequence: months[2], ..Default::default() };
+    log.add(DAY, Payload::BenefitRecovered(back), &[leg(11, 0, 100_000), leg(9, 0, -100_000)]);
+    assert_eq!(log.found("R-POSTHUMOUS", DAY), NOTHING);
+    let mut restored = Log { events: log.events.clone() };
+    // Died on the last day of April: that month was due, the next ones were not.
+    let fact = known(&mut log, v1::EligibilityFact::Death, date(2026, 4, 30));
+    assert_eq!(log.found("R-POSTHUMOUS", DAY), [(vec![months[1], months[2], fact], 460_000)]);
+    known(&mut restored, v1::EligibilityFact::Imprisoned, date(2026, 3, 1));
+    known(&mut restored, v1::EligibilityFact::Restored, date(2026, 4, 1));
+    assert_eq!(restored.found("R-POSTHUMOUS", DAY), NOTHING);
+}
+
+#[test]
+fn one_property_for_many() {
+    let mut log = Log::new();
+    let mut withdraw = |property: u8, account: i32| {
+        let withdrawn = v1::HousingWithdrawn {
+            payment_id: format!("W{property}-{account}"),
+            account,
+            property: party(property).into(),
+            ..Default::default()
+        };
+        log.add(DAY, Payload::HousingWithdrawn(withdrawn), &[leg(account, 0, 500), leg(15, 0, -500)])
+    };
+    let many = [withdraw(70, 12), withdraw(70, 13), withdraw(70, 14)];
+    withdraw(71, 12);
+    withdraw(71, 13);
+    assert_eq!(log.found("R-PROPERTY", DAY), [(many.to_vec(), 1_500)], "a couple may share one");
+}
+
+#[test]
+fn accounts_at_odds_with_the_bank() {
+    let mut log = Log::new();
+    let mut compare = |bank: i64, differences: usize, last_day: i32| {
+        let compared = v1::Reconciled {
+            account: 7,
+            last_day,
+            bank_balance_minor: bank,
+            book_balance_minor: 500,
+            differences: vec![v1::Difference::default(); differences],
+            ..Default::default()
+        };
+        log.add(last_day, Payload::Reconciled(compared), &[])
+    };
+    let dirty = compare(300, 1, DAY);
+    assert_eq!(log.found("R-BANKDIFF", DAY), [(vec![dirty], 200)]);
+    let mut compare = |bank, differences, last_day| {
+        let compared = v1::Reconciled {
+            account: 7,
+            last_day,
+            bank_balance_minor: bank,
+            book_balance_minor: 500,
+            differences: vec![v1::Difference::default(); differences],
+            ..Default::default()
+        };
+        log.add(last_day, Payload::Reconciled(compared), &[])
+    };
+    compare(500, 0, DAY + 30);
+    assert_eq!(log.found("R-BANKDIFF", DAY), NOTHING, "cleared up since");
+    let mut log = Log { events: log.events };
+    let compared = v1::Reconciled {
+        account: 7,
+        last_day: DAY + 60,
+        differences: vec![v1::Difference::default()],
+        ..Default::default()
+    };
+    let open = log.add(DAY + 60, Payload::Reconciled(compared), &[]);
+    assert_eq!(log.found("R-BANKDIFF", DAY), [(vec![open], 0)], "entries differ, though the balances agree");
+}
+
+#[test]
+fn dated_back() {
+    // Midnight in Shanghai is 16:00 UTC.
+    let booked = |before_midnight: i64| {
+        let mut log = Log::funded(1_000);
+        let late = log.pay("P1", 1, DAY, 300, 5);
+        log.last().booked_at_ns = i64::from(DAY + 5) * 86_400_000_000_000 + 57_600_000_000_000 - before_midnight;
+        // Of the same day, and five days late.
+        log.pay("P2", 1, DAY + 1, 300, 5);
+        log.last().booked_at_ns = i64::from(DAY + 6) * 86_400_000_000_000;
+        (log, late)
+    };
+    let (log, late) = booked(0);
+    assert_eq!(log.found("R-BACKDATE", DAY), [(vec![late], 300)]);
+    let settings = Settings { parameters: [(("R-BACKDATE".into(), "days".into()), 6)].into(), ..Default::default() };
+    assert_eq!(log.found_with("R-BACKDATE", settings), NOTHING);
+    assert_eq!(booked(1).0.found("R-BACKDATE", DAY), NOTHING);
+}
+
+#[test]
+fn always_the_same_pair() {
+    let pairs = |same: usize, other: usize| {
+        let mut log = Log::funded(1_000);
+        for at in 0..same + other {
+            log.pay(&format!("P{at}"), 1, DAY, 1, 5);
+            let actor = if at < same { "friend" } else { "other" };
+            log.last().approvals = vec![v1::Approval { actor: actor.into(), ..Default::default() }];
+        }
+        log.outcome(&Settings { rules: vec!["R-PAIR".into()], ..Default::default() }).hits
+    };
+    let hits = pairs(13, 7);
+    assert_eq!((hits.len(), hits[0].sequence_count, hits[0].amount_minor), (1, 13, 13));
+    assert!(hits[0].facts.contains(&("percent", "65".to_owned())));
+    assert!(pairs(12, 8).is_empty(), "60 % is not more than 60 %");
+    assert!(pairs(19, 0).is_empty(), "too few to tell");
+    assert_eq!(pairs(80, 0)[0].sequences.len(), SEQUENCES_MAX);
+}
+
+#[test]
+fn approved_in_no_time() {
+    let approved_after = |seconds: i64| {
+        let mut log = Log::new();
+        let proposal = log.add(DAY, Payload::CommandProposed(v1::CommandProposed::default()), &[]);
+        let at = log.last().booked_at_ns;
+        let approved = v1::ProposalApproved { proposal_sequence: proposal, ..Default::default() };
+        let sequence = log.add(DAY, Payload::ProposalApproved(approved), &[]);
+        log.last().booked_at_ns = at + seconds * 1_000_000_000;
+        log.last().actor = "checker".into();
+        (log.found("R-HASTE", DAY), sequence)
+    };
+    let (found, sequence) = approved_after(2);
+    assert_eq!(found, [(vec![sequence], 0)]);
+    assert_eq!(approved_after(3).0, NOTHING);
+}
+
+#[test]
+fn payables_that_stand_still() {
+    let mut log = Log::new();
+    let moved = |log: &mut Log, day: i32, amount: i64| {
+        log.add(day, Payload::FundsMoved(v1::FundsMoved::default()), &[leg(7, 0, amount), leg(20, 0, -amount)])
+    };
+    let owed = moved(&mut log, date(2024, 6, 1), 900);
+    assert_eq!(log.found("A0101", date(2025, 12, 31)), [(vec![owed], 900)]);
+    assert_eq!(log.found("A0101", date(2025, 12, 30)), NOTHING, "the second year has not ended");
+    moved(&mut log, date(2025, 3, 1), 1);
+    assert_eq!(log.found("A0101", date(2025, 12, 31)), NOTHING, "it moved");
+    moved(&mut log, date(2025, 4, 1), -901);
+    assert_eq!(log.found("A0101", date(2026, 12, 31)), NOTHING, "nothing is owed any more");
+}
+
+/// A unit's years: indicator, spent before November, spent after.
+fn years(rows: &[(i16, i64, i64, i64)]) -> Log {
+    let mut log = Log::new();
+    for (lot, (year, budget, early, late)) in (1..).zip(rows) {
+        log.issue(lot, date(*year, 1, 10), *budget);
+        log.allocate(lot, date(*year, 1, 11), (2, 3), *budget);
+        log.pay(&format!("E{year}"), lot, date(*year, 10, 31), *early, 5);
+        log.pay(&format!("L{year}"), lot, date(*year, 11, 1), *late, 5);
+    }
+    log
+}
+
+fn amounts(found: Vec<(Vec<i64>, i64)>) -> Vec<i64> {
+    found.into_iter().map(|(_, amount)| amount).collect()
+}
+
+#[test]
+fn indicators_that_are_not_spent() {
+    let end = date(2026, 12, 31);
+    let log = years(&[(2026, 1_000, 100, 99)]);
+    assert_eq!(amounts(log.found("A0105", end)), [801]);
+    assert_eq!(log.found("A0105", end - 1), NOTHING, "the year has not ended");
+    assert_eq!(years(&[(2026, 1_000, 100, 100)]).found("A0105", end), NOTHING, "20 % is not below");
+    let low = [(2024, 1_000, 499, 0), (2025, 1_000, 400, 0), (2026, 1_000, 300, 199)];
+    assert_eq!(amounts(years(&low).found("A0102", end)), [501 + 600 + 501]);
+    assert_eq!(years(&low[1..]).found("A0102", end), NOTHING, "two years");
+    let once_better = [(2024, 1_000, 499, 0), (2025, 1_000, 500, 0), (2026, 1_000, 300, 199)];
+    assert_eq!(years(&once_better).found("A0102", end), NOTHING);
+    let gap = [(2023, 1_000, 499, 0), (2025, 1_000, 400, 0), (2026, 1_000, 300, 199)];
+    assert_eq!(years(&gap).found("A0102", end), NOTHING, "not running");
+}
+
+#[test]
+fn spent_in_a_rush() {
+    let end = date(2026, 12, 31);
+    assert_eq!(amounts(years(&[(2026, 1_000, 400, 501)]).found("A0110", end)), [501]);
+    assert_eq!(years(&[(2026, 1_000, 400, 500)]).found("A0110", end), NOTHING);
+}
+
+#[test]
+fn handed_on_in_a_lump() {
+    let mut log = Log::new();
+    log.issue(1, DAY, 5_000_000_000);
+    let lump = log.allocate(1, DAY, (2, 3), 1_000_000_000);
+    log.allocate(1, DAY, (2, 6), 999_999_999);
+    assert_eq!(log.found("A0103", DAY), [(vec![lump], 1_000_000_000)]);
+}
+
+#[test]
+fn scattered_over_many() {
+    let scattered = |units: i32, each: i64| {
+        let mut log = Log::new();
+        for unit in 0..units {
+            let account = v1::AccountOpened {
+                account: 100 + unit,
+                account_id: format!("u{unit}"),
+                fund: 1,
+                kind: Kind::AuthorityUnit.into(),
+                unit_id: format!("unit-{unit}"),
+                ..Default::default()
+            };
+            log.add(DAY, Payload::AccountOpened(account), &[]);
+        }
+        log.issue(1, DAY, 1_000);
+        for unit in 0..units {
+            log.allocate(1, DAY, (2, 100 + unit), each);
+        }
+        amounts(log.found("A0125", DAY))
+    };
+    assert_eq!(scattered(20, 31), [620]);
+    assert!(scattered(19, 33).is_empty() && scattered(20, 30).is_empty());
+}
+
+#[test]
+fn to_themselves_and_to_persons() {
+    let mut log = Log::funded(10_000_000);
+    let own = log.pay("P1", 1, DAY, 300, 200);
+    log.pay("P2", 1, DAY, 300, 201);
+    assert_eq!(log.found("A0108", DAY), [(vec![own], 300)]);
+    let mut log = Log::funded(10_000_000);
+    let mut pay = |id: &str, amount: i64, is_person: bool| {
+        let sequence = log.pay(id, 1, DAY, amount, 5);
+        if is_person {
+            log.payment().payout = Some(v1::Payout { item_code: "i".into(), period: 202_601, ..Default::default() });
+        }
+        sequence
+    };
+    let large = pay("P3", 1_000_001, true);
+    pay("P4", 1_000_000, true);
+    pay("P5", 1_000_001, false);
+    assert_eq!(log.found("A0109", DAY), [(vec![large], 1_000_001)]);
+}
+
+#[test]
+fn round_sums_need_payees_to_look_at() {
+    let mut log = Log::funded(10_000_000);
+    let round = log.pay("P1", 1, DAY, 50_000, 5);
+    log.pay("P2", 1, DAY, 50_001, 5);
+    log.pay("P3", 1, DAY, 50_000, 6);
+    let outcome = log.outcome(&Settings { rules: vec!["A0123".into()], ..Settings::default() });
+    assert_eq!(outcome.runs[0].hits, None);
+    let settings = Settings { payees: vec![[5; 16]], ..Settings::default() };
+    assert_eq!(log.found_with("A0123", settings), [(vec![round], 50_000)]);
+}
+
+#[test]
+fn too_much_of_no_named_class() {
+    let of_classes = |other: i64, named: i64| {
+        let mut log = Log::funded(100_000_000);
+        let sequence = log.pay("P1", 1, DAY, other, 5);
+        log.payment().economic_code = "30299".into();
+        log.pay("P2", 1, DAY, named, 5);
+        log.payment().economic_code = "30201".into();
+        (log.found("A0129", DAY), sequence)
+    };
+    let (found, sequence) = of_classes(2_000_001, 8_000_000);
+    assert_eq!(found, [(vec![sequence], 2_000_001)]);
+    assert_eq!(of_classes(2_000_000, 8_000_000).0, NOTHING, "20 % is not more");
+    assert_eq!(of_classes(999_999, 1).0, NOTHING, "too little to matter");
+}
+
+#[test]
+fn a_flagged_hit_says_how_far_it_got() {
+    let mut log = Log::funded(1_000);
+    let stage = |log: &Log| {
+        let outcome =
+            log.outcome(&Settings { rules: vec!["R-IDLE".into()], as_of: Some(DAY + 500), ..Default::default() });
+        (outcome.hits[0].id.clone(), outcome.hits[0].stage)
+    };
+    let (id, first) = stage(&log);
+    assert_eq!(first, Stage::New);
+    assert!(id.len() <= 64 && id.starts_with("R-IDLE.1."));
+    let finding_id = id.clone();
+    for (payload, expected) in [
+        (Payload::Flagged(v1::Flagged { finding_id: finding_id.clone(), ..Default::default() }), Stage::Open),
+        (
+            Payload::FindingExplained(v1::FindingExplained { finding_id: finding_id.clone(), ..Default::default() }),
+            Stage::Explained,
+        ),
+        (
+            Payload::FindingRectified(v1::FindingRectified { finding_id: finding_id.clone(), ..Default::default() }),
+            Stage::Rectified,
+        ),
+        (Payload::FindingClosed(v1::FindingClosed { finding_id, ..Default::default() }), Stage::Closed),
+    ] {
+        log.add(DAY, payload, &[]);
+        assert_eq!(stage(&log), (id.clone(), expected));
+    }
+}
+
+#[test]
+fn what_is_not_in_the_pack_is_refused() {
+    let unknown = Settings { rules: vec!["R-NONE".into()], ..Settings::default() };
+    assert_eq!(unknown.check(), Err(Unknown::Rule("R-NONE".into())));
+    let set = |rule: &str, name: &str, value| Settings {
+        parameters: [((rule.into(), name.into()), value)].into(),
+        ..Default::default()
+    };
+    assert_eq!(set("R-IDLE", "weeks", 1).check(), Err(Unknown::Parameter("R-IDLE".into(), "weeks".into())));
+    assert_eq!(set("R-IDLE", "days", -1).check(), Err(Unknown::Value("R-IDLE".into(), "days".into())));
+    assert_eq!(set("A0130", "days", 1).check(), Ok(()));
+    let mut seen = std::collections::BTreeSet::new();
+    assert!(RULES.iter().all(|rule| seen.insert(rule.id) && rule.id.len() <= 40));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    /// Whatever a log says, rules give an answer, and the same one again.
+    #[test]
+    fn junk_is_no_panic(seed in proptest::collection::vec((any::<u8>(), any::<i64>(), any::<i32>(), 0..30_i32), 1..60)) {
+        let mut log = Log::new();
+        for (kind, amount, day, account) in seed {
+            let legs = [leg(account, account % 3, amount), leg((account + 1) % 21, 1, amount.wrapping_neg())];
+            let payload = match kind % 12 {
+                0 => Payload::BudgetIssued(v1::BudgetIssued { lot: Some(v1::LotOpened { lot: account % 3, ..Default::default() }) }),
+                1 => Payload::BudgetAllocated(v1::BudgetAllocated::default()),
+                2 => Payload::PaymentExecuted(v1::PaymentExecuted { payment_id: account.to_string(), payee: party(kind).into(), ..Default::default() }),
+                3 => Payload::PaymentReturned(v1::PaymentReturned { payment_id: account.to_string(), ..Default::default() }),
+                4 => Payload::BenefitPaid(v1::BenefitPaid { account, period: day, ..Default::default() }),
+                5 => Payload::EligibilityRecorded(v1::EligibilityRecorded { person: party(1).into(), fact: i32::from(kind), effective_day: day, ..Default::default() }),
+                6 => Payload::NontaxCollected(v1::NontaxCollected::default()),
+                7 => Payload::Reconciled(v1::Reconciled { account, bank_balance_minor: amount, book_balance_minor: i64::MIN, last_day: day, ..Default::default() }),
+                8 => Payload::Committed(v1::Committed::default()),
+                9 => Payload::TransactionPosted(v1::TransactionPosted { operations: vec![v1::PostedOperation { leg_count: day, ..Default::default() }] }),
+                10 => Payload::HousingWithdrawn(v1::HousingWithdrawn { account, property: party(kind).into(), ..Default::default() }),
+                _ => Payload::FundsMoved(v1::FundsMoved::default()),
+            };
+            log.add(DAY, payload, &legs);
+            log.last().business_day = day;
+            log.last().booked_at_ns = amount;
+        }
+        let settings = Settings { companies: vec![Company { payee: [5; 16], founded: 1970, capital_minor: 0 }], payees: vec![[5; 16]], ..Settings::default() };
+        let (one, other) = (log.outcome(&settings), log.outcome(&settings));
+        prop_assert_eq!(one.hits, other.hits);
+        prop_assert_eq!(one.runs.len(), RULES.len());
+    }
+}
