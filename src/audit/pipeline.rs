@@ -42,7 +42,7 @@ pub fn verify(evidence: Evidence<'_>, options: &Options) -> Report {
 pub(super) fn examine(evidence: Evidence<'_>, options: &Options, mut take: impl FnMut(i64, Event) + Send) -> Report {
     let started = Instant::now();
     let scope = scope(&evidence, options, false);
-    let (mut outcome, _) = follow(evidence, options, Keep::Events, |events| {
+    let (mut outcome, ()) = follow(evidence, options, Keep::Events, |events| {
         for item in events.into_iter().flatten() {
             if let ForBooks::Event(sequence, record) = item {
                 take(sequence, record.into_event());
@@ -186,10 +186,10 @@ fn follow_chain(
             },
             Step::Unreadable(why) => unreadable = Some(why),
         }
-        if reader.keep != Keep::Nothing {
-            books.send(std::mem::take(&mut events)).ok();
-        } else {
+        if reader.keep == Keep::Nothing {
             events.clear();
+        } else {
+            books.send(std::mem::take(&mut events)).ok();
         }
         if let Some(progress) = progress {
             progress.store(chain.events, Ordering::Relaxed);

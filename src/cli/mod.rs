@@ -20,6 +20,7 @@ pub mod completions;
 pub mod config;
 pub mod connect;
 pub mod demo;
+pub mod events;
 pub mod evidence;
 pub mod export;
 mod help;
@@ -31,6 +32,7 @@ pub mod post;
 mod posting;
 pub mod proposals;
 pub mod render;
+pub mod rules;
 pub mod serve;
 pub mod settings;
 pub mod statement;
@@ -77,6 +79,10 @@ pub enum Command {
     Clocks(clocks::ClocksArgs),
     /// Open and list personal data: what the vault holds, and the log only commits to.
     PersonalData(personal_data::PersonalDataArgs),
+    /// List events by what they are about.
+    Events(events::EventsArgs),
+    /// Run or list auditors' rules: red flags with evidence, never a verdict.
+    Rules(rules::RulesArgs),
     /// Put commands before their checkers.
     Propose(proposals::ProposeArgs),
     /// List proposals that wait for approval.
@@ -111,6 +117,8 @@ impl Command {
             Self::Bench(args) => bench::run(globals, args, out),
             Self::Clocks(args) => clocks::run(globals, args, out),
             Self::PersonalData(args) => personal_data::run(globals, args, out),
+            Self::Events(args) => events::run(globals, args, out),
+            Self::Rules(args) => rules::run(globals, args, out),
             Self::Propose(args) => proposals::propose(globals, args, out),
             Self::Pending(args) => proposals::pending(globals, args, out),
             Self::Approve(args) => proposals::approve(globals, args, out),

@@ -55,6 +55,13 @@ pub fn date(date: Option<&Date>) -> String {
     date.map(|date| format!("{:04}-{:02}-{:02}", date.year, date.month, date.day)).unwrap_or_default()
 }
 
+/// A pseudonym from its 32 hexadecimal digits.
+pub fn pseudonym(digits: &str) -> Option<[u8; 16]> {
+    let pairs = (0..digits.len()).step_by(2).map(|at| digits.get(at..at.saturating_add(2)));
+    let bytes: Option<Vec<u8>> = pairs.map(|pair| u8::from_str_radix(pair?, 16).ok()).collect();
+    bytes?.try_into().ok()
+}
+
 /// A date of the command line, as `2020-04-30`; the server says whether it exists.
 pub fn parse_date(text: &str) -> Result<Date, String> {
     let parts: Vec<&str> = text.split('-').collect();

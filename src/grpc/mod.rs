@@ -16,7 +16,7 @@ mod post_stream;
 mod proposals;
 mod query;
 mod reading;
-mod rules;
+pub(crate) mod rules;
 pub mod server;
 mod statement;
 pub mod status;

@@ -99,11 +99,12 @@ fn settings(request: v1::RunRulesRequest, node: &Node) -> Result<Settings, Vec<V
     Ok(settings)
 }
 
-fn date(day: i32) -> Option<crate::pb::Date> {
-    Some(convert::date(Day::from_days(day)))
+fn date(day: i32) -> crate::pb::Date {
+    convert::date(Day::from_days(day))
 }
 
-fn wire(outcome: Outcome, position: v1::ReadPosition) -> v1::RunRulesResponse {
+/// What rules found, as the API says it.
+pub(crate) fn wire(outcome: Outcome, position: v1::ReadPosition) -> v1::RunRulesResponse {
     let runs = outcome.runs.iter().map(|run| v1::RuleRun {
         rule_id: run.rule.id.to_owned(),
         rule_version: i32::try_from(run.rule.version).unwrap_or_default(),
@@ -113,7 +114,7 @@ fn wire(outcome: Outcome, position: v1::ReadPosition) -> v1::RunRulesResponse {
     v1::RunRulesResponse {
         runs: runs.collect(),
         hits: outcome.hits.into_iter().map(wire_hit).collect(),
-        as_of: date(outcome.as_of),
+        as_of: Some(date(outcome.as_of)),
         position: Some(position),
     }
 }
@@ -133,8 +134,9 @@ fn wire_hit(hit: Hit) -> v1::RuleHit {
         party_pseudonym: hit.party.map_or_else(Bytes::new, |party| Bytes::copy_from_slice(&party)),
         amount_minor: hit.amount_minor,
         currency_code: hit.currency_code,
-        first_date: date(hit.days.0),
-        last_date: date(hit.days.1),
+        currency_exponent: hit.currency_exponent,
+        first_date: Some(date(hit.days.0)),
+        last_date: Some(date(hit.days.1)),
         facts: facts.collect(),
         evidence_query: hit.evidence,
         stage: hit.stage.as_str().to_owned(),

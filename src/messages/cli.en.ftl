@@ -382,3 +382,37 @@ personal-telephone = telephone
 personal-present = present
 personal-restricted = restricted
 personal-erased = erased
+
+## rules
+
+rules-rule = rule
+rules-title = finds
+rules-parameters = parameters
+rules-basis = source
+rules-stage = stage
+rules-amount = amount
+rules-about = about
+rules-events = events
+rules-facts = what was found
+rules-evidence = evidence
+rules-not-run = not run: { $rule }, { $why }
+rules-as-of = ages counted to { $date }; { $rules } rules run, { $hits } hits
+rules-hits-cut = { $rule }: the first { $shown } of { $hits } hits are shown
+rules-some-found = rules found something
+rules-broken = the chain of this log is broken: what the rules found in it cannot be relied on; see verify
+rules-incomplete = the log could not be read to its end: { $why }
+rules-needs-pseudonym = a file holds no identities: name payees by their pseudonyms, or ask a running server
+rules-bad-setting = { $text } is not RULE.PARAMETER=NUMBER
+rules-bad-file = { $file }: { $why }
+rules-unknown = { $why }
+rules-unknown-pack = there is no pack { $pack }: cn-audit is the one there is
+
+## events
+
+events-sequence = sequence
+events-date = date
+events-payload = what
+events-actor = by
+events-checkers = approved by
+events-request = key
+events-pseudonym = a pseudonym is 32 hexadecimal digits

@@ -381,3 +381,37 @@ personal-telephone = 联系电话
 personal-present = 已存储
 personal-restricted = 限制处理
 personal-erased = 已删除
+
+## rules
+
+rules-rule = 规则
+rules-title = 查找内容
+rules-parameters = 参数
+rules-basis = 依据
+rules-stage = 处理阶段
+rules-amount = 金额
+rules-about = 对象
+rules-events = 事件
+rules-facts = 发现
+rules-evidence = 取证命令
+rules-not-run = 未运行：{ $rule }，{ $why }
+rules-as-of = 账龄截至 { $date }；运行规则 { $rules } 条，命中 { $hits } 条
+rules-hits-cut = { $rule }：共命中 { $hits } 条，只列出前 { $shown } 条
+rules-some-found = 规则有命中
+rules-broken = 此日志的链已断裂，规则结果不可采信；请先运行 verify
+rules-incomplete = 日志未能读到末尾：{ $why }
+rules-needs-pseudonym = 文件中没有身份信息：请以假名指定收款人，或向运行中的服务查询
+rules-bad-setting = { $text } 不是 规则.参数=数值 的形式
+rules-bad-file = 文件 { $file } 有误：{ $why }
+rules-unknown = 参数有误：{ $why }
+rules-unknown-pack = 没有规则包 { $pack }：现有 cn-audit
+
+## events
+
+events-sequence = 序号
+events-date = 业务日期
+events-payload = 事件
+events-actor = 制单人
+events-checkers = 复核人
+events-request = 幂等键
+events-pseudonym = 假名为 32 位十六进制数字

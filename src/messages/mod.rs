@@ -175,7 +175,7 @@ pub fn remedy(language: Language, reason: Reason, record: Record) -> String {
 }
 
 /// The name of a fact as people read it; the name itself where the catalogue has none.
-fn label(language: Language, name: &str) -> String {
+pub(crate) fn label(language: Language, name: &str) -> String {
     let id = format!("fact-{name}");
     let found = text(language, &id, &[]);
     if found == id { name.to_owned() } else { found }

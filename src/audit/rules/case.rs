@@ -1,4 +1,9 @@
 //! What is remembered of the events: names, and what the rules ask about, as it stands at the end of the log.
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "rules ask about some types of events, and about some kinds of accounts"
+)]
+#![expect(clippy::struct_field_names, reason = "ids are named as in the log")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +20,7 @@ const OF_UNITS: &[Kind] = &[Kind::AuthorityUnit, Kind::AuthorityPlan, Kind::Auth
 pub(super) struct Fund {
     pub(super) fund_id: String,
     pub(super) currency_code: String,
+    pub(super) currency_exponent: i32,
 }
 
 #[derive(Default)]
@@ -139,6 +145,13 @@ pub(super) struct Compared {
     pub(super) differences: usize,
 }
 
+/// What changed in a year, with the events.
+#[derive(Default)]
+pub(super) struct Changed {
+    pub(super) sum: i64,
+    pub(super) events: Vec<(i64, i32)>,
+}
+
 /// A unit's indicator and what it spent, by year.
 #[derive(Default)]
 pub(super) struct Year {
@@ -171,7 +184,7 @@ pub(super) struct Case {
     pub(super) haste: Vec<(Moved, i64, String, String)>,
     pub(super) compared: BTreeMap<i32, Vec<Compared>>,
     pub(super) years: BTreeMap<(i32, String, i32), Year>,
-    pub(super) payables: BTreeMap<(i32, i32), (i64, Vec<(i64, i32)>)>,
+    pub(super) payables: BTreeMap<(i32, i32), Changed>,
     stages: BTreeMap<String, Stage>,
 }
 
@@ -369,7 +382,11 @@ impl Case {
     fn open(&mut self, sequence: i64, day: i32, payload: &Payload) {
         match payload {
             Payload::FundDefined(fund) => {
-                let known = Fund { fund_id: fund.fund_id.clone(), currency_code: fund.currency_code.clone() };
+                let known = Fund {
+                    fund_id: fund.fund_id.clone(),
+                    currency_code: fund.currency_code.clone(),
+                    currency_exponent: fund.currency_exponent,
+                };
                 self.funds.insert(fund.fund, known);
             }
             Payload::AccountOpened(opened) => {
@@ -461,10 +478,10 @@ impl Case {
         }
         let (year, month) = year_month(at.day);
         if matches!(kind, Kind::PayableUpper | Kind::PayableLower) {
-            let (sum, events) = self.payables.entry((leg.account, year)).or_default();
-            *sum = sum.saturating_add(credit);
-            if events.len() < super::SEQUENCES_MAX {
-                events.push((at.sequence, at.day));
+            let changed = self.payables.entry((leg.account, year)).or_default();
+            changed.sum = changed.sum.saturating_add(credit);
+            if changed.events.len() < super::SEQUENCES_MAX {
+                changed.events.push((at.sequence, at.day));
             }
         }
         let is_budget = is_issue || matches!(payload, Payload::BudgetAllocated(_) | Payload::BudgetAdjusted(_));

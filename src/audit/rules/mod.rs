@@ -157,6 +157,8 @@ pub struct Hit {
     pub amount_minor: i64,
     /// Currency of the amount; empty where there is none.
     pub currency_code: String,
+    /// Its decimal places; 2 where it is about no fund.
+    pub currency_exponent: i32,
     /// First and last business day of the events, in days since 1970-01-01.
     pub days: (i32, i32),
     /// What was found, by name: numbers and names that the rule's sentence speaks of.
@@ -274,6 +276,7 @@ impl Bench<'_> {
             party,
             amount_minor: i64::try_from(amount).unwrap_or(i64::MAX),
             currency_code: known.map(|fund| fund.currency_code.clone()).unwrap_or_default(),
+            currency_exponent: known.map_or(2, |fund| fund.currency_exponent),
             days,
             facts,
             evidence,

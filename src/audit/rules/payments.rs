@@ -136,21 +136,29 @@ pub(super) fn round_amounts(bench: &Bench<'_>) -> Vec<Hit> {
     left(bench).filter(is_round).map(|payment| of_payment(bench, payment, Vec::new())).collect()
 }
 
+/// What a unit paid in a year, and how much of it is of no named class.
+#[derive(Default)]
+struct Classes {
+    all: i128,
+    other: i128,
+    events: Vec<(i64, i32)>,
+}
+
 /// A0129: too much of a unit's payments of a year is of a class that says "other": codes that end in 99.
 pub(super) fn other_class(bench: &Bench<'_>) -> Vec<Hit> {
     let (percent, least) = (i128::from(bench.value("percent")), i128::from(bench.value("least")));
-    let mut years: BTreeMap<(i32, &str, i32), (i128, i128, Vec<(i64, i32)>)> = BTreeMap::new();
+    let mut years: BTreeMap<(i32, &str, i32), Classes> = BTreeMap::new();
     for payment in left(bench).filter(|payment| !payment.economic_code.is_empty()) {
         let (year, _) = year_month(payment.at.day);
-        let (all, other, events) = years.entry((payment.fund, payment.unit_id.as_str(), year)).or_default();
-        *all = all.saturating_add(payment.left().into());
+        let of_year = years.entry((payment.fund, payment.unit_id.as_str(), year)).or_default();
+        of_year.all = of_year.all.saturating_add(payment.left().into());
         if payment.economic_code.ends_with("99") {
-            *other = other.saturating_add(payment.left().into());
-            events.push((payment.at.sequence, payment.at.day));
+            of_year.other = of_year.other.saturating_add(payment.left().into());
+            of_year.events.push((payment.at.sequence, payment.at.day));
         }
     }
     let mut hits = Vec::new();
-    for ((fund, unit_id, year), (all, other, events)) in years {
+    for ((fund, unit_id, year), Classes { all, other, events }) in years {
         if other >= least && other.saturating_mul(100) > all.saturating_mul(percent) {
             let fund_id = bench.case.fund(fund).map(|fund| fund.fund_id.clone()).unwrap_or_default();
             let share = other.saturating_mul(100).checked_div(all).unwrap_or_default();

@@ -20,15 +20,22 @@ fn bar(known: &[Known], fund: i32, period: i32) -> Option<&Known> {
     by_then.max_by_key(|fact| (fact.effective_day, fact.sequence)).filter(|fact| !fact.is_restored)
 }
 
+/// What a person owes a fund.
+#[derive(Default)]
+struct Owed {
+    amount: i128,
+    events: Vec<(i64, i32)>,
+}
+
 /// R-POSTHUMOUS: what was paid for months that a fact, recorded later, bars, less what came back: the list to recover by.
 pub(super) fn posthumous(bench: &Bench<'_>) -> Vec<Hit> {
-    let mut owed: BTreeMap<(Party, i32), (i128, Vec<(i64, i32)>)> = BTreeMap::new();
+    let mut owed: BTreeMap<(Party, i32), Owed> = BTreeMap::new();
     let mut add = |person: Party, fund: i32, period: i32, at: Moved, left: i64| {
         let known = bench.case.known.get(&person).map(Vec::as_slice).unwrap_or_default();
         if let Some(fact) = bar(known, fund, period).filter(|_| left > 0) {
-            let (amount, events) = owed.entry((person, fund)).or_default();
-            *amount = amount.saturating_add(left.into());
-            events.extend([(at.sequence, at.day), (fact.sequence, fact.day)]);
+            let owed = owed.entry((person, fund)).or_default();
+            owed.amount = owed.amount.saturating_add(left.into());
+            owed.events.extend([(at.sequence, at.day), (fact.sequence, fact.day)]);
         }
     };
     for benefit in &bench.case.benefits {
@@ -40,7 +47,7 @@ pub(super) fn posthumous(bench: &Bench<'_>) -> Vec<Hit> {
             add(payment.payee, payment.fund, period, payment.at, payment.left());
         }
     }
-    let hits = owed.into_iter().map(|((person, fund), (amount, events))| {
+    let hits = owed.into_iter().map(|((person, fund), Owed { amount, events })| {
         let fund_id = bench.case.fund(fund).map(|fund| fund.fund_id.clone()).unwrap_or_default();
         bench.hit(Found {
             key: format!("{fund_id}\0{}", hex(&person)),

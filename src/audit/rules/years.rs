@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::case::{Year, year_month};
+use super::case::{Changed, Year, year_month};
 use super::{Bench, Found, Hit};
 
 /// Years that have ended by the day that is looked at.
@@ -104,22 +104,22 @@ pub(super) fn rush(bench: &Bench<'_>) -> Vec<Hit> {
 /// A0101: what levels owe each other is the same at the ends of two years, and nothing moved in between.
 pub(super) fn standing_payables(bench: &Bench<'_>) -> Vec<Hit> {
     let ended = ended(bench);
-    let mut accounts: BTreeMap<i32, BTreeMap<i32, (i64, &[(i64, i32)])>> = BTreeMap::new();
-    for ((account, year), (sum, events)) in &bench.case.payables {
-        accounts.entry(*account).or_default().insert(*year, (*sum, events.as_slice()));
+    let mut accounts: BTreeMap<i32, BTreeMap<i32, &Changed>> = BTreeMap::new();
+    for ((account, year), changed) in &bench.case.payables {
+        accounts.entry(*account).or_default().insert(*year, changed);
     }
     let mut hits = Vec::new();
     for (account, years) in accounts {
-        let upto = years.range(..=ended).fold(0_i64, |sum, (_, (change, _))| sum.saturating_add(*change));
+        let upto = years.range(..=ended).fold(0_i64, |sum, (_, changed)| sum.saturating_add(changed.sum));
         let last = years.range(..=ended).next_back();
         // The last movement lies in a year before the last two ends: both had the same balance.
-        let Some((year, (_, events))) = last.filter(|(year, _)| **year < ended) else { continue };
+        let Some((year, changed)) = last.filter(|(year, _)| **year < ended) else { continue };
         if upto != 0 {
             let known = bench.case.account(account);
             let account_id = known.map(|account| account.account_id.clone()).unwrap_or_default();
             hits.push(bench.hit(Found {
                 key: format!("{account_id}\0{ended}"),
-                events: events.to_vec(),
+                events: changed.events.clone(),
                 fund: known.map_or(0, |account| account.fund),
                 unit_id: known.map(|account| account.unit_id.clone()).unwrap_or_default(),
                 account,
