@@ -29,6 +29,7 @@ pub mod keys;
 pub mod post;
 mod posting;
 pub mod proposals;
+pub mod reconcile;
 pub mod render;
 pub mod serve;
 pub mod settings;
@@ -74,6 +75,8 @@ pub enum Command {
     Bench(bench::BenchArgs),
     /// Show statutory clocks: those that run, are overdue, were met, or were met late.
     Clocks(clocks::ClocksArgs),
+    /// Hold a bank statement against the books, report what differs, and record the comparison.
+    Reconcile(reconcile::ReconcileArgs),
     /// Put commands before their checkers.
     Propose(proposals::ProposeArgs),
     /// List proposals that wait for approval.
@@ -107,6 +110,7 @@ impl Command {
             Self::Demo(args) => demo::run(globals, args, out),
             Self::Bench(args) => bench::run(globals, args, out),
             Self::Clocks(args) => clocks::run(globals, args, out),
+            Self::Reconcile(args) => reconcile::run(globals, args, out),
             Self::Propose(args) => proposals::propose(globals, args, out),
             Self::Pending(args) => proposals::pending(globals, args, out),
             Self::Approve(args) => proposals::approve(globals, args, out),

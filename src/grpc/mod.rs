@@ -14,6 +14,7 @@ mod post_stream;
 mod proposals;
 mod query;
 mod reading;
+mod reconciling;
 pub mod server;
 mod statement;
 pub mod status;

@@ -103,6 +103,7 @@ impl LedgerApi {
         let envelope = envelope(request.request_id, request.business_date, request.actor, statuses)?;
         let expires_at = convert::timestamp("expires_at", request.expires_at.as_ref()).map_err(invalid)?;
         let exact = self.exact_commands(request.commands, &envelope.actor).map_err(invalid)?;
+        self.check_all_claims(exact.iter().map(|exact| &exact.command), statuses).await?;
         let with_amounts = exact.iter().map(|exact| (&exact.bytes, exact.command.order.amount_minor()));
         let batch = approval::batch_of(with_amounts);
         let content = match exact.as_slice() {
@@ -210,6 +211,7 @@ impl LedgerApi {
         let mut scratch = Vec::new();
         let ledger = self.node.ledger();
         let commands = commands.map_err(invalid)?;
+        self.check_all_claims(commands.iter(), statuses).await?;
         let prepared = commands.into_iter().map(|command| ledger.prepare(command, &mut scratch)).collect();
         let outcomes = self.outcomes(prepared, validate_only).await.map_err(|why| statuses.unavailable(&why))?;
         let mut hashes = BytesMut::new();

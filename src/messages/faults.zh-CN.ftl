@@ -230,3 +230,6 @@ found-the-approvers-of-batch-are-others = 批次 { $a } 的审批人不符
 found-proposal-is-no-batch = 提请 { $a } 不是批次
 found-place-of-batch-does-not-exist-or-is-taken-twice = 批次 { $b } 的第 { $a } 位不存在或被重复占用
 found-the-commands-of-batch-are-not-those-whose-root-was-approved = 批次 { $a } 的指令与获批的根不符
+found-account-is-compared-with-a-bank-statement-and-stands-for-no-bank-account = 账户 { $a } 登记了银行对账，却不对应银行账户
+found-the-books-are-compared-as-of-which-had-not-happened = 对账所据序号 { $a } 当时尚未发生
+found-account-is-said-to-have-held-at-the-bank-statement-s-end-and-held = 对账登记账户 { $a } 期末账面余额为 { $b }，实为 { $c }

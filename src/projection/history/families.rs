@@ -93,6 +93,9 @@ pub(super) fn collect_oversight(event: &OversightEvent, add: &mut impl FnMut(Sub
     if let Some(case_id) = event.case_id() {
         other(Subject::case(case_id), add);
     }
+    if let Oversight::Reconciliation(compared) = event {
+        other(Subject::reconciled(compared.account), add);
+    }
     if let Oversight::MatterOpen(matter) = event
         && let Some(party) = matter.party
     {
