@@ -177,15 +177,21 @@ async fn statements_agree_differ_and_agree_again() {
     assert_eq!(world.json(1, &["--maker", "cashier-1", LATE_JUNE])["open"], late["open"]);
     // On record, for everybody.
     let list = world.json(0, &["--list"]);
-    let rows: Vec<_> = list["reconciliations"].as_array().unwrap().iter().map(|row| (&row["last_day"], &row["differences"])).collect();
+    let rows: Vec<_> =
+        list["reconciliations"].as_array().unwrap().iter().map(|row| (&row["last_day"], &row["differences"])).collect();
     let day = |day: &str| json!(day);
-    let expected = [("2026-06-18", 0), ("2026-06-20", 0), ("2026-06-30", 1), ("2026-07-05", 0)].map(|(on, count)| (day(on), json!(count)));
+    let expected = [("2026-06-18", 0), ("2026-06-20", 0), ("2026-06-30", 1), ("2026-07-05", 0)]
+        .map(|(on, count)| (day(on), json!(count)));
     assert_eq!(rows, expected.iter().map(|(on, count)| (on, count)).collect::<Vec<_>>());
     let request = v1::ListEventsRequest { account_id: "treasury".to_owned(), page_size: 3, ..Default::default() };
     let (mut kinds, mut request) = (Vec::new(), request);
     loop {
         let answer = world.served.query().await.list_events(request.clone()).await.unwrap().into_inner();
-        kinds.extend(answer.records.iter().map(|record| matches!(record.event.as_ref().unwrap().payload, Some(v1::event::Payload::Reconciled(_)))));
+        kinds.extend(
+            answer.records.iter().map(|record| {
+                matches!(record.event.as_ref().unwrap().payload, Some(v1::event::Payload::Reconciled(_)))
+            }),
+        );
         request.page_token = answer.next_page_token;
         if request.page_token.is_empty() {
             break;
@@ -216,14 +222,20 @@ async fn differences_are_told_one_by_one() {
     let (second, third) = (entry(1), entry(2));
     // One is missing, one is there that the books lack, one has another amount.
     let pending = third.replace("BOOK", "INFO");
-    let missing = check("missing", &[(third.as_str(), pending.as_str()), closing("999620.00")], &[("BOOKS_ONLY", "CLR-2", 0, -5_000)]);
+    let missing = check(
+        "missing",
+        &[(third.as_str(), pending.as_str()), closing("999620.00")],
+        &[("BOOKS_ONLY", "CLR-2", 0, -5_000)],
+    );
     assert_eq!(missing["pending"], json!(2));
-    let extra = format!("{}</Ntry>\n{third}", third.replace("BANK-77", "FEE-1").replace("CLR-2", "F").replace("50.0", "0.50"));
+    let extra =
+        format!("{}</Ntry>\n{third}", third.replace("BANK-77", "FEE-1").replace("CLR-2", "F").replace("50.0", "0.50"));
     check("extra", &[(third.as_str(), extra.as_str()), closing("999569.50")], &[("BANK_ONLY", "FEE-1", -50, 0)]);
     check("amount", &[(">50.0<", ">51.0<"), closing("999569.00")], &[("AMOUNT_DIFFERS", "CLR-2", -5_100, -5_000)]);
     // Twice the same is two entries, not one.
     let twice = format!("{third}</Ntry>\n{third}");
-    let report = check("twice", &[(third.as_str(), twice.as_str()), closing("999520.00")], &[("BANK_ONLY", "CLR-2", -5_000, 0)]);
+    let report =
+        check("twice", &[(third.as_str(), twice.as_str()), closing("999520.00")], &[("BANK_ONLY", "CLR-2", -5_000, 0)]);
     assert_eq!((&report["repeated_references"], &report["matched"]), (&json!(1), &json!(4)));
     // Two entries of the bank for one clearing of two payments.
     let part = |amount: &str| second.split("<NtryDtls>").next().unwrap().replace("500.00", amount);
@@ -236,7 +248,11 @@ async fn differences_are_told_one_by_one() {
     let report = world.json(0, &[&OURS[..], &["--dry-run", file.to_str().unwrap()]].concat());
     assert_eq!(report["by_day_and_amount"][0]["bank_reference"], json!("CLR-2"));
     // On another day it is another entry; what stands for it names statement and place.
-    let replaced = [("<NtryRef>CLR-2</NtryRef>", ""), ("<AcctSvcrRef>BANK-77</AcctSvcrRef>", ""), ("<Dt>2026-06-17</Dt>", "<Dt>2026-06-19</Dt>")];
+    let replaced = [
+        ("<NtryRef>CLR-2</NtryRef>", ""),
+        ("<AcctSvcrRef>BANK-77</AcctSvcrRef>", ""),
+        ("<Dt>2026-06-17</Dt>", "<Dt>2026-06-19</Dt>"),
+    ];
     let file = world.june("elsewhen", &replaced);
     let report = world.json(1, &[&OURS[..], &["--dry-run", file.to_str().unwrap()]].concat());
     let handle = format!("{}#3", &report["statement_sha256"].as_str().unwrap()[..8]);
@@ -282,19 +298,41 @@ async fn what_is_refused_records_nothing() {
     };
     let maker = ["--maker", "cashier-1"];
     let june = |name: &str, from: &str, to: &str| world.june(name, &[(from, to)]).to_str().unwrap().to_owned();
-    let with = |rest: &[&str]| -> Vec<String> { OURS.iter().chain(&maker).chain(rest).map(|text| (*text).to_owned()).collect() };
+    let with = |rest: &[&str]| -> Vec<String> {
+        OURS.iter().chain(&maker).chain(rest).map(|text| (*text).to_owned()).collect()
+    };
     let refuse = |exit: i32, message: &str, file: &str| {
         let arguments = with(&[file]);
         check(exit, message, &arguments.iter().map(String::as_str).collect::<Vec<_>>());
     };
-    refuse(1, "opening balance and entries make 999570.00, the closing balance is 999571.00", &june("a", "999570.00", "999571.00"));
-    refuse(1, "2026-06-21 is outside the statement's time, 2026-06-15 to 2026-06-20", &june("b", "<Dt>2026-06-17</Dt>", "<Dt>2026-06-21</Dt>"));
-    refuse(1, "the amount is in USD, the account in CNY", &june("c", "<Amt Ccy=\"CNY\">50.0</Amt>", "<Amt Ccy=\"USD\">50.0</Amt>"));
+    refuse(
+        1,
+        "opening balance and entries make 999570.00, the closing balance is 999571.00",
+        &june("a", "999570.00", "999571.00"),
+    );
+    refuse(
+        1,
+        "2026-06-21 is outside the statement's time, 2026-06-15 to 2026-06-20",
+        &june("b", "<Dt>2026-06-17</Dt>", "<Dt>2026-06-21</Dt>"),
+    );
+    refuse(
+        1,
+        "the amount is in USD, the account in CNY",
+        &june("c", "<Amt Ccy=\"CNY\">50.0</Amt>", "<Amt Ccy=\"USD\">50.0</Amt>"),
+    );
     refuse(1, "an entry of nothing", &june("d", ">50.0<", ">0.00<"));
     refuse(3, "more than 2 decimal places", &june("e", ">50.0<", ">50.001<"));
-    refuse(3, "line 3, column", &june("f", "<Document", "<!DOCTYPE x [<!ENTITY e SYSTEM \"file:///etc/passwd\">]><Document"));
+    refuse(
+        3,
+        "line 3, column",
+        &june("f", "<Document", "<!DOCTYPE x [<!ENTITY e SYSTEM \"file:///etc/passwd\">]><Document"),
+    );
     refuse(3, "no well-formed XML", &june("g", "</Sts>", "</Stt>"));
-    refuse(2, "the statement asked for is not in it; it has: S-OTHER (6222000000000002), S-JUNE", &june("h", "<Id>6222000000000001</Id>", "<Id>1</Id>"));
+    refuse(
+        2,
+        "the statement asked for is not in it; it has: S-OTHER (6222000000000002), S-JUNE",
+        &june("h", "<Id>6222000000000001</Id>", "<Id>1</Id>"),
+    );
     refuse(2, "say --closing-balance", &june("i", "<Cd>CLBD</Cd>", "<Cd>XXXX</Cd>"));
     check(2, "several statements: S-OTHER", &["--maker", "m", JUNE]);
     check(2, "a CSV needs --mapping", &["--maker", "m", JUNE_CSV]);
@@ -302,7 +340,11 @@ async fn what_is_refused_records_nothing() {
     check(2, "--maker NAME", &[JULY]);
     check(2, "required", &["--maker", "m"]);
     check(3, "no-such-file.xml", &["--maker", "m", "no-such-file.xml"]);
-    check(1, "--closing-balance is 1.00, the statement says 999570.00", &["--maker", "m", "--closing-balance", "1", LATE_JUNE]);
+    check(
+        1,
+        "--closing-balance is 1.00, the statement says 999570.00",
+        &["--maker", "m", "--closing-balance", "1", LATE_JUNE],
+    );
     let csv = fs::read(JUNE_CSV).unwrap();
     let text = encoding_rs::GB18030.decode(&csv).0.into_owned();
     let altered = |name: &str, from: &str, to: &str| {
@@ -310,13 +352,21 @@ async fn what_is_refused_records_nothing() {
         world.file(name, encoding_rs::GB18030.encode(&text.replace(from, to)).0).to_str().unwrap().to_owned()
     };
     let csv = |exit, message: &str, file: &str| check(exit, message, &["--mapping", MAPPING, file]);
-    csv(1, "line 6: the balance is 999451.00, after the row before it should be 999450.00", &altered("k", "\"999,450.00\"", "\"999,451.00\""));
+    csv(
+        1,
+        "line 6: the balance is 999451.00, after the row before it should be 999450.00",
+        &altered("k", "\"999,450.00\"", "\"999,451.00\""),
+    );
     csv(1, "line 5: the amount is in 美元", &altered("l", "20260616,人民币", "20260616,美元"));
     csv(3, "line 5: `20260631` is no date", &altered("m", "20260616", "20260631"));
     csv(1, "line 6: an entry of nothing", &altered("n", "0.00,50.00", "0.00,0.00"));
     csv(3, "line 6: the row has an amount on both sides", &altered("o", "0.00,50.00", "1.00,50.00"));
     csv(2, "line 3: no column `流水号, 交易流水号`", &altered("p", "流水号", "号"));
-    csv(3, "gb18030", &world.file("q", [fs::read(JUNE_CSV).unwrap().as_slice(), &[0xff, 0xff]].concat()).to_str().unwrap().to_owned());
+    csv(
+        3,
+        "gb18030",
+        &world.file("q", [fs::read(JUNE_CSV).unwrap().as_slice(), &[0xff, 0xff]].concat()).to_str().unwrap().to_owned(),
+    );
     let of = |account: &str| {
         let url = world.served.url();
         run(&["--server", &url, "reconcile", "--account", account, "--maker", "m", JULY])

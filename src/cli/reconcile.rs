@@ -44,6 +44,7 @@ mod tests;
 /// Differences that one event holds.
 const DIFFERENCES_MAX: usize = 256;
 const KEY_DIGITS: usize = 32;
+const CLOSING_OPTION: &str = "--closing-balance";
 
 /// Arguments of `reconcile`.
 #[derive(Args, Clone, Debug)]
@@ -230,9 +231,10 @@ impl<'a> Input<'a> {
         let said = Said {
             first: self.args.from.as_ref().map(|date| said_date(date, self.lang)).transpose()?,
             last: self.args.to.as_ref().map(|date| said_date(date, self.lang)).transpose()?,
-            closing_minor: closing.map(|value| statement::read_decimal(value, places)).transpose().map_err(|fault| {
-                Failure::Usage(fault.failure("--closing-balance", places, self.lang).to_string())
-            })?,
+            closing_minor: closing
+                .map(|value| statement::read_decimal(value, places))
+                .transpose()
+                .map_err(|fault| Failure::Usage(fault.failure(CLOSING_OPTION, places, self.lang).to_string()))?,
         };
         let source = Source::new(self.prefix.then(&mut self.file), encoding);
         let currency = account.currency_code.as_str();

@@ -4,8 +4,8 @@
 use prost::bytes::BytesMut;
 
 use super::convert::{COMMANDS_MAX, Violation};
-use super::reconciling::makes_claim;
 use super::ledger::{LedgerApi, error, result};
+use super::reconciling::makes_claim;
 use super::status::Statuses;
 use crate::domain::command::Command;
 use crate::domain::refusal::Reason;

@@ -22,7 +22,11 @@ pub(super) fn makes_claim(command: &Command) -> bool {
 
 impl LedgerApi {
     /// A false claim is a violation of its field; any other command passes.
-    pub(super) async fn check_claims(&self, command: &Command, statuses: Statuses) -> Result<Option<Violation>, Status> {
+    pub(super) async fn check_claims(
+        &self,
+        command: &Command,
+        statuses: Statuses,
+    ) -> Result<Option<Violation>, Status> {
         let Order::Oversight(order) = &command.order else { return Ok(None) };
         let Oversight::Reconciliation(compared) = order.as_ref() else { return Ok(None) };
         let (as_of, last_day, said) = (compared.as_of.0, compared.last_day, compared.book_balance_minor);

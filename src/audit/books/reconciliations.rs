@@ -57,7 +57,8 @@ impl Books {
     pub(super) fn check_reconciled(&mut self, sequence: i64, compared: &Reconciled) {
         let Reconciled { account, last_day, book_balance_minor: said, as_of_sequence: as_of, .. } = compared;
         let Some(movements) = self.accounts.get(*account).and_then(|account| account.movements.as_ref()) else {
-            let message = fact!("account {} is compared with a bank statement, and stands for no bank account", account);
+            let message =
+                fact!("account {} is compared with a bank statement, and stands for no bank account", account);
             return self.findings.add(sequence, FaultKind::Books, message);
         };
         let mut wrong = |message| self.findings.add(sequence, FaultKind::Books, message);
@@ -66,7 +67,12 @@ impl Books {
         }
         let held = movements.held(*last_day, *as_of);
         if held != i128::from(*said) {
-            wrong(fact!("account {} is said to have held {} at the bank statement's end, and held {}", account, said, held));
+            wrong(fact!(
+                "account {} is said to have held {} at the bank statement's end, and held {}",
+                account,
+                said,
+                held
+            ));
         }
     }
 }

@@ -37,7 +37,8 @@ pub(super) struct Choice<'a> {
 pub(super) fn read<R: Read>(source: Source<R>, choice: &Choice<'_>) -> Result<Raw, Fault> {
     let mut reader = Reader::from_reader(source);
     reader.config_mut().expand_empty_elements = true;
-    let mut parser = Parser { choice: *choice, path: String::new(), depth: 0, value: String::new(), ..Parser::default() };
+    let mut parser =
+        Parser { choice: *choice, path: String::new(), depth: 0, value: String::new(), ..Parser::default() };
     let mut buffer = Vec::new();
     loop {
         buffer.clear();
@@ -48,7 +49,9 @@ pub(super) fn read<R: Read>(source: Source<R>, choice: &Choice<'_>) -> Result<Ra
             fault => Fault::At { line, column: Some(column), fault: Box::new(fault) },
         };
         let done = match event {
-            Ok(Event::Eof) => return parser.finish().map_err(|fault| if parser_ended(&fault) { fault } else { here(fault) }),
+            Ok(Event::Eof) => {
+                return parser.finish().map_err(|fault| if parser_ended(&fault) { fault } else { here(fault) });
+            }
             Ok(Event::DocType(_)) => Err(Fault::DocumentType),
             Ok(Event::Start(start)) => parser.start(&start),
             Ok(Event::End(_)) => {
@@ -411,7 +414,8 @@ impl Parser<'_> {
 
     fn end_statement(&mut self) {
         let is_meant = self.is_meant();
-        let Draft { mut raw, closing_date, first, last, last_is_midnight, fault, .. } = std::mem::take(&mut self.statement);
+        let Draft { mut raw, closing_date, first, last, last_is_midnight, fault, .. } =
+            std::mem::take(&mut self.statement);
         if self.seen.len() < LISTED_MAX {
             self.seen.push(format!("{} ({})", raw.id, raw.bank_account));
         }

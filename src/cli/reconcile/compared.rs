@@ -173,8 +173,12 @@ impl Sides<'_> {
         let bank: Vec<&BankLine> = bank.iter().filter_map(|at| self.bank.get(*at)).collect();
         let books: Vec<&BookLine> = books.iter().filter_map(|at| self.books.get(*at)).collect();
         let sum = |amounts: &mut dyn Iterator<Item = i64>| amounts.fold(0_i64, i64::saturating_add);
-        let mut dates: Vec<Date> =
-            bank.iter().map(|line| &line.line).chain(books.iter().map(|line| &line.line)).filter_map(|line| line.date).collect();
+        let mut dates: Vec<Date> = bank
+            .iter()
+            .map(|line| &line.line)
+            .chain(books.iter().map(|line| &line.line))
+            .filter_map(|line| line.date)
+            .collect();
         dates.sort_unstable();
         dates.dedup();
         Item {
@@ -207,7 +211,13 @@ impl Sides<'_> {
     }
 }
 
-fn finish(sides: &Sides<'_>, compared: &Compared, mut counts: Counts, statement: &Statement, period: &Period) -> Outcome {
+fn finish(
+    sides: &Sides<'_>,
+    compared: &Compared,
+    mut counts: Counts,
+    statement: &Statement,
+    period: &Period,
+) -> Outcome {
     let mut items = Vec::new();
     for open in &compared.open {
         let status = match (open.bank.is_empty(), open.books.is_empty()) {
@@ -217,12 +227,14 @@ fn finish(sides: &Sides<'_>, compared: &Compared, mut counts: Counts, statement:
         };
         items.push(sides.item(status, open.reference.as_ref(), &open.bank, &open.books));
     }
-    items.sort_by(|one, other| (&one.dates, &one.reference, &one.entries).cmp(&(&other.dates, &other.reference, &other.entries)));
+    items.sort_by(|one, other| {
+        (&one.dates, &one.reference, &one.entries).cmp(&(&other.dates, &other.reference, &other.entries))
+    });
     // The balances differ by what only one side has, and by nothing else.
     let differ = i128::from(statement.closing_minor).saturating_sub(period.closing_minor.into());
-    let explained = items.iter().fold(0_i128, |sum, item| {
-        sum.saturating_add(item.bank_minor.into()).saturating_sub(item.books_minor.into())
-    });
+    let explained = items
+        .iter()
+        .fold(0_i128, |sum, item| sum.saturating_add(item.bank_minor.into()).saturating_sub(item.books_minor.into()));
     for found in &compared.matches {
         let of_bank = count(found.bank.len());
         let counter = match found.how {
@@ -235,7 +247,8 @@ fn finish(sides: &Sides<'_>, compared: &Compared, mut counts: Counts, statement:
         counts.of_books = counts.of_books.saturating_add(count(found.books.len()));
         if found.how == How::DayAndAmount {
             let references = found.bank.iter().filter_map(|at| sides.bank.get(*at)).map(|line| &line.line);
-            let references = references.chain(found.books.iter().filter_map(|at| sides.books.get(*at)).map(|line| &line.line));
+            let references =
+                references.chain(found.books.iter().filter_map(|at| sides.books.get(*at)).map(|line| &line.line));
             let reference = references.filter_map(|line| line.reference.as_ref()).next();
             items.push(sides.item(Status::ByDayAndAmount, reference, &found.bank, &found.books));
         }

@@ -128,7 +128,8 @@ impl Columns {
             }
             Ok(column)
         };
-        let optional = |key: &str, wanted: &Option<ColumnName>| wanted.as_ref().map(|wanted| find(key, wanted)).transpose();
+        let optional =
+            |key: &str, wanted: &Option<ColumnName>| wanted.as_ref().map(|wanted| find(key, wanted)).transpose();
         let wanted = &mapping.columns;
         Ok(Self {
             count: header.len(),

@@ -117,7 +117,9 @@ impl Mapping {
         let columns = &self.columns;
         match (&columns.amount, &columns.credit, &columns.debit) {
             (Some(_), None, None) | (None, Some(_), Some(_)) => {}
-            _ => return Err(("columns.amount", "either `amount`, or both `credit` and `debit`, are needed".to_owned())),
+            _ => {
+                return Err(("columns.amount", "either `amount`, or both `credit` and `debit`, are needed".to_owned()));
+            }
         }
         match (&columns.indicator, &self.indicator) {
             (None, None) => {}

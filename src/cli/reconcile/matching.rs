@@ -231,10 +231,20 @@ mod tests {
         check(&[l("A", 1, 5)], &[l("B", 1, 5)], &[], &[("A", 5, 0), ("B", 0, 5)]);
         // Alike is not the same: two are two.
         check(&[l("A", 1, 5), l("A", 1, 5)], &[l("A", 1, 5)], &[(Reference, 1, 1)], &[("A", 5, 0)]);
-        check(&[l("A", 1, 5), l("A", 1, 5)], &[l("A", 1, 5), l("A", 1, 5)], &[(Reference, 1, 1), (Reference, 1, 1)], &[]);
+        check(
+            &[l("A", 1, 5), l("A", 1, 5)],
+            &[l("A", 1, 5), l("A", 1, 5)],
+            &[(Reference, 1, 1), (Reference, 1, 1)],
+            &[],
+        );
         // One clearing of several payments, and the other way round.
         check(&[l("A", 1, 12)], &[l("A", 1, 5), l("A", 1, 7)], &[(Sum, 1, 2)], &[]);
-        check(&[l("A", 1, 5), l("A", 1, 7), l("A", 1, 1)], &[l("A", 1, 12), l("A", 1, 1)], &[(Reference, 1, 1), (Sum, 2, 1)], &[]);
+        check(
+            &[l("A", 1, 5), l("A", 1, 7), l("A", 1, 1)],
+            &[l("A", 1, 12), l("A", 1, 1)],
+            &[(Reference, 1, 1), (Sum, 2, 1)],
+            &[],
+        );
         check(&[l("A", 1, 5), l("A", 1, 8)], &[l("A", 1, 12)], &[], &[("A", 13, 12)]);
         check(&[l("A", 1, 5), l("A", 2, -5)], &[], &[(Offset, 2, 0)], &[]);
         check(&[l("A", 1, 5), l("A", 2, -5)], &[l("A", 1, 3)], &[], &[("A", -5, 0), ("A", 0, 3), ("A", 5, 0)]);
@@ -248,7 +258,8 @@ mod tests {
     }
 
     fn lines() -> impl Strategy<Value = Vec<Line>> {
-        let one = (prop::option::of(0..4_u8), prop::option::of(1..3_i8), prop::sample::select(vec![-7_i64, -5, 2, 5, 7, 12]));
+        let one =
+            (prop::option::of(0..4_u8), prop::option::of(1..3_i8), prop::sample::select(vec![-7_i64, -5, 2, 5, 7, 12]));
         let line = one.prop_map(|(reference, day, amount_minor)| Line {
             reference: reference.map(|reference| format!("R{reference}")),
             date: day.map(|day| Date::constant(2026, 3, day)),

@@ -118,7 +118,12 @@ impl Report {
             object.insert((*key).to_owned(), value);
         }
         let items = |wanted: &[Status]| -> Value {
-            self.outcome.items.iter().filter(|item| wanted.contains(&item.status)).map(|item| self.item_json(item)).collect()
+            self.outcome
+                .items
+                .iter()
+                .filter(|item| wanted.contains(&item.status))
+                .map(|item| self.item_json(item))
+                .collect()
         };
         let differing = [Status::AmountDiffers, Status::BankOnly, Status::BooksOnly];
         object.insert("open".to_owned(), items(&differing));
@@ -150,8 +155,17 @@ impl Report {
 
     fn write_csv(&self, out: &mut dyn Write) -> Result<(), Failure> {
         let header = [
-            "status", "bank_reference", "dates", "bank_minor", "bank", "book_minor", "book", "entries", "lines",
-            "sequences", "carried",
+            "status",
+            "bank_reference",
+            "dates",
+            "bank_minor",
+            "bank",
+            "book_minor",
+            "book",
+            "entries",
+            "lines",
+            "sequences",
+            "carried",
         ];
         let money = |minor: i64| decimal(minor.into(), self.exponent);
         let rows = self.outcome.items.iter().map(|item| {
@@ -301,8 +315,15 @@ pub(super) fn list(
     };
     if format == Format::Csv {
         let header = [
-            "sequence", "first_day", "last_day", "bank_balance", "book_balance", "as_of_sequence", "matched",
-            "differences", "statement_sha256",
+            "sequence",
+            "first_day",
+            "last_day",
+            "bank_balance",
+            "book_balance",
+            "as_of_sequence",
+            "matched",
+            "differences",
+            "statement_sha256",
         ];
         let rows: Vec<Vec<String>> = recorded.iter().map(|one| row(one, &|minor| decimal(minor, places))).collect();
         return render::csv(out, &header, &rows);

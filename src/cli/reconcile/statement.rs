@@ -145,7 +145,10 @@ impl Statement {
         };
         if let Some(opening) = raw.opening_minor {
             // Five million amounts of at most 2^53 stay far below 2^127.
-            let sum = raw.entries.iter().fold(i128::from(opening), |sum, entry| sum.saturating_add(entry.amount_minor.into()));
+            let sum = raw
+                .entries
+                .iter()
+                .fold(i128::from(opening), |sum, entry| sum.saturating_add(entry.amount_minor.into()));
             if sum != i128::from(closing_minor) {
                 return Err(Fault::DoesNotAddUp { expected: sum, stated: closing_minor.into() });
             }
@@ -313,7 +316,8 @@ pub(super) fn read_decimal(value: &str, exponent: u32) -> Result<i64, Fault> {
     if fraction.len() > places {
         return Err(Fault::Amount(RowFault::AmountTooPrecise { text: value.to_owned(), exponent }));
     }
-    let minor: Option<i64> = format!("{whole}{fraction:0<places$}").parse().ok().or((whole.is_empty() && places == 0).then_some(0));
+    let minor: Option<i64> =
+        format!("{whole}{fraction:0<places$}").parse().ok().or((whole.is_empty() && places == 0).then_some(0));
     match minor.filter(|minor| *minor <= AMOUNT_MINOR_MAX) {
         Some(minor) if negative => Ok(minor.saturating_neg()),
         Some(minor) => Ok(minor),
@@ -323,7 +327,9 @@ pub(super) fn read_decimal(value: &str, exponent: u32) -> Result<i64, Fault> {
 
 /// A date of XML: `2026-03-31`, or the day of `2026-03-31T23:59:59+08:00` as it is written.
 pub(super) fn read_iso_date(value: &str) -> Result<Date, Fault> {
-    let day = value.get(..10).filter(|_| value.as_bytes().get(10).is_none_or(|byte| matches!(byte, b'T' | b'Z' | b'+' | b'-')));
+    let day = value
+        .get(..10)
+        .filter(|_| value.as_bytes().get(10).is_none_or(|byte| matches!(byte, b'T' | b'Z' | b'+' | b'-')));
     let date = day.and_then(|day| Date::strptime("%Y-%m-%d", day).ok()).filter(|date| in_range(*date));
     date.ok_or_else(|| Fault::DateInvalid { value: value.chars().take(64).collect() })
 }

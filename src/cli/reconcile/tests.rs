@@ -43,10 +43,10 @@ fn mappings_are_checked_with_file_line_and_key() {
     let rows = [
         ("debit = \"支出金额\"\n", "", "m:9: key `columns.amount`: either `amount`, or both"),
         ("[date]", "[dates]", "m:"),
-        ("balance =", "balanse =", "m:15: key `columns.balanse`: unknown field `balanse`"),
+        ("balance =", "balanse =", "m:14: key `columns.balanse`: unknown field `balanse`"),
         ("order = \"oldest-first\"", "order = \"oldest\"", "m:7: key `file.order`: unknown variant"),
         ("grouping = \",\"", "grouping = \".\"", "key `amount.grouping`: the thousands separator"),
-        ("currency = \"币种\"", "indicator = \"方向\"", "m:16: key `columns.indicator`: the column and the table"),
+        ("currency = \"币种\"", "indicator = \"方向\"", "m:15: key `columns.indicator`: the column and the table"),
         ("maker = \"cashier-1\"", "maker = \"a b\"", "key `posting.maker`: `a b` is no id"),
     ];
     for (from, to, message) in rows {
@@ -65,7 +65,10 @@ fn rows_in_any_order_with_signs_and_joined_references() {
     let said = Said { closing_minor: Some(100), ..Said::default() };
     let statement = Statement::new(raw, said).unwrap();
     assert_eq!((statement.first, statement.last), (Date::constant(2026, 3, 1), Date::constant(2026, 3, 2)));
-    let newest = format!("[file]\norder = \"newest-first\"\n{}", SIMPLE.replace("indicator = \"side\"", "indicator = \"side\"\nbalance = \"balance\""));
+    let newest = format!(
+        "[file]\norder = \"newest-first\"\n{}",
+        SIMPLE.replace("indicator = \"side\"", "indicator = \"side\"\nbalance = \"balance\"")
+    );
     let mapping = Mapping::read("m", &newest).unwrap();
     let csv = "date,side,amount,batch,number,balance\n2026-03-02,D,5.00,B,2,4.00\n2026-03-01,C,7.00,,1,9.00\n";
     let raw = delimited::read(Source::new(csv.as_bytes(), UTF_8), &mapping, "CNY", 2).unwrap();
@@ -74,7 +77,10 @@ fn rows_in_any_order_with_signs_and_joined_references() {
     assert_eq!(told(&fault), "f: line 2: `side` cannot be `X`");
     let fault = simple("date,side,amount,batch,number\n2026-03-02,D\n").unwrap_err();
     assert_eq!(told(&fault), "f: line 2: the row has 2 fields, the header 5");
-    assert_eq!(told(&Statement::new(Raw::default(), Said::default()).unwrap_err()), "f: nothing says what time the statement is of; say --from and --to");
+    assert_eq!(
+        told(&Statement::new(Raw::default(), Said::default()).unwrap_err()),
+        "f: nothing says what time the statement is of; say --from and --to"
+    );
 }
 
 #[test]
@@ -108,19 +114,25 @@ fn decimals_and_dates_of_xml_are_exact_or_refused() {
 fn statements_of_several_versions_are_read() {
     let july = read_bytes(JULY.as_bytes(), &CHOICE).unwrap();
     assert_eq!((july.opening_minor, july.closing_minor), (Some(99_957_000), Some(99_950_000)));
-    assert_eq!(july.entries, [Entry {
-        number: 1,
-        line: 27,
-        date: Date::constant(2026, 7, 1),
-        amount_minor: -7_000,
-        references: vec!["CLR-3".to_owned()],
-        details: Vec::new(),
-    }]);
+    assert_eq!(
+        july.entries,
+        [Entry {
+            number: 1,
+            line: 27,
+            date: Date::constant(2026, 7, 1),
+            amount_minor: -7_000,
+            references: vec!["CLR-3".to_owned()],
+            details: Vec::new(),
+        }]
+    );
     let ours = Choice { statement_id: Some("S-JUNE"), ..CHOICE };
     let june = read_bytes(JUNE.as_bytes(), &ours).unwrap();
     let references: Vec<_> = june.entries.iter().map(|entry| entry.references.join("|")).collect();
     assert_eq!(references, ["cash 1|1", "CLR-1|2", "BANK-77|CLR-2", "BANK-78|4|RET-1"]);
-    assert_eq!(june.entries[1].details.iter().map(|detail| detail.amount_minor).collect::<Vec<_>>(), [-20_000, -30_000]);
+    assert_eq!(
+        june.entries[1].details.iter().map(|detail| detail.amount_minor).collect::<Vec<_>>(),
+        [-20_000, -30_000]
+    );
     // What does not add up to the entry is not its parts.
     let other = JUNE.replace(">300.00<", ">299.00<");
     assert!(read_bytes(other.as_bytes(), &ours).unwrap().entries[1].details.is_empty());
@@ -132,12 +144,20 @@ fn statements_of_several_versions_are_read() {
     // Other encodings, by the declaration or the byte order mark.
     let chinese = JULY.replace("CLR-3", "批-3").replace("UTF-8", "GB18030");
     let bytes = encoding_rs::GB18030.encode(&chinese).0.into_owned();
-    let wide: Vec<u8> = std::iter::once('\u{feff}').chain(chinese.chars()).collect::<String>().encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let wide: Vec<u8> = std::iter::once('\u{feff}')
+        .chain(chinese.chars())
+        .collect::<String>()
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
     for bytes in [bytes, wide] {
         let prefix = Prefix::read(&mut bytes.as_slice()).unwrap();
         assert_eq!(prefix.form(), super::source::Form::Camt);
         let encoding = prefix.xml_encoding().unwrap();
-        assert_eq!(camt::read(Source::new(bytes.as_slice(), encoding), &CHOICE).unwrap().entries[0].references, ["批-3"]);
+        assert_eq!(
+            camt::read(Source::new(bytes.as_slice(), encoding), &CHOICE).unwrap().entries[0].references,
+            ["批-3"]
+        );
     }
 }
 
