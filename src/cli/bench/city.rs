@@ -156,6 +156,7 @@ impl City {
         payloads.extend(self.fund("relief", v1::FundFamily::Special, v1::FundScheme::Relief, relief));
         let mut accounts = vec![
             self.account("housing", "deposit", Kind::HousingDeposit),
+            self.account("housing", "surplus", Kind::Surplus),
             self.account("pension", "income", Kind::Income),
             self.account("pension", "fiscal", Kind::FiscalSpecial),
             self.account("pension", "payout", Kind::Payout),
