@@ -47,6 +47,7 @@ CHECKED_DEEP = (
     "balances never negative; issued = held per lot; used and cash per lot; cash = claims per fund",
     "payments, clearings, returns, reversals, freezes of amounts",
     "closed days and months, trial balance digests, approvals distinct from the maker",
+    "what comparisons with bank statements say of the books",
 )
 NOT_CHECKED = (
     "whether the chain is the one that was published: no checkpoint, signature or witness is looked at",
@@ -600,6 +601,7 @@ KIND_NAMES = {
 }  # fmt: skip
 CASH_BOOK = 20  # Kinds from here on; below is the authority book.
 CLAIMS = 40  # Kinds from here on; below, within the cash book, are assets.
+AT_BANKS = (TREASURY, FISCAL_SPECIAL, INCOME, PAYOUT, HOUSING_DEPOSIT, HOUSING_SURPLUS_DEPOSIT)
 ASSETS = (TREASURY, FISCAL_SPECIAL, INCOME, PAYOUT, HOUSING_DEPOSIT, HOUSING_SURPLUS_DEPOSIT, LOAN, BOND)
 SHARES = (NONTAX_SHARE, PAYABLE_UPPER, PAYABLE_LOWER)
 LEVELS = (PAYABLE_UPPER, PAYABLE_LOWER)
@@ -697,13 +699,15 @@ class Fund:
 class Account:
     """An account, as opened."""
 
-    __slots__ = ("number", "fund", "kind", "unit", "tracks_lots", "sign", "balance")
+    __slots__ = ("number", "fund", "kind", "unit", "tracks_lots", "sign", "balance", "movements")
 
     def __init__(self, number, fund, kind, unit):
         self.number, self.fund, self.kind, self.unit = number, fund, kind, unit
         self.tracks_lots = kind < CASH_BOOK or kind == FUND_LOT
         self.sign = 1 if kind == SOURCE or CASH_BOOK <= kind < CLAIMS else -1
         self.balance = 0
+        # Sequence, business day and change of each: only of accounts that are compared with bank statements.
+        self.movements = [] if kind in AT_BANKS else None
 
 
 class Lot:
@@ -839,6 +843,7 @@ class Books:
             "PeriodReopened": self.period_reopened,
             "CarriedForward": self.carried_forward,
             "LapsedRecovered": self.lapsed_recovered,
+            "Reconciled": self.reconciled,
         }
 
     def event(self, sequence, event, data):
@@ -898,6 +903,9 @@ class Books:
                 self.fault(sequence, "books", "an opening balance after other movements of the fund")
             fund.moved = fund.moved or event_type != "OpeningBalance"
             self.post(sequence, fund, legs, meaning)
+            for account, _, amount in legs:
+                if account.movements is not None:
+                    account.movements.append((sequence, day, amount * account.sign))
 
     # -- The envelope and the legs
 
@@ -1120,6 +1128,17 @@ class Books:
             self.accounts[number] = Account(number, fund, kind, payload.get("unit_id", ""))
             if kind == CLEARING:
                 fund.clearing.append(number << 32)
+
+    def reconciled(self, sequence, payload, _legs, _flows):
+        """What the books are said to have held at the end of a bank statement is what they held."""
+        account, as_of = self.accounts.get(payload.get("account", 0)), payload.get("as_of_sequence", 0)
+        if account is None or account.movements is None or as_of >= sequence:
+            self.fault(sequence, "books", f"account {payload.get('account', 0)} cannot be compared with a bank as of {as_of}")
+            return
+        last_day, said = payload.get("last_day", 0), payload.get("book_balance_minor", 0)
+        held = sum(moved for at, day, moved in account.movements if at <= as_of and day <= last_day)
+        if held != said:
+            self.fault(sequence, "books", f"account {account.number} is said to have held {said}, and held {held}")
 
     def open_lots(self, sequence, event_type, payload):
         """Lots start with BudgetIssued and OpeningBalance, before their first legs."""
