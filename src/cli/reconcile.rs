@@ -238,17 +238,16 @@ impl<'a> Input<'a> {
         };
         let source = Source::new(self.prefix.then(&mut self.file), encoding);
         let currency = account.currency_code.as_str();
-        let raw = match &self.mapping {
-            Some(mapping) => delimited::read(source, mapping, currency, places),
-            None => {
-                let choice = Choice {
-                    statement_id: self.args.statement_id.as_deref(),
-                    bank_account: self.args.bank_account.as_deref(),
-                    currency,
-                    exponent: places,
-                };
-                camt::read(source, &choice)
-            }
+        let raw = if let Some(mapping) = &self.mapping {
+            delimited::read(source, mapping, currency, places)
+        } else {
+            let choice = Choice {
+                statement_id: self.args.statement_id.as_deref(),
+                bank_account: self.args.bank_account.as_deref(),
+                currency,
+                exponent: places,
+            };
+            camt::read(source, &choice)
         };
         let raw = raw.map_err(|fault| fault.failure(&self.name, places, self.lang))?;
         let digest = self.file.finish().map_err(|error| Failure::about(&self.name, error))?;

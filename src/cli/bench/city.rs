@@ -46,12 +46,15 @@ enum Item {
     Payment(u64),
 }
 
+/// How many of a kind a year has, and what the how many-th of it is.
+type Share = (u64, fn(u64) -> Item);
+
 impl Item {
     /// Each year's share is posted in runs, one kind after another, as agencies hand in their files; a year here is 4,717
     /// items, so that a request of thousands has all of them.
     fn of(number: u64) -> Self {
         let (year, mut place) = (number / YEAR, number % YEAR);
-        let kinds: [(u64, fn(u64) -> Self); 5] = [
+        let kinds: [Share; 5] = [
             (HOUSING, Self::Housing),
             (CONTRIBUTIONS, Self::Contribution),
             (PENSIONS, Self::Pension),
@@ -80,7 +83,8 @@ fn person_and_month(at: u64, persons: u64) -> (u64, i32, i32) {
 impl City {
     pub(super) fn new(args: &BenchArgs) -> Result<Self, Failure> {
         let persons = OF_20.map(|share| u64::from(args.accounts.saturating_mul(share) / 20).max(1));
-        let units = args.accounts.saturating_sub(args.accounts / 20 * OF_20.iter().sum::<u32>()).max(16);
+        let persons_of_20 = OF_20.iter().fold(0_u32, |sum, share| sum.saturating_add(*share));
+        let units = (args.accounts / 20).saturating_mul(20_u32.saturating_sub(persons_of_20)).max(16);
         Ok(Self { run: random_run()?, persons, payments: Workload::payments(units, args.lots)? })
     }
 

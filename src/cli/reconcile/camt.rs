@@ -44,9 +44,11 @@ pub(super) fn read<R: Read>(source: Source<R>, choice: &Choice<'_>) -> Result<Ra
         buffer.clear();
         let event = reader.read_event_into(&mut buffer);
         let (line, column) = reader.get_ref().place();
-        let here = |fault: Fault| match fault {
-            Fault::At { .. } => fault,
-            fault => Fault::At { line, column: Some(column), fault: Box::new(fault) },
+        let here = |fault: Fault| {
+            if matches!(fault, Fault::At { .. }) {
+                return fault;
+            }
+            Fault::At { line, column: Some(column), fault: Box::new(fault) }
         };
         let done = match event {
             Ok(Event::Eof) => {

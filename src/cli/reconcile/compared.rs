@@ -249,7 +249,7 @@ fn finish(
             let references = found.bank.iter().filter_map(|at| sides.bank.get(*at)).map(|line| &line.line);
             let references =
                 references.chain(found.books.iter().filter_map(|at| sides.books.get(*at)).map(|line| &line.line));
-            let reference = references.filter_map(|line| line.reference.as_ref()).next();
+            let reference = references.into_iter().find_map(|line| line.reference.as_ref());
             items.push(sides.item(Status::ByDayAndAmount, reference, &found.bank, &found.books));
         }
     }

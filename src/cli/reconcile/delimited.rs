@@ -65,11 +65,14 @@ pub(super) fn read<R: Read>(
 }
 
 fn error_of(error: csv::Error) -> Fault {
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) => fault_of(&error),
-        csv::ErrorKind::Utf8 { .. } => Fault::Encoding { name: "UTF-8" },
-        other => Fault::Read { cause: format!("{other:?}") },
+    let shown = error.to_string();
+    if matches!(error.kind(), csv::ErrorKind::Utf8 { .. }) {
+        return Fault::Encoding { name: "UTF-8" };
     }
+    if let csv::ErrorKind::Io(error) = error.into_kind() {
+        return fault_of(&error);
+    }
+    Fault::Read { cause: shown }
 }
 
 /// Each running balance follows from the one before; the first and the last are those of the statement.

@@ -14,7 +14,7 @@ use crate::pb::v1;
 
 /// What was found.
 pub(super) struct Report {
-    figures: Vec<(&'static str, fn(Lang) -> String, Figure)>,
+    figures: Vec<Named>,
     exponent: u32,
     /// The outcome.
     pub(super) outcome: Outcome,
@@ -23,6 +23,9 @@ pub(super) struct Report {
     /// The record, if there is one.
     pub(super) recorded: Option<Recorded>,
 }
+
+/// A figure with its key and its label.
+type Named = (&'static str, fn(Lang) -> String, Figure);
 
 #[derive(Clone)]
 enum Figure {
@@ -44,7 +47,7 @@ impl Report {
         as_of: i64,
         outcome: Outcome,
     ) -> Self {
-        let mut figures = Vec::new();
+        let mut figures: Vec<Named> = Vec::new();
         let mut put = |key, label: fn(Lang) -> String, figure| figures.push((key, label, figure));
         let count = |number: usize| Figure::Count(u64::try_from(number).unwrap_or(u64::MAX));
         put("account_id", text::reconcile_account, Figure::Text(account.account_id.clone()));

@@ -238,7 +238,7 @@ impl<R: Read> BufRead for Source<R> {
 
     fn consume(&mut self, count: usize) {
         let bytes = self.inner.buffer().get(..count).unwrap_or_default();
-        let breaks = bytes.iter().filter(|byte| **byte == b'\n').count();
+        let breaks = bytes.split(|byte| *byte == b'\n').count().saturating_sub(1);
         let after = bytes.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
         // Bytes that continue a character are no column of their own.
         let width = after.iter().filter(|byte| !(0x80..0xc0).contains(*byte)).count();

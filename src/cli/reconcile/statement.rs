@@ -230,28 +230,48 @@ impl Fault {
     /// What it means for the command: unreadable, refused, or a matter of the command line.
     pub(super) fn failure(&self, name: &str, exponent: u32, lang: Lang) -> Failure {
         let told = format!("{name}: {}", self.told(exponent, lang));
-        match self.innermost() {
-            Self::CurrencyDiffers { .. }
-            | Self::AmountZero
-            | Self::DateOutside { .. }
-            | Self::ClosingDiffers { .. }
-            | Self::RunningBalance { .. }
-            | Self::DoesNotAddUp { .. } => Failure::Refused(told),
-            Self::PeriodMissing
-            | Self::PeriodBackwards { .. }
-            | Self::ClosingMissing
-            | Self::ColumnMissing { .. }
-            | Self::StatementMissing { .. }
-            | Self::SeveralStatements { .. } => Failure::Usage(told),
-            _ => Failure::Unavailable(told),
+        let innermost = self.innermost();
+        if innermost.is_refusal() {
+            return Failure::Refused(told);
         }
+        if innermost.is_usage() {
+            return Failure::Usage(told);
+        }
+        Failure::Unavailable(told)
     }
 
+    /// It was read, and is not what a statement of this account must be.
+    const fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::CurrencyDiffers { .. }
+                | Self::AmountZero
+                | Self::DateOutside { .. }
+                | Self::ClosingDiffers { .. }
+                | Self::RunningBalance { .. }
+                | Self::DoesNotAddUp { .. }
+        )
+    }
+
+    /// The command line or the mapping has to say something else.
+    const fn is_usage(&self) -> bool {
+        matches!(
+            self,
+            Self::PeriodMissing
+                | Self::PeriodBackwards { .. }
+                | Self::ClosingMissing
+                | Self::ColumnMissing { .. }
+                | Self::StatementMissing { .. }
+                | Self::SeveralStatements { .. }
+        )
+    }
+
+    /// Without its place.
     pub(super) fn innermost(&self) -> &Self {
-        match self {
-            Self::At { fault, .. } => fault.innermost(),
-            other => other,
+        if let Self::At { fault, .. } = self {
+            return fault.innermost();
         }
+        self
     }
 
     fn told(&self, exponent: u32, lang: Lang) -> String {

@@ -216,10 +216,14 @@ fn entries() -> impl Strategy<Value = Vec<(i64, u8, String)>> {
 fn as_xml(entries: &[(i64, u8, String)]) -> String {
     let money = |minor: i64| crate::cli::render::decimal(i128::from(minor.abs()), 2);
     let side = |minor: i64| if minor < 0 { "DBIT" } else { "CRDT" };
-    let rows: String = entries.iter().map(|(minor, day, reference)| {
-        let reference = quick_xml::escape::escape(reference.as_str());
-        format!("<Ntry><Amt Ccy='CNY'>{}</Amt><CdtDbtInd>{}</CdtDbtInd><Sts>BOOK</Sts><BookgDt><Dt>2026-02-{day:02}</Dt></BookgDt><AcctSvcrRef>{reference}</AcctSvcrRef></Ntry>\n", money(*minor), side(*minor))
-    }).collect();
+    let mut rows = String::new();
+    for (minor, day, reference) in entries {
+        let (amount, side, reference) = (money(*minor), side(*minor), quick_xml::escape::escape(reference.as_str()));
+        let begin = format!("<Ntry><Amt Ccy='CNY'>{amount}</Amt><CdtDbtInd>{side}</CdtDbtInd><Sts>BOOK</Sts>");
+        let end =
+            format!("<BookgDt><Dt>2026-02-{day:02}</Dt></BookgDt><AcctSvcrRef>{reference}</AcctSvcrRef></Ntry>\n");
+        rows.extend([begin, end]);
+    }
     format!("<Document><BkToCstmrStmt><Stmt><Id>1</Id>{rows}</Stmt></BkToCstmrStmt></Document>")
 }
 
