@@ -210,6 +210,8 @@ impl<'a> Input<'a> {
             };
             match record(connection, command, Duration::from_secs(args.retry_for)).await {
                 Ok(recorded) => {
+                    // Whoever reconciles the next statement right after this one goes on from its record.
+                    books.wait_until_seen(recorded.sequence).await;
                     report.recorded = Some(recorded);
                     Ok(())
                 }

@@ -82,6 +82,13 @@ impl<'a> Books<'a> {
         Ok(Self { connection, account, head })
     }
 
+    /// Waits until readers see a sequence. What was recorded is on record even where they take longer than the server waits.
+    pub(super) async fn wait_until_seen(&self, sequence: i64) {
+        let account_id = self.account.account_id.clone();
+        let request = v1::GetBalanceRequest { account_id, min_sequence: Some(sequence), ..Default::default() };
+        drop(self.connection.query().get_balance(self.connection.request(request)).await);
+    }
+
     /// Comparisons of the account on record, in their order.
     pub(super) async fn recorded(&self) -> Result<Vec<Recorded>, Failure> {
         let mut found = Vec::new();
