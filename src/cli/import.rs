@@ -16,11 +16,11 @@ use super::{Failure, Format, Globals};
 use crate::messages::cli as text;
 
 mod ids;
-mod mapping;
+pub(super) mod mapping;
 mod plan;
 mod post;
 mod report;
-mod rows;
+pub(super) mod rows;
 #[cfg(test)]
 mod tests;
 

@@ -31,6 +31,7 @@ pub mod personal_data;
 pub mod post;
 mod posting;
 pub mod proposals;
+pub mod reconcile;
 pub mod render;
 pub mod rules;
 pub mod serve;
@@ -83,6 +84,8 @@ pub enum Command {
     Events(events::EventsArgs),
     /// Run or list auditors' rules: red flags with evidence, never a verdict.
     Rules(rules::RulesArgs),
+    /// Hold a bank statement against the books, report what differs, and record the comparison.
+    Reconcile(reconcile::ReconcileArgs),
     /// Put commands before their checkers.
     Propose(proposals::ProposeArgs),
     /// List proposals that wait for approval.
@@ -119,6 +122,7 @@ impl Command {
             Self::PersonalData(args) => personal_data::run(globals, args, out),
             Self::Events(args) => events::run(globals, args, out),
             Self::Rules(args) => rules::run(globals, args, out),
+            Self::Reconcile(args) => reconcile::run(globals, args, out),
             Self::Propose(args) => proposals::propose(globals, args, out),
             Self::Pending(args) => proposals::pending(globals, args, out),
             Self::Approve(args) => proposals::approve(globals, args, out),

@@ -163,6 +163,16 @@ impl AccountKind {
         matches!(self, Self::AuthoritySource)
     }
 
+    /// The accounts that stand for a bank account, and are held against its statements.
+    pub const AT_BANKS: [Self; 6] = [
+        Self::Treasury,
+        Self::FiscalSpecial,
+        Self::Income,
+        Self::Payout,
+        Self::HousingDeposit,
+        Self::HousingSurplusDeposit,
+    ];
+
     /// A person's own account, of which a change earns interest from its day on.
     pub const fn is_personal(self) -> bool {
         matches!(self, Self::Personal | Self::HousingPersonal)

@@ -7,7 +7,9 @@ use super::convert::{COMMANDS_MAX, Violation};
 use super::ledger::{LedgerApi, error, result};
 use super::node::Node;
 use super::personal::{self, Staged, WaitFor};
+use super::reconciling::makes_claim;
 use super::status::Statuses;
+use crate::domain::command::Command;
 use crate::domain::refusal::Reason;
 use crate::format::record::HASH_BYTES;
 use crate::ledger::{Outcome, Prepared, Unavailable};
@@ -47,6 +49,13 @@ impl LedgerApi {
             match self.parse(command) {
                 Ok(command) => {
                     acts_on_vault |= personal::acts_on_vault(&command.order);
+                    // Nearly every command claims nothing; the others wait for the history, in a box of their own.
+                    if makes_claim(&command)
+                        && let Some(result) = Box::pin(self.false_claim(&command, results.len(), statuses)).await
+                    {
+                        results.push(result);
+                        continue;
+                    }
                     prepared.push(self.node.ledger().prepare(command, &mut scratch));
                     results.push(v1::PostResult { outcome: None });
                 }
@@ -61,6 +70,18 @@ impl LedgerApi {
             }
         }
         Ok((Batch { results, statuses, staged, acts_on_vault }, prepared))
+    }
+
+    /// The result of a command that says something of the books that is not so, or of which that cannot be told now.
+    async fn false_claim(&self, command: &Command, at: usize, statuses: Statuses) -> Option<v1::PostResult> {
+        match self.check_claims(command, statuses).await {
+            Ok(None) => None,
+            Ok(Some(violation)) => {
+                let field = format!("commands[{at}].{}", violation.field);
+                Some(error(&statuses.violations(&[Violation { field, ..violation }])))
+            }
+            Err(status) => Some(error(&status)),
+        }
     }
 }
 

@@ -26,7 +26,9 @@ pub(super) async fn list(reading: Reading, request: v1::ListEventsRequest) -> Re
 
 fn answer(reading: &Reading, request: &v1::ListEventsRequest) -> Result<v1::ListEventsResponse, Status> {
     let after_bytes = request.after_sequence.unwrap_or(-1).to_be_bytes();
-    let parameters: [&[u8]; 10] = [
+    let reconciliations = [u8::from(request.reconciliations_only)];
+    check_reconciliations(reading, request)?;
+    let parameters: [&[u8]; 11] = [
         b"events",
         &after_bytes,
         request.lot_id.as_bytes(),
@@ -37,6 +39,7 @@ fn answer(reading: &Reading, request: &v1::ListEventsRequest) -> Result<v1::List
         request.document_number.as_bytes(),
         request.contract_id.as_bytes(),
         request.case_id.as_bytes(),
+        &reconciliations,
     ];
     let Page { size, start } = reading.page(request.page_size, &request.page_token, &parameters, None)?;
     let payee = payee_of(reading, request)?;
@@ -44,14 +47,17 @@ fn answer(reading: &Reading, request: &v1::ListEventsRequest) -> Result<v1::List
     // Later pages answer as of the first one: what was appended since does not shift them.
     let as_of = start.map_or(views.position.sequence, |start| start.as_of);
     let after = start.map_or(request.after_sequence.unwrap_or(-1), |start| start.after[0]);
-    let mut filter = Filter { payee, request, subjects: Vec::new() };
+    let mut filter = Filter { payee, request, subjects: Vec::new(), or_else: None };
     let lot = reading.lot(&views, &request.lot_id, as_of)?;
     if request.account_id.is_empty() {
         filter.subjects.extend(lot.map(Subject::lot));
     } else {
         let (number, account) = reading.account(&views, &request.account_id, as_of)?;
         let splits = lot.filter(|_| account.kind.tracks_lots());
-        filter.subjects.push(splits.map_or(Subject::account(number), |lot| Subject::account_lot(number, lot)));
+        let moved = splits.map_or(Subject::account(number), |lot| Subject::account_lot(number, lot));
+        filter.subjects.push(if request.reconciliations_only { Subject::reconciled(number) } else { moved });
+        // Whoever looks at an account wants to see that it was compared with the bank.
+        filter.or_else = Some(Subject::reconciled(number)).filter(|_| lot.is_none());
         // A lot that the account does not track still narrows the events down.
         filter.subjects.extend(lot.filter(|_| splits.is_none()).map(Subject::lot));
     }
@@ -101,6 +107,8 @@ struct Filter<'a> {
     payee: Option<PayeeRef>,
     request: &'a v1::ListEventsRequest,
     subjects: Vec<Subject>,
+    /// Rows of this one pass as those of the first.
+    or_else: Option<Subject>,
 }
 
 impl Filter<'_> {
@@ -123,8 +131,11 @@ impl Filter<'_> {
         (after, as_of): (i64, i64),
         limit: usize,
     ) -> Result<Vec<i64>, Fault> {
-        let walk = |subject: &Subject| Walk { history, subject: *subject, as_of, ahead: Vec::new().into_iter() };
-        let mut walks: Vec<Walk<'_>> = self.subjects.iter().map(walk).collect();
+        let walk = |subject: Subject| Walk { history, subject, as_of, ahead: Vec::new().into_iter() };
+        let also = std::iter::once(self.or_else).chain(std::iter::repeat(None));
+        let pairs = self.subjects.iter().zip(also);
+        let mut walks: Vec<Either<'_>> =
+            pairs.map(|(subject, other)| Either { one: walk(*subject), other: other.map(walk) }).collect();
         let mut found = Vec::new();
         let mut wanted = after.saturating_add(1);
         'next: while found.len() < limit {
@@ -200,6 +211,34 @@ fn contract_of<'a>(payload: &'a Payload, payment: Option<&'a PaymentExecuted>) -
         _ => payment.and_then(|payment| payment.contract_id.as_ref()),
     };
     contract_id.map(crate::domain::ids::ContractId::as_str)
+}
+
+/// Only an account has comparisons.
+fn check_reconciliations(reading: &Reading, request: &v1::ListEventsRequest) -> Result<(), Status> {
+    let others = [&request.lot_id, &request.payee, &request.project_id, &request.document_number, &request.contract_id];
+    let is_alone = others.iter().all(|text| text.is_empty()) && request.payee_pseudonym.is_empty();
+    if !request.reconciliations_only || (is_alone && !request.account_id.is_empty()) {
+        return Ok(());
+    }
+    let description = "needs account_id, and stands with no other filter but after_sequence".to_owned();
+    Err(reading.violation("reconciliations_only", Reason::FieldInvalid, description))
+}
+
+/// A walk through the events of a subject, or of either of two.
+struct Either<'a> {
+    one: Walk<'a>,
+    other: Option<Walk<'a>>,
+}
+
+impl Either<'_> {
+    fn at_least(&mut self, sequence: i64) -> Result<Option<i64>, Fault> {
+        let one = self.one.at_least(sequence)?;
+        let other = self.other.as_mut().map(|walk| walk.at_least(sequence)).transpose()?.flatten();
+        Ok(match (one, other) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        })
+    }
 }
 
 /// A walk through the events of a subject.

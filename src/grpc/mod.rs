@@ -16,6 +16,7 @@ mod post_stream;
 mod proposals;
 mod query;
 mod reading;
+mod reconciling;
 pub(crate) mod rules;
 pub mod server;
 mod statement;

@@ -124,6 +124,7 @@ impl LedgerApi {
     ) -> Result<v1::ProposeResponse, Status> {
         let invalid = |violations: Vec<Violation>| statuses.violations(&violations);
         let exact = self.exact_commands(commands, &envelope.actor).map_err(invalid)?;
+        self.check_all_claims(exact.iter().map(|exact| &exact.command), statuses).await?;
         let with_amounts = exact.iter().map(|exact| (&exact.bytes, exact.command.order.amount_minor()));
         let batch = approval::batch_of(with_amounts);
         let content = match exact.as_slice() {
@@ -235,6 +236,7 @@ impl LedgerApi {
         let mut scratch = Vec::new();
         let ledger = self.node.ledger();
         let commands = commands.map_err(invalid)?;
+        self.check_all_claims(commands.iter(), statuses).await?;
         let prepared = commands.into_iter().map(|command| ledger.prepare(command, &mut scratch)).collect();
         let outcomes = self.outcomes(prepared, validate_only).await.map_err(|why| statuses.unavailable(&why))?;
         let mut hashes = BytesMut::new();

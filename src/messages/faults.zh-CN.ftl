@@ -232,3 +232,6 @@ found-place-of-batch-does-not-exist-or-is-taken-twice = 批次 { $b } 的第 { $
 found-the-commands-of-batch-are-not-those-whose-root-was-approved = 批次 { $a } 的指令与获批的根不符
 found-personal-data-are-not-committed-to-as-they-should-be-field = 个人信息的承诺不合规定：字段 { $a }
 found-a-refused-command-keeps-personal-data = 被拒绝的指令留有个人信息
+found-account-is-compared-with-a-bank-statement-and-stands-for-no-bank-account = 账户 { $a } 登记了银行对账，却不对应银行账户
+found-the-books-are-compared-as-of-which-had-not-happened = 对账所据序号 { $a } 当时尚未发生
+found-account-is-said-to-have-held-at-the-bank-statement-s-end-and-held = 对账登记账户 { $a } 期末账面余额为 { $b }，实为 { $c }

@@ -12,7 +12,7 @@ pub(crate) fn samples() -> Vec<Value> {
     vec![
         json!({ "recordReconciliation": { "accountId": "treasury", "statementSha256": DIGEST,
             "from": { "year": 2026, "month": 3, "day": 1 }, "to": { "year": 2026, "month": 3, "day": 31 },
-            "bankBalanceMinor": 333_333, "bookBalanceMinor": 333_333, "asOfSequence": 5, "matchedCount": 1,
+            "bankBalanceMinor": 333_333, "bookBalanceMinor": 333_333, "asOfSequence": 10, "matchedCount": 1,
             "differences": [{ "bankReference": "x", "bankMinor": -1, "bookMinor": 1 }] } }),
         json!({ "flag": { "findingId": "F-1", "ruleId": "R-IDLE", "ruleVersion": 1, "sequences": [9, 10],
             "amountMinor": 333_333, "evidenceSha256": DIGEST } }),

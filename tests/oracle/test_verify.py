@@ -891,6 +891,31 @@ class VerifyTest(BundleTest):
         close["payload"] = (*close["payload"][:-1], (3, bytes(32)))
         self.check_events(ledger, "close-month", "trial_balance")
 
+    def test_reconciled(self):
+        legs = [
+            (event_sequence, event["day"], amount)
+            for event_sequence, event in enumerate(full().events)
+            for account, _, amount in event["legs"]
+            if account == TREASURY
+        ]
+        last = len(full().events) - 1
+        told = set()
+        for last_day, as_of in [(D2, at) for at in range(last, 0, -3)] + [(D1, last), (D1 - 1, last)]:
+            held = sum(amount for at, day, amount in legs if at <= as_of and day <= last_day)
+            told.add(held)
+            for said in (held, held + 1):
+                ledger = full()
+                ledger.add("compared", 120, (1, TREASURY), (4, last_day), (6, said), (7, as_of))
+                if said == held:
+                    self.assertEqual(verified(ledger.bundle())["verdict"], "verified")
+                else:
+                    self.check_events(ledger, "compared", "books", says="is said to have held")
+        self.assertGreater(len(told), 2)
+        for account, as_of in ((TREASURY, last + 1), (UNIT, last), (99, last)):
+            ledger = full()
+            ledger.add("compared", 120, (1, account), (4, D2), (7, as_of))
+            self.check_events(ledger, "compared", "books", says="cannot be compared")
+
     # -- The command line
 
     def run_main(self, data, *options):

@@ -24,7 +24,7 @@ import zlib
 
 from families import HOUSING_PROVIDENT, SOCIAL_INSURANCE, Families
 from kinds import (
-    ASSETS, BOND, CARRY, CASH_BOOK, CLAIMS, CLEARING, COMMITTED, DISTRIBUTED, FISCAL_SPECIAL, FROZEN, FUND_LOT,
+    ASSETS, AT_BANKS, BOND, CARRY, CASH_BOOK, CLAIMS, CLEARING, COMMITTED, DISTRIBUTED, FISCAL_SPECIAL, FROZEN, FUND_LOT,
     HOUSING_DEPOSIT, HOUSING_PERSONAL, HOUSING_SURPLUS_DEPOSIT, INCOME, KIND_NAMES, LEVELS, LOAN, NONTAX_PENDING,
     PAYOUT, PERSONAL, PERSONS, PLAN, POOL, RECALLED, SHARES, SOURCE, SURPLUS, TREASURY, UNALLOCATED, UNIT, USED,
 )  # fmt: skip
@@ -58,6 +58,7 @@ CHECKED_DEEP = (
     "families: kinds of accounts, ways of money, one account a person and scheme, closed accounts, project estimates",
     "amounts by the policy version in force: splits, contributions, late fees, transfers, surplus, entitlements",
     "persons: once a month and item, limits, facts that bar, recoveries; notices, refunds, loans; interest by the legs",
+    "what comparisons with bank statements say of the books",
 )
 NOT_CHECKED = (
     "whether the chain is the one that was published: no checkpoint, signature or witness is looked at",
@@ -698,7 +699,7 @@ class Account:
     """An account, as opened."""
 
     __slots__ = ("number", "account_id", "fund", "kind", "unit", "person", "tracks_lots", "sign", "balance",
-                 "is_closed")  # fmt: skip
+                 "is_closed", "movements")  # fmt: skip
 
     def __init__(self, number, fund, kind, opened):
         self.number, self.fund, self.kind = number, fund, kind
@@ -708,6 +709,8 @@ class Account:
         self.tracks_lots = kind < CASH_BOOK or kind == FUND_LOT
         self.sign = 1 if kind == SOURCE or CASH_BOOK <= kind < CLAIMS else -1
         self.balance = 0
+        # Sequence, business day and change of each: only of accounts that are compared with bank statements.
+        self.movements = [] if kind in AT_BANKS else None
 
 
 class Lot:
@@ -849,6 +852,7 @@ class Books:
             "PeriodReopened": self.period_reopened,
             "CarriedForward": self.carried_forward,
             "LapsedRecovered": self.lapsed_recovered,
+            "Reconciled": self.reconciled,
         }
         self.families = Families(self)
         self.special.update(self.families.handlers)
@@ -928,6 +932,9 @@ class Books:
             if fund.family in (SOCIAL_INSURANCE, HOUSING_PROVIDENT):
                 self.families.posted(event_type, payload, legs)
             self.post(sequence, fund, legs, meaning)
+            for account, _, amount in legs:
+                if account.movements is not None:
+                    account.movements.append((sequence, self.day, amount * account.sign))
 
     # -- The envelope and the legs
 
@@ -1156,6 +1163,17 @@ class Books:
             if kind in (CLEARING, INCOME):
                 (fund.clearing if kind == CLEARING else fund.income).append(number << 32)
             self.families.account_opened(sequence, account)
+
+    def reconciled(self, sequence, payload, _legs, _flows):
+        """What the books are said to have held at the end of a bank statement is what they held."""
+        account, as_of = self.accounts.get(payload.get("account", 0)), payload.get("as_of_sequence", 0)
+        if account is None or account.movements is None or as_of >= sequence:
+            self.fault(sequence, "books", f"account {payload.get('account', 0)} cannot be compared with a bank as of {as_of}")
+            return
+        last_day, said = payload.get("last_day", 0), payload.get("book_balance_minor", 0)
+        held = sum(moved for at, day, moved in account.movements if at <= as_of and day <= last_day)
+        if held != said:
+            self.fault(sequence, "books", f"account {account.number} is said to have held {said}, and held {held}")
 
     def open_lots(self, sequence, event_type, payload):
         """Lots start with BudgetIssued and OpeningBalance, before their first legs."""

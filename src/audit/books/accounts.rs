@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::interest::Personal;
 use super::kinds::tracks_lots;
+use super::reconciliations::stands_for_a_bank_account;
 use super::tables::{Account, ById};
 use super::{Books, Step};
 use crate::audit::report::{Fact, FaultKind};
@@ -112,7 +113,9 @@ impl Books {
             self.known.by_name.insert(self.fingerprints.of(&opened.account_id), number);
         }
         let personal = owner.map(|owner| Box::new(Personal::new(owner)));
-        let account = Account { fund: opened.fund, kind, balance: 0, is_reported: false, is_closed: false, personal };
+        let movements = stands_for_a_bank_account(kind).then(Box::default);
+        let (balance, is_reported, is_closed) = (0, false, false);
+        let account = Account { fund: opened.fund, kind, balance, is_reported, is_closed, personal, movements };
         let opened_account = self.accounts.open(number, account);
         self.number(sequence, "account", number, opened_account);
     }

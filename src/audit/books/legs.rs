@@ -101,7 +101,7 @@ impl Books {
     }
 
     /// Applies postings to the balances, then looks at those that fell (I2, I3).
-    pub(super) fn post(&mut self, sequence: i64, fund: Option<i32>, postings: &[Posting]) {
+    pub(super) fn post(&mut self, sequence: i64, business_day: i32, fund: Option<i32>, postings: &[Posting]) {
         let Some((number, fund)) = fund.and_then(|number| Some((number, self.funds.get_mut(number)?))) else { return };
         let mut is_below = false;
         for posting in postings {
@@ -117,6 +117,9 @@ impl Books {
             let fell_below = *cell < 0 && change < 0;
             if let Some(account) = self.accounts.get_mut(posting.account) {
                 account.balance = account.balance.saturating_add(wide);
+                if let Some(movements) = &mut account.movements {
+                    movements.add(sequence, business_day, change);
+                }
                 is_below |= fell_below || (account.balance < 0 && change < 0);
             }
             if let Some(lot) = self.lots.get_mut(posting.lot) {

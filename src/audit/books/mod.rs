@@ -16,6 +16,7 @@ mod legs;
 mod payments;
 mod payouts;
 mod policies;
+mod reconciliations;
 mod revenue;
 mod rounding;
 mod tables;
@@ -310,7 +311,7 @@ impl Books {
         if let Some(fund) = fund {
             self.check_date(sequence, fund, step.business_day);
         }
-        self.post(sequence, fund, &postings);
+        self.post(sequence, step.business_day, fund, &postings);
         self.mean(meaning, Side::AsIs, &postings);
         self.follow(step, &postings);
         self.remember_changes(step, &postings);
@@ -385,7 +386,6 @@ impl Books {
             | Payload::RoleRevoked(_)
             | Payload::KeyRotated(_)
             | Payload::TransactionPosted(_)
-            | Payload::Reconciled(_)
             | Payload::Flagged(_)
             | Payload::FindingExplained(_)
             | Payload::FindingRectified(_)
@@ -401,6 +401,7 @@ impl Books {
             // Where income may arrive and whose it is, the kinds say.
             | Payload::IncomeReceived(_) => {}
             Payload::EligibilityRecorded(recorded) => self.record_fact(step, recorded),
+            Payload::Reconciled(compared) => self.check_reconciled(sequence, compared),
             Payload::AccountClosed(closed) => self.close_account(step, closed.account),
             Payload::EstimateApproved(approved) => self.approve_estimate(step, approved),
             Payload::EntitlementDetermined(determined) => self.determine(step, determined),

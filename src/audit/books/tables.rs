@@ -6,6 +6,7 @@ use super::super::frame::{AsItIs, Fingerprint};
 use super::interest::Personal;
 use super::kinds::holds_authority;
 use super::policies::FundRules;
+use super::reconciliations::Movements;
 use crate::pb::v1::AccountKind as Kind;
 
 /// Rows by their number in the log, from 1.
@@ -87,6 +88,8 @@ pub(super) struct Account {
     pub(super) is_closed: bool,
     /// What is remembered besides, where it is a person's own.
     pub(super) personal: Option<Box<Personal>>,
+    /// What it held when, where it stands for a bank account.
+    pub(super) movements: Option<Box<Movements>>,
 }
 
 /// What became of a lot: where its returns go.

@@ -1,8 +1,8 @@
 //! Each rule on a case that it finds, and on the nearest one that it leaves alone.
 
-use proptest::prelude::*;
 #![expect(clippy::arithmetic_side_effects, reason = "a test may fail")]
 
+use proptest::prelude::*;
 use prost::Message;
 
 use super::*;

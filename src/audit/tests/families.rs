@@ -15,7 +15,7 @@ use super::{audit, blocks, chained};
 use crate::pb::v1::event::Payload;
 use crate::pb::v1::{
     AccountKind, ContributionKind, EligibilityFact, Event, FundDefined, IncomeReceived, InterestMethod, PeriodClosed,
-    PolicySet, TransferDirection,
+    PolicySet, Reconciled, TransferDirection,
 };
 
 #[test]
@@ -543,6 +543,41 @@ fn income_accounts_are_empty_when_a_month_closes() {
 }
 
 /// Whatever bytes a log holds, the audit ends.
+#[test]
+fn comparisons_with_bank_statements() {
+    let story = families();
+    let next = i64::try_from(story.events.len()).unwrap();
+    let days: std::collections::BTreeSet<i32> = story.events.iter().map(|event| event.business_day).collect();
+    let middle = *days.iter().nth(days.len() / 2).unwrap();
+    let held = |account: i32, last_day: i32, as_of: i64| -> i64 {
+        let seen = story
+            .events
+            .iter()
+            .take(usize::try_from(as_of).unwrap() + 1)
+            .filter(|event| event.business_day <= last_day);
+        seen.flat_map(|event| &event.legs).filter(|leg| leg.account == account).map(|leg| leg.amount_minor).sum()
+    };
+    let say = |account: i32, last_day: i32, as_of_sequence: i64, book_balance_minor: i64, found: Option<Kind>| {
+        let said = Reconciled { account, last_day, as_of_sequence, book_balance_minor, ..Reconciled::default() };
+        after("compared", now(), Payload::Reconciled(said), &[], found);
+    };
+    let mut told = std::collections::BTreeSet::new();
+    for account in [TREASURY, FISCAL, PAYOUT, DEPOSIT] {
+        for (last_day, as_of) in
+            [(now(), next - 1), (middle, next - 1), (now(), next / 2), (middle, next / 2), (0, next - 1)]
+        {
+            let true_balance = held(account, last_day, as_of);
+            told.insert(true_balance);
+            say(account, last_day, as_of, true_balance, OK);
+            say(account, last_day, as_of, true_balance + 1, BOOKS);
+        }
+    }
+    assert!(told.len() > 6, "the cuts are of different balances: {told:?}");
+    say(TREASURY, now(), next, held(TREASURY, now(), next - 1), BOOKS);
+    say(POOL, now(), next - 1, held(POOL, now(), next - 1), BOOKS);
+    say(99, now(), next - 1, 0, BOOKS);
+}
+
 #[test]
 fn events_of_nothing_are_no_panic() {
     let story = families();

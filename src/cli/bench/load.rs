@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use indicatif::ProgressBar;
 
-use super::workload::Workload;
+use super::workload::Commands;
 use crate::cli::Failure;
 use crate::cli::connect::Connection;
 use crate::messages::cli as text;
@@ -25,6 +25,8 @@ const LATENCY_MAX_US: u64 = 600_000_000;
 pub(super) struct Load {
     pub(super) clients: u32,
     pub(super) batch: u32,
+    /// Number of the first command.
+    pub(super) first: u64,
     pub(super) events: u64,
     pub(super) shows_progress: bool,
 }
@@ -51,7 +53,7 @@ impl Measured {
 
 impl Load {
     /// Sends it from `clients` tasks that share one connection, each with one request in flight.
-    pub(super) async fn run(self, connection: &Connection, workload: &Arc<Workload>) -> Result<Measured, Failure> {
+    pub(super) async fn run(self, connection: &Connection, workload: &Arc<dyn Commands>) -> Result<Measured, Failure> {
         let next = Arc::new(AtomicU64::new(0));
         let progress = if self.shows_progress { ProgressBar::new(self.events) } else { ProgressBar::hidden() };
         let started = Instant::now();
@@ -59,7 +61,8 @@ impl Load {
         for _ in 0..self.clients {
             let (connection, workload) = (connection.clone(), Arc::clone(workload));
             let (next, progress) = (Arc::clone(&next), progress.clone());
-            tasks.push(tokio::spawn(async move { self.client(&connection, &workload, &next, &progress).await }));
+            tasks
+                .push(tokio::spawn(async move { self.client(&connection, workload.as_ref(), &next, &progress).await }));
         }
         let mut latencies = histogram()?;
         for task in tasks {
@@ -75,7 +78,7 @@ impl Load {
     async fn client(
         self,
         connection: &Connection,
-        workload: &Workload,
+        workload: &dyn Commands,
         next: &AtomicU64,
         progress: &ProgressBar,
     ) -> Result<Histogram<u64>, Failure> {
@@ -87,6 +90,7 @@ impl Load {
             if count == 0 {
                 return Ok(latencies);
             }
+            let first = first.saturating_add(self.first);
             let commands = (first..first.saturating_add(count)).map(|number| workload.event(number)).collect();
             let started = Instant::now();
             post(connection, commands).await?;

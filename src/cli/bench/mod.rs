@@ -4,7 +4,9 @@
 //! before and after says so), and when the ledger ends where it claims: the final head must count every event and the
 //! views must have caught up within a second, or `bench` fails.
 
+mod city;
 mod load;
+mod mix;
 mod workload;
 
 use std::fs::File;
@@ -21,7 +23,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
 use self::load::{Load, Measured};
-use self::workload::Workload;
+use self::workload::{Commands, Workload};
 use super::connect::Connection;
 use super::serve::serve_until_stopped;
 use super::{Failure, Format, Globals, Lang};
@@ -59,6 +61,9 @@ pub struct BenchArgs {
     /// What is posted.
     #[arg(long, value_enum, default_value = "payments")]
     pub workload: WorkloadKind,
+    /// Post a mix of families instead, in turn with the payments of one, and print how fast it is against them.
+    #[arg(long, value_enum, conflicts_with = "workload")]
+    pub mix: Option<MixKind>,
     /// Where the temporary ledger lies; it is removed afterwards.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
@@ -71,6 +76,13 @@ pub enum WorkloadKind {
     Payments,
     /// Allocations: two legs.
     Allocations,
+}
+
+/// Several families together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum MixKind {
+    /// What a city of five million posts: contributions, pensions, one-card payouts, treasury payments.
+    City,
 }
 
 impl WorkloadKind {
@@ -86,18 +98,31 @@ impl WorkloadKind {
 pub fn run(globals: &Globals, args: &BenchArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let format = globals.format(&[Format::Table, Format::Json])?;
     let runtime = Runtime::new().map_err(|error| Failure::Unavailable(text::runtime_failed(globals.lang, error)))?;
-    let figures = runtime.block_on(async {
+    runtime.block_on(async {
         if globals.server.is_some() {
-            return drive(globals, args, None).await;
+            return measure(globals, args, None, format, out).await;
         }
         let temporary = Temporary::start(args.data.as_deref(), globals.lang).await?;
         let mut globals = globals.clone();
         globals.server = Some(temporary.url.clone());
-        let figures = drive(&globals, args, Some(temporary.directory.path())).await;
+        let directory = temporary.directory.path().to_owned();
+        let measured = measure(&globals, args, Some(&directory), format, out).await;
         temporary.stop().await?;
-        figures
-    })?;
-    figures.write(format, args, globals.lang, out)
+        measured
+    })
+}
+
+async fn measure(
+    globals: &Globals,
+    args: &BenchArgs,
+    directory: Option<&Path>,
+    format: Format,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    match args.mix {
+        Some(MixKind::City) => mix::drive(globals, args, directory).await?.write(format, args, globals.lang, out),
+        None => drive(globals, args, directory).await?.write(format, args, globals.lang, out),
+    }
 }
 
 /// A ledger for the time of the run.
@@ -160,9 +185,11 @@ async fn drive(globals: &Globals, args: &BenchArgs, directory: Option<&Path>) ->
     let load = Load {
         clients: args.clients,
         batch: args.batch,
+        first: 0,
         events: args.events,
         shows_progress: globals.shows_progress(),
     };
+    let workload: Arc<dyn Commands> = workload;
     let measured = load.run(&connection, &workload).await?;
     let expected = before.sequence.saturating_add(i64::try_from(args.events).unwrap_or(i64::MAX));
     let waited = Instant::now();

@@ -14,12 +14,38 @@ const FUND_ACCOUNTS: u32 = 7;
 const ACCOUNTS_A_UNIT: u32 = 2;
 const BUSINESS_DATE: Date = Date { year: 2026, month: 6, day: 15 };
 
+/// Commands by number: the same number always gives the same command, in whatever order they are asked for.
+pub(super) trait Commands: Send + Sync {
+    /// The command of a number.
+    fn event(&self, number: u64) -> v1::Command;
+}
+
+/// A name of this run, so that a running ledger can be loaded again and again.
+pub(super) fn random_run() -> Result<String, Failure> {
+    let mut random = [0; 4];
+    getrandom::fill(&mut random).map_err(|error| Failure::about("getrandom", error))?;
+    Ok(hexadecimal::of(&random))
+}
+
+/// A command by the bench's maker and checker.
+pub(super) fn command(request_id: String, payload: Payload) -> v1::Command {
+    v1::Command {
+        request_id,
+        business_date: Some(BUSINESS_DATE),
+        actor: "maker-1".to_owned(),
+        checkers: vec!["checker-1".to_owned()],
+        preconditions: Vec::new(),
+        personal_data: Vec::new(),
+        personal_commitments: Vec::new(),
+        payload: Some(payload),
+    }
+}
+
 /// The accounts and lots that commands are spread over.
 pub(super) struct Workload {
     kind: WorkloadKind,
     units: u32,
     lots: u32,
-    // Names differ from run to run, so that a running ledger can be loaded again and again.
     run: String,
     // Per unit account: the whole of its lot's share.
     share_minor: i64,
@@ -27,26 +53,19 @@ pub(super) struct Workload {
 
 impl Workload {
     pub(super) fn new(args: &BenchArgs) -> Result<Self, Failure> {
-        let units = (args.accounts.saturating_sub(FUND_ACCOUNTS) / ACCOUNTS_A_UNIT).max(1);
-        let mut random = [0; 4];
-        getrandom::fill(&mut random).map_err(|error| Failure::about("getrandom", error))?;
-        let run = hexadecimal::of(&random);
-        // A payment is at most 1,000 fen; no unit runs dry. All shares together stay what JSON carries.
-        let share_minor = (AMOUNT_MAX_MINOR / 2).checked_div(units.into()).unwrap_or_default();
-        Ok(Self { kind: args.workload, units, lots: args.lots.min(units), run, share_minor })
+        Self::over(args.workload, args.accounts, args.lots)
     }
 
-    fn command(request_id: String, payload: Payload) -> v1::Command {
-        v1::Command {
-            request_id,
-            business_date: Some(BUSINESS_DATE),
-            actor: "maker-1".to_owned(),
-            checkers: vec!["checker-1".to_owned()],
-            preconditions: Vec::new(),
-            personal_data: Vec::new(),
-            personal_commitments: Vec::new(),
-            payload: Some(payload),
-        }
+    /// Payments alone.
+    pub(super) fn payments(accounts: u32, lots: u32) -> Result<Self, Failure> {
+        Self::over(WorkloadKind::Payments, accounts, lots)
+    }
+
+    fn over(kind: WorkloadKind, accounts: u32, lots: u32) -> Result<Self, Failure> {
+        let units = (accounts.saturating_sub(FUND_ACCOUNTS) / ACCOUNTS_A_UNIT).max(1);
+        // A payment is at most 1,000 fen; no unit runs dry. All shares together stay what JSON carries.
+        let share_minor = (AMOUNT_MAX_MINOR / 2).checked_div(units.into()).unwrap_or_default();
+        Ok(Self { kind, units, lots: lots.min(units), run: random_run()?, share_minor })
     }
 
     fn account(&self, fund: &str, name: &str, kind: v1::AccountKind, unit: Option<u32>) -> Payload {
@@ -127,7 +146,7 @@ impl Workload {
             payloads.extend(shares);
         }
         let numbered = payloads.into_iter().enumerate();
-        numbered.map(|(at, payload)| Self::command(format!("{run}-setup-{at}"), payload)).collect()
+        numbered.map(|(at, payload)| command(format!("{run}-setup-{at}"), payload)).collect()
     }
 
     fn allocation(&self, unit: u32, amount_minor: i64) -> Payload {
@@ -143,9 +162,10 @@ impl Workload {
             document_number: String::new(),
         }))
     }
+}
 
-    /// The command of a number; the same number always gives the same command.
-    pub(super) fn event(&self, number: u64) -> v1::Command {
+impl Commands for Workload {
+    fn event(&self, number: u64) -> v1::Command {
         let random = mixed(number);
         let run = &self.run;
         let unit = u32::try_from(random.checked_rem(u64::from(self.units)).unwrap_or_default()).unwrap_or_default();
@@ -163,7 +183,7 @@ impl Workload {
                 ..Default::default()
             })),
         };
-        Self::command(format!("{run}-r{number}"), payload)
+        command(format!("{run}-r{number}"), payload)
     }
 }
 

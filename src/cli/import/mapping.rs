@@ -4,13 +4,13 @@ use std::fmt;
 
 use encoding_rs::Encoding;
 use jiff::civil::Date;
-use serde::de::{self, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, DeserializeOwned, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::ids::is_id;
 
 /// Room for `FUND.UNALLOCATED.` and a unit in an account id of 64 characters.
-pub(super) const FUND_ID_CHARS_MAX: usize = 16;
+pub(in crate::cli) const FUND_ID_CHARS_MAX: usize = 16;
 /// Room for prefix and period in a lot id of 64 characters.
 const LOT_PREFIX_CHARS_MAX: usize = 20;
 const COMMANDS_A_REQUEST_MAX: usize = 8_192;
@@ -18,35 +18,35 @@ const COMMANDS_A_REQUEST_MAX: usize = 8_192;
 /// A mapping file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Mapping {
+pub(in crate::cli) struct Mapping {
     /// What the rows are.
-    pub(super) kind: Kind,
+    pub(in crate::cli) kind: Kind,
     /// How the bytes are to be read.
     #[serde(default)]
-    pub(super) file: FileForm,
+    pub(in crate::cli) file: FileForm,
     /// Which column is what.
-    pub(super) columns: Columns,
+    pub(in crate::cli) columns: Columns,
     /// How dates are written.
-    pub(super) date: DateForm,
+    pub(in crate::cli) date: DateForm,
     /// How amounts are written.
     #[serde(default)]
-    pub(super) amount: AmountForm,
+    pub(in crate::cli) amount: AmountForm,
     /// The fund posted to.
-    pub(super) fund: Fund,
+    pub(in crate::cli) fund: Fund,
     /// The policy of the fund.
-    pub(super) policy: Policy,
+    pub(in crate::cli) policy: Policy,
     /// How lots are formed.
-    pub(super) lot: LotRule,
+    pub(in crate::cli) lot: LotRule,
     /// What every payment carries; payments only.
-    pub(super) payment: Option<PaymentForm>,
+    pub(in crate::cli) payment: Option<PaymentForm>,
     /// Who posts, and how.
-    pub(super) posting: Posting,
+    pub(in crate::cli) posting: Posting,
 }
 
 /// What the rows of a file are.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Kind {
+pub(in crate::cli) enum Kind {
     /// Payments and, negative, their returns.
     Payments,
     /// Lines of an approved budget.
@@ -56,11 +56,11 @@ pub(super) enum Kind {
 /// How the bytes of a file are to be read.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct FileForm {
+pub(in crate::cli) struct FileForm {
     /// Encoding, by its WHATWG label.
-    pub(super) encoding: EncodingName,
+    pub(in crate::cli) encoding: EncodingName,
     /// Delimiter: one ASCII character, or `tab`.
-    pub(super) delimiter: Delimiter,
+    pub(in crate::cli) delimiter: Delimiter,
 }
 
 impl Default for FileForm {
@@ -72,41 +72,41 @@ impl Default for FileForm {
 /// Which column is what, by name in the header.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Columns {
+pub(in crate::cli) struct Columns {
     /// Business date.
-    pub(super) date: ColumnName,
+    pub(in crate::cli) date: ColumnName,
     /// Amount.
-    pub(super) amount: ColumnName,
+    pub(in crate::cli) amount: ColumnName,
     /// What decides the lot.
-    pub(super) lot: ColumnName,
+    pub(in crate::cli) lot: ColumnName,
     /// What decides the budget unit.
-    pub(super) unit: ColumnName,
+    pub(in crate::cli) unit: ColumnName,
     /// Who was paid; payments only.
-    pub(super) payee: Option<ColumnName>,
+    pub(in crate::cli) payee: Option<ColumnName>,
     /// Functional classification.
-    pub(super) function_code: Option<ColumnName>,
+    pub(in crate::cli) function_code: Option<ColumnName>,
     /// Economic classification.
-    pub(super) economic_code: Option<ColumnName>,
+    pub(in crate::cli) economic_code: Option<ColumnName>,
 }
 
 /// How dates are written.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct DateForm {
+pub(in crate::cli) struct DateForm {
     /// A strptime format; `%Y` alone stands for the first of January.
-    pub(super) format: DateFormat,
+    pub(in crate::cli) format: DateFormat,
 }
 
 /// How amounts are written.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct AmountForm {
+pub(in crate::cli) struct AmountForm {
     /// Decimal mark.
-    pub(super) decimal: char,
+    pub(in crate::cli) decimal: char,
     /// Thousands separator; none if absent.
-    pub(super) grouping: Option<char>,
+    pub(in crate::cli) grouping: Option<char>,
     /// Currency sign that may stand before or after the digits.
-    pub(super) sign: Option<String>,
+    pub(in crate::cli) sign: Option<String>,
 }
 
 impl Default for AmountForm {
@@ -118,50 +118,50 @@ impl Default for AmountForm {
 /// The fund posted to.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Fund {
+pub(in crate::cli) struct Fund {
     /// Id, and the first part of its account ids.
-    pub(super) id: Id<FUND_ID_CHARS_MAX>,
+    pub(in crate::cli) id: Id<FUND_ID_CHARS_MAX>,
     /// Display name.
-    pub(super) name: Text,
+    pub(in crate::cli) name: Text,
     /// ISO 4217 code.
-    pub(super) currency: Currency,
+    pub(in crate::cli) currency: Currency,
     /// Decimal places of the currency.
-    pub(super) exponent: Exponent,
+    pub(in crate::cli) exponent: Exponent,
     /// Legal basis.
-    pub(super) legal_basis: Text,
+    pub(in crate::cli) legal_basis: Text,
     /// Business date of its definition.
-    pub(super) opened_on: Day,
+    pub(in crate::cli) opened_on: Day,
 }
 
 /// The policy of the fund: rows of a published file show payments, not plans, so the plan is optional.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Policy {
+pub(in crate::cli) struct Policy {
     /// Id.
-    pub(super) id: Id<64>,
+    pub(in crate::cli) id: Id<64>,
     /// First business date it applies to.
-    pub(super) effective_from: Day,
+    pub(in crate::cli) effective_from: Day,
 }
 
 /// How lots are formed.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct LotRule {
+pub(in crate::cli) struct LotRule {
     /// One lot per period and value of the lot column.
-    pub(super) period: Period,
+    pub(in crate::cli) period: Period,
     /// First part of the lot ids.
-    pub(super) prefix: Option<Id<LOT_PREFIX_CHARS_MAX>>,
+    pub(in crate::cli) prefix: Option<Id<LOT_PREFIX_CHARS_MAX>>,
     /// When lots lapse.
     #[serde(default)]
-    pub(super) expires: Expiry,
+    pub(in crate::cli) expires: Expiry,
     /// Who issued the authority.
-    pub(super) issuer: Id<64>,
+    pub(in crate::cli) issuer: Id<64>,
 }
 
 /// Period of a lot.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Period {
+pub(in crate::cli) enum Period {
     /// The row's month: `2020-04`.
     Month,
     /// The row's year: `2012`.
@@ -173,7 +173,7 @@ pub(super) enum Period {
 /// When lots lapse.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Expiry {
+pub(in crate::cli) enum Expiry {
     /// Never.
     #[default]
     Never,
@@ -186,14 +186,14 @@ pub(super) enum Expiry {
 /// What every payment carries.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct PaymentForm {
+pub(in crate::cli) struct PaymentForm {
     /// Purpose code.
-    pub(super) purpose: Id<64>,
+    pub(in crate::cli) purpose: Id<64>,
     /// Method.
-    pub(super) method: Method,
+    pub(in crate::cli) method: Method,
     /// Reason code of the returns.
     #[serde(default = "default_return_reason")]
-    pub(super) return_reason: ReasonCode,
+    pub(in crate::cli) return_reason: ReasonCode,
 }
 
 fn default_return_reason() -> ReasonCode {
@@ -203,7 +203,7 @@ fn default_return_reason() -> ReasonCode {
 /// How the treasury paid.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Method {
+pub(in crate::cli) enum Method {
     /// The finance department pays the payee directly.
     Direct,
     /// The unit pays within its quota.
@@ -213,14 +213,14 @@ pub(super) enum Method {
 /// Who posts, and how.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Posting {
+pub(in crate::cli) struct Posting {
     /// Maker of every command.
-    pub(super) maker: Id<64>,
+    pub(in crate::cli) maker: Id<64>,
     /// Checkers of every command.
-    pub(super) checkers: Vec<Id<64>>,
+    pub(in crate::cli) checkers: Vec<Id<64>>,
     /// Commands a request.
     #[serde(default = "default_batch")]
-    pub(super) batch: Batch,
+    pub(in crate::cli) batch: Batch,
 }
 
 fn default_batch() -> Batch {
@@ -229,9 +229,9 @@ fn default_batch() -> Batch {
 
 /// A column by its name, or by the first of several names that the header has; or several columns joined.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ColumnName {
+pub(in crate::cli) struct ColumnName {
     /// The columns whose values are joined; of each, the names it may have.
-    pub(super) parts: Vec<Vec<String>>,
+    pub(in crate::cli) parts: Vec<Vec<String>>,
 }
 
 impl<'de> Deserialize<'de> for ColumnName {
@@ -284,7 +284,7 @@ macro_rules! checked {
         $(#[$doc])*
         #[derive(Clone, Debug, Deserialize)]
         #[serde(try_from = "toml::Value")]
-        pub(super) struct $name(pub(super) $inner);
+        pub(in crate::cli) struct $name(pub(in crate::cli) $inner);
 
         impl TryFrom<toml::Value> for $name {
             type Error = String;
@@ -386,7 +386,12 @@ checked!(
 /// An id of at most `CHARS_MAX` characters.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(try_from = "String")]
-pub(super) struct Id<const CHARS_MAX: usize>(pub(super) String);
+pub(in crate::cli) struct Id<const CHARS_MAX: usize>(pub(in crate::cli) String);
+
+/// Whether a text is an id of the API: 1 to 64 characters of `[A-Za-z0-9._:-]`.
+pub(in crate::cli) fn is_id_of_the_api(text: &str) -> bool {
+    is_id(text, 64)
+}
 
 impl<const CHARS_MAX: usize> TryFrom<String> for Id<CHARS_MAX> {
     type Error = String;
@@ -400,7 +405,7 @@ impl<const CHARS_MAX: usize> TryFrom<String> for Id<CHARS_MAX> {
 }
 
 /// Reads a date by a format; a year alone stands for its first day.
-pub(super) fn read_date(format: &str, text: &str) -> Option<Date> {
+pub(in crate::cli) fn read_date(format: &str, text: &str) -> Option<Date> {
     if format == "%Y" {
         let year = (text.len() == 4 && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok())??;
         return Date::new(year, 1, 1).ok();
@@ -409,19 +414,14 @@ pub(super) fn read_date(format: &str, text: &str) -> Option<Date> {
 }
 
 /// Whether the ledger takes this date.
-pub(super) fn in_range(date: Date) -> bool {
+pub(in crate::cli) fn in_range(date: Date) -> bool {
     (1900..=2199).contains(&date.year())
 }
 
 impl Mapping {
     /// Reads a mapping; the error is complete, with file, line and key.
-    pub(super) fn read(file: &str, text: &str) -> Result<Self, String> {
-        let mapping: Self = toml::from_str(text).map_err(|error| {
-            let at = error.span().map_or(0, |span| span.start);
-            let (line, key) = place(text, at);
-            let key = if key.is_empty() { String::new() } else { format!(" key `{key}`:") };
-            format!("{file}:{line}:{key} {}", error.message())
-        })?;
+    pub(in crate::cli) fn read(file: &str, text: &str) -> Result<Self, String> {
+        let mapping: Self = parse(file, text)?;
         mapping.check().map_err(|(key, message)| format!("{file}:{}: key `{key}`: {message}", line_of(text, key)))?;
         Ok(mapping)
     }
@@ -454,6 +454,16 @@ impl Mapping {
     }
 }
 
+/// Reads a mapping of any kind; the error names file, line and key.
+pub(in crate::cli) fn parse<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, String> {
+    toml::from_str(text).map_err(|error| {
+        let at = error.span().map_or(0, |span| span.start);
+        let (line, key) = place(text, at);
+        let key = if key.is_empty() { String::new() } else { format!(" key `{key}`:") };
+        format!("{file}:{line}:{key} {}", error.message())
+    })
+}
+
 /// Line (from 1) and dotted key at a byte position of a TOML text.
 fn place(text: &str, at: usize) -> (usize, String) {
     let before = text.get(..at).unwrap_or(text);
@@ -478,7 +488,7 @@ fn place(text: &str, at: usize) -> (usize, String) {
 }
 
 /// Line (from 1) of a dotted key; of its table where the key is absent; 1 where both are.
-fn line_of(text: &str, key: &str) -> usize {
+pub(in crate::cli) fn line_of(text: &str, key: &str) -> usize {
     let table = key.split_once('.').map_or(key, |(table, _)| table);
     let mut found = 1;
     let mut start = 0_usize;

@@ -283,7 +283,7 @@ impl Fault {
     }
 
     /// What is the case.
-    pub(super) fn message(&self, lang: Lang) -> String {
+    pub(in crate::cli) fn message(&self, lang: Lang) -> String {
         match self {
             Self::EncodingInvalid { column } => text::row_encoding_invalid(lang, column),
             Self::ColumnsMismatch { expected, found } => text::row_columns_mismatch(lang, expected, found),

@@ -15,7 +15,7 @@ const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 /// Decompressed bytes taken from one file: a guard against a mistaken or hostile archive.
 const INPUT_BYTES_MAX: u64 = 4 << 30;
 /// Largest amount of the API, 2^53 - 1.
-pub(super) const AMOUNT_MINOR_MAX: i64 = (1 << 53) - 1;
+pub(in crate::cli) const AMOUNT_MINOR_MAX: i64 = (1 << 53) - 1;
 const PAYEE_BYTES_MAX: usize = 256;
 
 /// One readable row.
@@ -52,7 +52,7 @@ pub(super) struct RefusedRow {
 
 /// Why a row was not posted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(in crate::cli) enum Fault {
     /// A field is not in the file's encoding.
     EncodingInvalid { column: String },
     /// More or fewer fields than the header, or a quote that never ends.
@@ -297,7 +297,7 @@ impl Columns {
 }
 
 /// Reads an amount exactly: integers only, nothing is rounded.
-fn read_amount(form: &AmountForm, exponent: u32, text: &str) -> Result<i64, Fault> {
+pub(in crate::cli) fn read_amount(form: &AmountForm, exponent: u32, text: &str) -> Result<i64, Fault> {
     let invalid = || Fault::AmountInvalid { text: text.to_owned() };
     let (negative, digits) = split_sign(form, text).ok_or_else(invalid)?;
     let (whole, fraction) =

@@ -1,7 +1,8 @@
 //! Supervision: what may be said of findings, matters and closed months, and by whom.
 
 use super::Context;
-use super::guard::{Case, decided};
+use super::guard::{Case, decided, kind_is};
+use crate::domain::account::AccountKind;
 use crate::domain::approval::Role;
 use crate::domain::event::{Decision, Payload};
 use crate::domain::ids::{FindingId, FundNumber, Sequence};
@@ -19,7 +20,9 @@ fn event(case: Case<'_>, order: OversightOrder, context: &Context<'_>) -> Result
     let known = &case.state.families;
     Ok(match order {
         Oversight::Reconciliation(compared) => {
-            let account = case.account(&compared.account)?.number;
+            let found = case.account(&compared.account)?;
+            kind_is(found, &AccountKind::AT_BANKS)?;
+            let account = found.number;
             has_happened(compared.as_of, context)?;
             let Reconciliation { statement_sha256, first_day, last_day, .. } = compared;
             let Reconciliation { bank_balance_minor, book_balance_minor, as_of, matched_count, .. } = compared;

@@ -61,6 +61,9 @@ pub(super) fn collect_oversight(event: &OversightEvent, add: &mut impl FnMut(Sub
     if let Some(case_id) = event.case_id() {
         other(Subject::case(case_id), add);
     }
+    if let Oversight::Reconciliation(compared) = event {
+        other(Subject::reconciled(compared.account), add);
+    }
 }
 
 /// Whom a step is about without paying them: insured persons, payers, borrowers, who brings a matter, whose data they are.

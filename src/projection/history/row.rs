@@ -22,6 +22,7 @@ const CONTRACT: u64 = 7;
 const PAYMENT: u64 = 8;
 const POOL_SOURCE: u64 = 9;
 const CASE: u64 = 10;
+const RECONCILED: u64 = 11;
 
 /// What rows are about: a kind in the upper four bits, a number or a fingerprint in the others. Texts may share a
 /// fingerprint: whoever asks compares the text itself with the event.
@@ -82,6 +83,11 @@ impl Subject {
     /// A finding, a matter, a disclosure, or what performance was evaluated of.
     pub fn case(case_id: &str) -> Self {
         Self::of_text(CASE, case_id)
+    }
+
+    /// An account's comparisons with bank statements.
+    pub fn reconciled(account: AccountNumber) -> Self {
+        Self::new(RECONCILED, account.0.into())
     }
 
     /// A payment: its execution, clearing, returns and reversal.
@@ -261,6 +267,7 @@ mod tests {
             Subject::document("x"),
             Subject::contract("x"),
             Subject::payment("x"),
+            Subject::reconciled(one),
         ];
         for (at, subject) in subjects.iter().enumerate() {
             assert!(!subjects[at + 1..].contains(subject), "{subject:?}");
