@@ -18,6 +18,7 @@ mod personal_data;
 mod persons;
 mod refusals;
 mod relief;
+mod rules;
 mod scenarios;
 #[path = "../server/mod.rs"]
 mod server;
