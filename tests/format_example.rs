@@ -54,6 +54,7 @@ const OTHER: PayeeRef = PayeeRef([0xb2; 16]);
 const FIXTURES: &[(&str, &str, i64, &str)] = &[
     ("every_event.bundle", ORIGIN, 55, "55c306d6ea9d0183a27a3fda40df2cc3614b5f0fc9e53d06f512ece6dd3d0876"),
     ("approvals.bundle", "test.invalid/funds", 87, "604b49e1ae7ba73f06bff58989d05b2c691a7fb8af8f87894bb6459abb7169a5"),
+    ("families.bundle", "test.invalid/funds", 113, "89c4cf24682b98ac1f38afee8d8ab50ae571aa0b0d0d5ce6384b76020c5858de"),
     ("transactions.bundle", ORIGIN, 30, "a410722b994a2d739912b7fdd6a6cbad476923611f507e902a03b48e1e4435eb"),
 ];
 
@@ -201,7 +202,15 @@ fn the_frozen_bundles_hold_every_type_of_event_and_an_entry_in_parts() {
         PlanApproved Committed CommitmentReleased Frozen Unfrozen CashReceived PaymentExecuted Cleared PaymentReturned
         Reversed DayClosed PeriodClosed CarriedForward LapsedRecovered CommandRefused
         CommandProposed ProposalApproved ProposalWithdrawn ProposalExpired RoleGranted RoleRevoked KeyRotated
-        TransactionPosted);
+        TransactionPosted
+        EligibilityRecorded AccountClosed EstimateApproved EntitlementDetermined
+        NontaxNoticed NontaxCollected NontaxSplit NontaxRefunded
+        ContributionReceived IncomeReceived FundsMoved BenefitPaid BenefitRecovered RelationTransferred InterestCredited
+        HousingWithdrawn LoanIssued LoanRepaid SurplusDistributed
+        Reconciled Flagged FindingExplained FindingRectified FindingClosed MatterOpened MatterClosed Disclosed
+        PerformanceScored PeriodReopened
+        PersonalDataRestricted PersonalDataReleased PersonalDataErased PersonalDataOpened);
+    assert!(events.iter().any(|event| event.personal_data.len() == 2), "no commitments to personal data");
 }
 
 fn bundle(name: &str) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), audit::Unreadable>> + Send {

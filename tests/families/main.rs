@@ -13,6 +13,7 @@
 
 mod clocks;
 mod fields;
+mod frozen;
 mod oversight;
 mod personal_data;
 mod persons;

@@ -1,0 +1,91 @@
+//! Makes the frozen bundle of the families' events.
+
+use std::path::Path;
+
+use fundledger::pb::v1::post_result::Outcome;
+use serde_json::{Value, json};
+
+use crate::server::{errors, run};
+use crate::world::{World, on, scenario};
+
+const SCENARIOS: [&str; 5] = ["s3-pension", "s4-housing", "s5-nontax", "s6-investment", "s7-education"];
+
+/// Tells scenarios apart that use the same names: all of them go into one ledger.
+fn told_apart(value: &mut Value, name: &str) {
+    const NAMES: [&str; 7] =
+        ["bankReference", "documentNumber", "paymentId", "policyId", "loanId", "noticeId", "lotId"];
+    match value {
+        Value::Object(fields) => {
+            for (field, value) in fields {
+                match value {
+                    Value::String(text) if NAMES.contains(&field.as_str()) || field.ends_with("ccountId") => {
+                        *text = format!("{name}.{text}");
+                    }
+                    Value::Array(members) if field == "accountIds" || field == "paymentIds" => {
+                        members
+                            .iter_mut()
+                            .for_each(|member| *member = json!(format!("{name}.{}", member.as_str().unwrap())));
+                    }
+                    Value::String(text) if field == "recipient" => *text = format!("{name}.{text}"),
+                    other => told_apart(other, name),
+                }
+            }
+        }
+        Value::Array(members) => members.iter_mut().for_each(|member| told_apart(member, name)),
+        _ => {}
+    }
+}
+
+/// Writes the bundle to the build's temporary directory. A fixture that exists is never written again: what was once released
+/// must be read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+#[ignore = "only for new types of events"]
+async fn freeze() {
+    let mut world = World::new();
+    let mut lines: Vec<Value> = Vec::new();
+    for name in SCENARIOS {
+        for mut line in scenario(name) {
+            told_apart(&mut line, name.split('-').next().unwrap());
+            lines.push(line);
+        }
+    }
+    for month in [2, 3] {
+        let close = json!({ "closePeriod": { "fundId": "NT", "year": 2026, "month": month } });
+        lines.push(on("2026-05-01", &format!("month-{month}"), close));
+    }
+    let more = crate::oversight::samples().into_iter().chain(crate::personal_data::samples());
+    for (at, mut payload) in more.enumerate() {
+        if let Some(compared) = payload.get_mut("recordReconciliation") {
+            (compared["accountId"], compared["asOfSequence"]) = (json!("s5.treasury"), json!(lines.len()));
+        }
+        let is_auditors = ["flag", "closeFinding", "openPersonalData"].iter().any(|kind| payload.get(kind).is_some());
+        let mut line = on("2028-06-01", &format!("more-{at}"), payload);
+        if is_auditors {
+            line["actor"] = json!("auditor-1");
+        }
+        if line.get("openMatter").is_some() {
+            line["personalData"] = json!([{ "person": "某人", "field": "PERSONAL_FIELD_NAME", "value": "某人" },
+                { "person": "某人", "field": "PERSONAL_FIELD_BANK_ACCOUNT", "value": "6222 0000" }]);
+        }
+        lines.push(line);
+    }
+    lines.push(on("2028-06-02", "close", json!({ "closeAccount": { "accountId": "s4.empty" } })));
+    let empty = json!({ "openAccount": { "accountId": "s4.empty", "fundId": "HPF", "kind": "ACCOUNT_KIND_BOND" } });
+    for line in &lines {
+        if line["requestId"] == "close" {
+            world.give(&on("2028-06-02", "open-empty", empty.clone())).await;
+        }
+        if let Some(Outcome::Error(status)) = world.give(line).await.outcome {
+            println!("{}: {}", line["requestId"], status.message);
+        }
+    }
+    world.served.stop();
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("families.bundle");
+    let (data, bundle) = (world.served.data(), path.to_str().unwrap().to_owned());
+    drop(std::fs::remove_file(&path));
+    let exported = run(&["export", "--data", data.to_str().unwrap(), "--bundle", &bundle]);
+    assert!(exported.status.success(), "{}", errors(&exported));
+    let verified = run(&["verify", &bundle, "--deep", "--allow-unanchored"]);
+    println!("{bundle}\n{}", String::from_utf8_lossy(&verified.stdout));
+    assert!(verified.status.success());
+}
