@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Stage;
 use crate::pb::v1::event::Payload;
-use crate::pb::v1::{AccountKind as Kind, EligibilityFact, Event, Leg};
+use crate::pb::v1::{AccountKind as Kind, EligibilityFact, Event, IncomeSource, Leg};
 
 pub(super) type Party = [u8; 16];
 
@@ -171,6 +171,10 @@ pub(super) struct Case {
     pub(super) payments: Vec<Payment>,
     by_payment: BTreeMap<String, usize>,
     pub(super) commitments: Vec<Commitment>,
+    /// What left income accounts, and where to: the account, and the kind of the other side.
+    pub(super) spent: Vec<(Moved, i32)>,
+    /// Income without a document, by the account that got it.
+    pub(super) unreferenced: Vec<(Moved, i32)>,
     pub(super) benefits: Vec<Benefit>,
     by_benefit: BTreeMap<String, usize>,
     pub(super) known: BTreeMap<Party, Vec<Known>>,
@@ -292,6 +296,7 @@ impl Case {
         for leg in legs {
             self.leg(at(leg.amount_minor), leg, payload);
         }
+        self.leave_income(at(0), payload, legs);
         // What a leg on a kind adds, on the credit side.
         let credited = |case: &Self, kinds: &[Kind]| {
             let of_kinds = legs.iter().filter(|leg| kinds.contains(&case.kind(leg.account)));
@@ -364,6 +369,13 @@ impl Case {
                 let heap = self.properties.entry(withdrawn.property.to_vec()).or_default();
                 heap.add(sequence, day, amount);
                 heap.parties.extend(person);
+            }
+            Payload::IncomeReceived(received)
+                if received.document_number.is_empty() && received.source() == IncomeSource::Other =>
+            {
+                if let Some(leg) = legs.iter().find(|leg| leg.amount_minor > 0) {
+                    self.unreferenced.push((at(leg.amount_minor), leg.account));
+                }
             }
             Payload::NontaxNoticed(noticed) => {
                 let notice = self.notices.entry(noticed.notice_id.clone()).or_default();
@@ -496,6 +508,20 @@ impl Case {
             year.used = year.used.saturating_add(credit);
             if month >= 11 {
                 year.used_late = year.used_late.saturating_add(credit);
+            }
+        }
+    }
+
+    /// Money of an income account goes to the fiscal account, and nowhere else; a reversal takes it back to where it came from.
+    fn leave_income(&mut self, at: Moved, payload: &Payload, legs: &[Leg]) {
+        if matches!(payload, Payload::Reversed(_))
+            || legs.iter().any(|leg| self.kind(leg.account) == Kind::FiscalSpecial)
+        {
+            return;
+        }
+        for leg in legs {
+            if leg.amount_minor < 0 && self.kind(leg.account) == Kind::Income {
+                self.spent.push((Moved { amount: leg.amount_minor.saturating_neg(), ..at }, leg.account));
             }
         }
     }

@@ -165,3 +165,31 @@ pub(super) fn scattered(bench: &Bench<'_>) -> Vec<Hit> {
     }
     hits
 }
+
+/// What moved on an account, each event a hit.
+fn each(bench: &Bench<'_>, moved: &[(Moved, i32)]) -> Vec<Hit> {
+    let hits = moved.iter().map(|(moved, account)| {
+        let known = bench.case.account(*account);
+        let account_id = known.map(|account| account.account_id.clone()).unwrap_or_default();
+        bench.hit(Found {
+            key: format!("{account_id}\0{}", moved.sequence),
+            events: vec![at(moved)],
+            fund: known.map_or(0, |account| account.fund),
+            account: *account,
+            amount: moved.amount.into(),
+            evidence: format!("statement {account_id}"),
+            ..Found::default()
+        })
+    });
+    hits.collect()
+}
+
+/// A0106: what left an income account for anything but the fiscal account. The ledger refuses it; the rule looks again.
+pub(super) fn spent_before_remitting(bench: &Bench<'_>) -> Vec<Hit> {
+    each(bench, &bench.case.spent)
+}
+
+/// R-NOREF: income of another source than contributions, subsidies and interest, with no document that it rests on.
+pub(super) fn unreferenced(bench: &Bench<'_>) -> Vec<Hit> {
+    each(bench, &bench.case.unreferenced)
+}

@@ -99,10 +99,12 @@ pub const RULES: &[Rule] = rules! {
     "R-BACKDATE", "", "篡改、补账", Nothing, ["days" = 5], conduct::back_dated;
     "R-PAIR", "", "越权、一人通办", Nothing, ["share_percent" = 60, "events" = 20], conduct::pairs;
     "R-HASTE", "", "越权、一人通办: 审批耗时不足数秒", Nothing, ["seconds" = 3], conduct::haste;
+    "R-NOREF", "", "来源不明的收入: 未注明依据文号", Nothing, [], flows::unreferenced;
     "A0101", "", "审计署 A0101: 往来款连续两年年末余额不变", Nothing, [], years::standing_payables;
     "A0102", "", "审计署 A0102: 预算执行率连续三年低于 50 %", Nothing, ["percent" = 50, "years" = 3], years::low_for_years;
     "A0103", "", "审计署 A0103: 一次性大额拨付下级", Nothing, ["threshold" = 1_000_000_000], flows::lump_sums;
     "A0105", "", "审计署 A0105: 预算执行率低于 20 %", Nothing, ["percent" = 20], years::low;
+    "A0106", "", "坐收坐支: 收入未缴先支 (财政违法行为处罚处分条例 §4)", Nothing, [], flows::spent_before_remitting;
     "A0108", "", "审计署 A0108: 零余额账户付款人与收款人同名", Nothing, [], payments::to_themselves;
     "A0109", "", "审计署 A0109: 向个人付款超过 10,000 元", Nothing, ["threshold" = 1_000_000], payments::to_persons;
     "A0110", "", "审计署 A0110: 11、12 月支出超过全年指标的 50 %", Nothing, ["percent" = 50], years::rush;
@@ -113,6 +115,6 @@ pub const RULES: &[Rule] = rules! {
 
 /// Methods of the auditors that no ledger of this kind can compute; a text of the catalogue says why.
 pub const NOT_COMPUTABLE: &[&str] = &[
-    "A0107", "A0112", "A0113", "A0114", "A0115", "A0116", "A0117", "A0118", "A0119", "A0120", "A0121", "A0124",
-    "A0126", "A0127", "A0128",
+    "A0104", "A0107", "A0112", "A0113", "A0114", "A0115", "A0116", "A0117", "A0118", "A0119", "A0120", "A0121",
+    "A0122", "A0124", "A0126", "A0127", "A0128",
 ];

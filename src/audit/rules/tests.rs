@@ -579,6 +579,36 @@ fn too_much_of_no_named_class() {
 }
 
 #[test]
+fn spent_before_it_is_remitted_and_income_of_nothing() {
+    let mut log = Log::new();
+    for (account, kind) in [(30, Kind::Income), (31, Kind::FiscalSpecial)] {
+        let opened = v1::AccountOpened {
+            account,
+            account_id: format!("a{account}"),
+            fund: 1,
+            kind: kind.into(),
+            ..Default::default()
+        };
+        log.add(DAY, Payload::AccountOpened(opened), &[]);
+    }
+    let income = |document: &str, source: v1::IncomeSource| {
+        Payload::IncomeReceived(v1::IncomeReceived {
+            source: source.into(),
+            document_number: document.into(),
+            ..Default::default()
+        })
+    };
+    let unknown = log.add(DAY, income("", v1::IncomeSource::Other), &[leg(30, 0, 700), leg(9, 0, -700)]);
+    log.add(DAY, income("财 1", v1::IncomeSource::Other), &[leg(30, 0, 300), leg(9, 0, -300)]);
+    log.add(DAY, income("", v1::IncomeSource::Interest), &[leg(30, 0, 300), leg(9, 0, -300)]);
+    assert_eq!(log.found("R-NOREF", DAY), [(vec![unknown], 700)]);
+    log.add(DAY, Payload::FundsMoved(v1::FundsMoved::default()), &[leg(31, 0, 600), leg(30, 0, -600)]);
+    assert_eq!(log.found("A0106", DAY), NOTHING);
+    let spent = log.add(DAY, Payload::FundsMoved(v1::FundsMoved::default()), &[leg(11, 0, 50), leg(30, 0, -50)]);
+    assert_eq!(log.found("A0106", DAY), [(vec![spent], 50)]);
+}
+
+#[test]
 fn a_flagged_hit_says_how_far_it_got() {
     let mut log = Log::funded(1_000);
     let stage = |log: &Log| {
