@@ -18,6 +18,7 @@ mod books;
 mod bundle;
 mod chain;
 mod frame;
+mod opening;
 mod pipeline;
 mod report;
 pub mod rules;
@@ -30,6 +31,7 @@ use std::sync::atomic::AtomicU64;
 use thiserror::Error;
 
 pub use bundle::{Bundle, read_bundle};
+pub use opening::{Opened, Opening, check_opening};
 pub use pipeline::verify;
 pub use report::{Check, FAULTS_MAX, Fact, Fault, FaultKind, LastEntry, Report, Verdict};
 

@@ -131,7 +131,7 @@ fn request(globals: &Globals, args: &EventsArgs) -> Result<ListEventsRequest, Fa
     let text_of = |text: &Option<String>| text.clone().unwrap_or_default();
     let payee_pseudonym = match &args.payee_pseudonym {
         None => Bytes::new(),
-        Some(digits) => render::pseudonym(digits)
+        Some(digits) => render::bytes::<16>(digits)
             .map(|pseudonym| Bytes::copy_from_slice(&pseudonym))
             .ok_or_else(|| Failure::Usage(text::events_pseudonym(globals.lang)))?,
     };

@@ -1,13 +1,18 @@
 //! `personal-data`: opening a piece of personal data to an auditor, which goes on record, and listing which there are.
 
+use std::fs;
 use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::connect::{self, Connection};
+use super::evidence::{PrivateCopy, Served};
 use super::render::{self, hex};
 use super::{Failure, Format, Globals, Lang};
+use crate::audit::{Depth, Evidence, Opened, Opening, Options, Verdict, check_opening, read_bundle};
 use crate::grpc::convert;
 use crate::ledger::clock::{Clock as _, SystemClock};
 use crate::messages::cli as text;
@@ -32,6 +37,8 @@ pub struct PersonalDataArgs {
 pub enum Action {
     /// Open one piece to an auditor: that it was opened is on record before the value is shown.
     Open(OpenArgs),
+    /// Check an opened piece against a log, alone: a running ledger, a stopped ledger's directory, or a bundle.
+    Check(CheckArgs),
     /// List which pieces there are about a person or of an event, and how they stand; no values.
     List(ListArgs),
 }
@@ -57,6 +64,28 @@ pub struct OpenArgs {
     /// Idempotency key: the same one opens the same piece again on the same day, without a second event.
     #[arg(long, value_name = "KEY")]
     pub id: String,
+}
+
+/// Arguments of `personal-data check`.
+#[derive(Args, Clone, Debug)]
+pub struct CheckArgs {
+    /// What `personal-data open --format json` printed.
+    #[arg(value_name = "OPENING.json")]
+    pub opening: PathBuf,
+    /// Directory of a stopped ledger, bundle file, or address of a running server.
+    #[arg(value_name = "DIR|BUNDLE|URL")]
+    pub source: String,
+}
+
+/// An opened piece, as a file.
+#[derive(Debug, Deserialize)]
+struct OpeningFile {
+    sequence: i64,
+    request_id: String,
+    person_pseudonym: String,
+    field: String,
+    value: String,
+    nonce: String,
 }
 
 /// Arguments of `personal-data list`.
@@ -101,6 +130,7 @@ impl Field {
 pub fn run(globals: &Globals, args: &PersonalDataArgs, out: &mut dyn Write) -> Result<(), Failure> {
     match &args.action {
         Action::Open(args) => open(globals, args, out),
+        Action::Check(args) => check(globals, args, out),
         Action::List(args) => list(globals, args, out),
     }
 }
@@ -150,6 +180,47 @@ fn opening(opened: &OpenPersonalDataResponse) -> Value {
         "nonce": hex(&opened.nonce),
         "commitment": hex(&opened.commitment),
     })
+}
+
+fn check(globals: &Globals, args: &CheckArgs, out: &mut dyn Write) -> Result<(), Failure> {
+    let lang = globals.lang;
+    let opening = read_opening(&args.opening, lang)?;
+    let options = |claimed_head| Options { depth: Depth::Chain, claimed_head, progress: None };
+    let path = Path::new(&args.source);
+    let (opened, report) = if args.source.starts_with("http://") {
+        let served = Served::start(globals, &args.source)?;
+        let options = options(Some(served.claimed_head));
+        check_opening(Evidence::Entries(Box::new(served.entries())), &options, &opening)
+    } else if path.is_file() {
+        let bundle = read_bundle(path).map_err(|error| Failure::Unavailable(error.to_string()))?;
+        check_opening(Evidence::Blocks(Box::new(bundle)), &options(None), &opening)
+    } else {
+        let copy = PrivateCopy::take(path)?;
+        check_opening(Evidence::Blocks(Box::new(copy.values())), &options(None), &opening)
+    };
+    match report.verdict {
+        Verdict::Verified => {}
+        Verdict::Broken => return Err(Failure::Refused(text::verify_broken(lang))),
+        Verdict::Incomplete => return Err(Failure::Unavailable(text::verify_incomplete(lang))),
+    }
+    let head = report.head.map_or_else(String::new, |head| hex(&head.hash));
+    match opened {
+        Opened::Matches => Ok(writeln!(out, "{}", text::personal_matches(lang, head, opening.sequence))?),
+        Opened::Differs => Err(Failure::Refused(text::personal_differs(lang, opening.sequence))),
+        Opened::NotThere => Err(Failure::Refused(text::personal_not_there(lang, opening.sequence))),
+    }
+}
+
+fn read_opening(path: &Path, lang: Lang) -> Result<Opening, Failure> {
+    let bad = |why: String| Failure::Usage(text::personal_bad_file(lang, path.display(), why));
+    let file = fs::read_to_string(path).map_err(|error| bad(error.to_string()))?;
+    let file: OpeningFile = serde_json::from_str(&file).map_err(|error| bad(error.to_string()))?;
+    let party = render::bytes::<16>(&file.person_pseudonym).ok_or_else(|| bad("person_pseudonym".to_owned()))?;
+    let nonce = render::bytes::<32>(&file.nonce).ok_or_else(|| bad("nonce".to_owned()))?;
+    let field = PersonalField::from_str_name(&format!("PERSONAL_FIELD_{}", file.field));
+    let field = field.ok_or_else(|| bad("field".to_owned()))?.into();
+    let OpeningFile { sequence, request_id, value, .. } = file;
+    Ok(Opening { sequence, request_id, party, field, value, nonce })
 }
 
 fn list(globals: &Globals, args: &ListArgs, out: &mut dyn Write) -> Result<(), Failure> {

@@ -55,8 +55,8 @@ pub fn date(date: Option<&Date>) -> String {
     date.map(|date| format!("{:04}-{:02}-{:02}", date.year, date.month, date.day)).unwrap_or_default()
 }
 
-/// A pseudonym from its 32 hexadecimal digits.
-pub fn pseudonym(digits: &str) -> Option<[u8; 16]> {
+/// Bytes from their hexadecimal digits; `None` where they are not as many as wanted.
+pub fn bytes<const BYTES: usize>(digits: &str) -> Option<[u8; BYTES]> {
     let pairs = (0..digits.len()).step_by(2).map(|at| digits.get(at..at.saturating_add(2)));
     let bytes: Option<Vec<u8>> = pairs.map(|pair| u8::from_str_radix(pair?, 16).ok()).collect();
     bytes?.try_into().ok()

@@ -233,7 +233,7 @@ fn companies(args: &RunArgs, lang: Lang) -> Result<Vec<CompanyRow>, Failure> {
 }
 
 fn pseudonym(digits: &str, lang: Lang) -> Result<[u8; 16], Failure> {
-    render::pseudonym(digits).ok_or_else(|| Failure::Usage(text::rules_needs_pseudonym(lang)))
+    render::bytes::<16>(digits).ok_or_else(|| Failure::Usage(text::rules_needs_pseudonym(lang)))
 }
 
 fn online(globals: &Globals, args: &RunArgs) -> Result<RunRulesResponse, Failure> {

@@ -386,6 +386,10 @@ personal-telephone = telephone
 personal-present = present
 personal-restricted = restricted
 personal-erased = erased
+personal-matches = the log commits to this value at sequence { $sequence } (head { $head })
+personal-differs = the log commits to another value at sequence { $sequence }, or under another key or nonce
+personal-not-there = the log holds no such commitment at sequence { $sequence }
+personal-bad-file = { $file } is no opening: { $why }
 
 ## rules
 

@@ -385,6 +385,10 @@ personal-telephone = 联系电话
 personal-present = 已存储
 personal-restricted = 限制处理
 personal-erased = 已删除
+personal-matches = 账本序号 { $sequence } 的承诺值与此内容相符（链头 { $head }）
+personal-differs = 账本序号 { $sequence } 的承诺值与此内容、幂等键或随机数不符
+personal-not-there = 账本序号 { $sequence } 没有这项承诺值
+personal-bad-file = 文件 { $file } 不是查阅结果：{ $why }
 
 ## rules
 

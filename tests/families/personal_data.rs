@@ -189,10 +189,34 @@ async fn at_the_command_line() {
     assert!(told.starts_with(NAME) && told.contains("opened on record"), "{told}");
     let told: Value = serde_json::from_slice(&opened("bank-account", "o-2", &["--format", "json"]).stdout).unwrap();
     assert_eq!((told["value"].as_str(), told["field"].as_str()), (Some(ACCOUNT), Some("BANK_ACCOUNT")));
+    // Held against the log by the auditor's own code: the value as it is, and one that was changed.
+    let directory = world.served.data().parent().unwrap().to_owned();
+    let check = |told: &Value, source: &str| {
+        let file = directory.join("opening.json");
+        fs::write(&file, told.to_string()).unwrap();
+        run(&["personal-data", "check", file.to_str().unwrap(), source])
+    };
+    let checked = check(&told, &url);
+    assert!(checked.status.success(), "{}", errors(&checked));
+    for (field, value) in
+        [("value", json!("6222")), ("request_id", json!("m-2")), ("sequence", json!(1)), ("field", json!("NAME"))]
+    {
+        let mut other = told.clone();
+        other[field] = value;
+        assert_eq!(check(&other, &url).status.code(), Some(1), "{field}");
+    }
+    let mut short = told.clone();
+    short["nonce"] = json!("00");
+    assert_eq!(check(&short, &url).status.code(), Some(2));
     world.accept(&about("erase", "e-1", (None, None))).await;
     let refused = opened("name", "o-3", &["--lang", "zh"]);
     assert_eq!(refused.status.code(), Some(1));
     assert!(errors(&refused).contains("已删除"), "{}", errors(&refused));
+    // Whoever has the opening can check it for ever, offline.
+    world.served.stop();
+    let data = world.served.data();
+    assert!(check(&told, data.to_str().unwrap()).status.success());
+    world.served.start();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

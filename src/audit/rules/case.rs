@@ -189,6 +189,8 @@ pub(super) struct Case {
     pub(super) compared: BTreeMap<i32, Vec<Compared>>,
     pub(super) years: BTreeMap<(i32, String, i32), Year>,
     pub(super) payables: BTreeMap<(i32, i32), Changed>,
+    /// What is due to a unit of a fund for the months of a year.
+    pub(super) due: BTreeMap<(i32, String, i32), Vec<Moved>>,
     stages: BTreeMap<String, Stage>,
 }
 
@@ -433,6 +435,11 @@ impl Case {
                     };
                     self.known.entry(person).or_default().push(known);
                 }
+            }
+            Payload::EntitlementDetermined(due) => {
+                let amount = due.shares.iter().fold(0_i64, |sum, share| sum.saturating_add(share.amount_minor));
+                let key = (due.fund, due.unit_id.clone(), due.period.div_euclid(100));
+                self.due.entry(key).or_default().push(Moved { sequence, day, amount });
             }
             Payload::Reconciled(compared) => {
                 self.compared.entry(compared.account).or_default().push(Compared {

@@ -100,6 +100,7 @@ pub const RULES: &[Rule] = rules! {
     "R-PAIR", "", "越权、一人通办", Nothing, ["share_percent" = 60, "events" = 20], conduct::pairs;
     "R-HASTE", "", "越权、一人通办: 审批耗时不足数秒", Nothing, ["seconds" = 3], conduct::haste;
     "R-NOREF", "", "来源不明的收入: 未注明依据文号", Nothing, [], flows::unreferenced;
+    "R-ENTITLEMENT", "", "义务教育法 §44–§49: 应拨、已拨、已用", Nothing, ["days" = 30], years::short_of_entitlements;
     "A0101", "", "审计署 A0101: 往来款连续两年年末余额不变", Nothing, [], years::standing_payables;
     "A0102", "", "审计署 A0102: 预算执行率连续三年低于 50 %", Nothing, ["percent" = 50, "years" = 3], years::low_for_years;
     "A0103", "", "审计署 A0103: 一次性大额拨付下级", Nothing, ["threshold" = 1_000_000_000], flows::lump_sums;

@@ -548,6 +548,10 @@ fn to_themselves_and_to_persons() {
     pay("P4", 1_000_000, true);
     pay("P5", 1_000_001, false);
     assert_eq!(log.found("A0109", DAY), [(vec![large], 1_000_001)]);
+    // What came back does not count.
+    let back = v1::PaymentReturned { payment_id: "P3".into(), original_sequence: large, ..Default::default() };
+    log.add(DAY, Payload::PaymentReturned(back), &[leg(4, 1, 1), leg(3, 1, -1)]);
+    assert_eq!(log.found("A0109", DAY), NOTHING);
 }
 
 #[test]
@@ -606,6 +610,27 @@ fn spent_before_it_is_remitted_and_income_of_nothing() {
     assert_eq!(log.found("A0106", DAY), NOTHING);
     let spent = log.add(DAY, Payload::FundsMoved(v1::FundsMoved::default()), &[leg(11, 0, 50), leg(30, 0, -50)]);
     assert_eq!(log.found("A0106", DAY), [(vec![spent], 50)]);
+}
+
+/// Due, arrived and spent: the figures of the worked scenario, 1,062,500.00 for 1,250 pupils.
+#[test]
+fn entitlements_that_did_not_arrive() {
+    let mut log = Log::new();
+    let share = |recipient: &str, amount_minor| v1::ShareDue { recipient: recipient.into(), amount_minor };
+    let due = v1::EntitlementDetermined {
+        fund: 1,
+        unit_id: "U".into(),
+        period: 202_603,
+        shares: vec![share("central", 53_125_000), share("province", 31_875_000), share("county", 21_250_000)],
+        ..Default::default()
+    };
+    let determined = log.add(DAY, Payload::EntitlementDetermined(due), &[]);
+    log.issue(1, DAY, 106_250_000);
+    log.allocate(1, DAY, (2, 3), 85_000_000);
+    assert_eq!(log.found("R-ENTITLEMENT", DAY + 31), [(vec![determined], 21_250_000)], "the county owes its share");
+    assert_eq!(log.found("R-ENTITLEMENT", DAY + 30), NOTHING);
+    log.allocate(1, DAY + 40, (2, 3), 21_250_000);
+    assert_eq!(log.found("R-ENTITLEMENT", DAY + 90), NOTHING);
 }
 
 #[test]

@@ -132,3 +132,35 @@ pub(super) fn standing_payables(bench: &Bench<'_>) -> Vec<Hit> {
     }
     hits
 }
+
+/// R-ENTITLEMENT: what was due to a unit for a year's heads, determined more than so many days ago, and has not arrived.
+pub(super) fn short_of_entitlements(bench: &Bench<'_>) -> Vec<Hit> {
+    let before = bench.days_before(bench.value("days"));
+    let mut hits = Vec::new();
+    for ((fund, unit_id, year), due) in &bench.case.due {
+        let late: Vec<_> = due.iter().filter(|due| due.day < before).collect();
+        let owed = late.iter().fold(0_i128, |sum, due| sum.saturating_add(due.amount.into()));
+        let known = bench.case.years.get(&(*fund, unit_id.clone(), *year));
+        let (arrived, spent) = known.map_or((0, 0), |year| (year.budget, year.used));
+        let missing = owed.saturating_sub(arrived.into());
+        if missing > 0 {
+            let fund_id = bench.case.fund(*fund).map(|fund| fund.fund_id.clone()).unwrap_or_default();
+            hits.push(bench.hit(Found {
+                key: format!("{fund_id}\0{unit_id}\0{year}"),
+                events: late.iter().map(|due| (due.sequence, due.day)).collect(),
+                fund: *fund,
+                unit_id: unit_id.clone(),
+                amount: missing,
+                facts: vec![
+                    ("year", year.to_string()),
+                    ("due_minor", owed.to_string()),
+                    ("arrived_minor", arrived.to_string()),
+                    ("spent_minor", spent.to_string()),
+                ],
+                evidence: format!("balance --fund {fund_id}"),
+                ..Found::default()
+            }));
+        }
+    }
+    hits
+}
