@@ -91,6 +91,7 @@ pub const RULES: &[Rule] = rules! {
     "R-IDLE", "", "国办发〔2014〕70号: 盘活存量资金; 审计法: 滞留、闲置", Nothing, ["days" = 90], flows::idle;
     "R-UNREMIT", "A0130", "财政违法行为处罚处分条例 §4: 应缴未缴", Nothing, ["days" = 10], flows::unremitted;
     "R-SPLIT", "", "化整为零; 政府采购法实施条例 §28", Nothing, ["threshold" = 40_000_000, "near_percent" = 90, "days" = 30], payments::split;
+    "R-ADDITION", "", "政府采购法 §49: 追加不超过原合同金额的 10 %", Nothing, ["percent" = 10], payments::additions;
     "R-NEWCO", "A0111", "审计署 A0111: 当年成立、注册资本低于 10.01 m 的民营企业", Companies, ["capital" = 1_001_000_000], payments::new_companies;
     "R-SHAREDACCT", "", "套取、骗取: 多人共用一个银行账户", Nothing, ["persons" = 2], persons::shared_accounts;
     "R-POSTHUMOUS", "", "冒领; 社会保险法 §88, 社会保险经办条例 §25", Nothing, [], persons::posthumous;

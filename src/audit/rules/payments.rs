@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::case::{Moved, Party, Payment, year_month};
+use super::case::{Commitment, Moved, Party, Payment, year_month};
 use super::{Bench, Found, Hit};
 use crate::audit::report::hex;
 
@@ -170,6 +170,42 @@ pub(super) fn other_class(bench: &Bench<'_>) -> Vec<Hit> {
                 amount: other,
                 facts: vec![("year", year.to_string()), ("percent", share.to_string())],
                 evidence: format!("balance --fund {fund_id}"),
+                ..Found::default()
+            }));
+        }
+    }
+    hits
+}
+
+/// R-ADDITION: more was added to a contract later than may be added without a new tender.
+pub(super) fn additions(bench: &Bench<'_>) -> Vec<Hit> {
+    let most = i128::from(bench.value("percent").saturating_add(100));
+    let mut contracts: BTreeMap<&str, Vec<&Commitment>> = BTreeMap::new();
+    for commitment in &bench.case.commitments {
+        contracts.entry(commitment.contract_id.as_str()).or_default().push(commitment);
+    }
+    let mut hits = Vec::new();
+    for (contract_id, commitments) in contracts {
+        // One contract may be committed from several lots, by several events of one day.
+        let Some(first) = commitments.iter().min_by_key(|commitment| (commitment.at.day, commitment.at.sequence))
+        else {
+            continue;
+        };
+        let sum = |of: &dyn Fn(&Commitment) -> bool| {
+            let of = commitments.iter().filter(|commitment| of(commitment));
+            of.fold(0_i128, |sum, commitment| sum.saturating_add(commitment.at.amount.into()))
+        };
+        let (original, all) = (sum(&|one| one.at.day == first.at.day), sum(&|_| true));
+        if all.saturating_mul(100) > original.saturating_mul(most) {
+            hits.push(bench.hit(Found {
+                key: contract_id.to_owned(),
+                events: commitments.iter().map(|commitment| (commitment.at.sequence, commitment.at.day)).collect(),
+                fund: first.fund,
+                unit_id: first.unit_id.clone(),
+                party: Some(first.payee),
+                amount: all.saturating_sub(original),
+                facts: vec![("contract", contract_id.to_owned()), ("original_minor", original.to_string())],
+                evidence: format!("events --contract {contract_id}"),
                 ..Found::default()
             }));
         }

@@ -257,6 +257,21 @@ fn split_below_a_threshold() {
 }
 
 #[test]
+fn added_to_a_contract() {
+    let added = |committed: &[(i32, i64)]| {
+        let mut log = Log::funded(1_000_000);
+        for (day, amount) in committed {
+            let contract = v1::Committed { contract_id: "K".into(), payee: party(5).into(), ..Default::default() };
+            log.add(DAY + day, Payload::Committed(contract), &[leg(3, 1, *amount), leg(5, 1, -amount)]);
+        }
+        amounts(log.found("R-ADDITION", DAY))
+    };
+    assert_eq!(added(&[(0, 600), (0, 400), (9, 101)]), [101]);
+    assert!(added(&[(0, 600), (0, 400), (9, 100)]).is_empty(), "a tenth may be added");
+    assert!(added(&[(0, 600), (0, 400)]).is_empty(), "of two lots");
+}
+
+#[test]
 fn new_companies_need_a_register() {
     let mut log = Log::funded(1_000);
     let paid = log.pay("P", 1, date(2026, 3, 1), 700, COMPANY[0]);
