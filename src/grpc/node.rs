@@ -288,6 +288,10 @@ pub enum SweepError {
 
 /// Brings the vault to the head of the log.
 fn follow_from_log(vault: &Vault, log: &dyn LogRead, last_sequence: i64) -> Result<(), Fault> {
+    if vault.followed()? > last_sequence {
+        tracing::warn!(last_sequence, "the vault of personal data has followed a longer log than this one");
+        vault.rewind(last_sequence)?;
+    }
     for block in blocks_between(log, vault.followed()?.saturating_add(1), last_sequence) {
         let block = block?;
         vault.follow(block.first_sequence, decoded(&block)?.iter());

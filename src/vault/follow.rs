@@ -32,6 +32,15 @@ impl Vault {
         store::followed(&self.store()).map_err(fault)
     }
 
+    /// The log is shorter than it was: an older copy of it was put back. Forgets the events that are gone, whose sequences others
+    /// will have.
+    pub fn rewind(&self, head: i64) -> Result<(), Fault> {
+        let mut store = self.store();
+        let transaction = store.transaction().map_err(fault)?;
+        store::rewind(&transaction, head).map_err(fault)?;
+        transaction.commit().map_err(fault)
+    }
+
     /// Notes how far the log was followed, so that a restart begins there.
     pub fn set_followed(&self, sequence: i64) -> Result<(), Fault> {
         match self.failure() {

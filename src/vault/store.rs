@@ -255,6 +255,12 @@ pub(super) fn followed(store: &Connection) -> rusqlite::Result<i64> {
     store.query_row("SELECT sequence FROM followed", [], |row| row.get(0))
 }
 
+/// Forgets events after a sequence: what they had brought waits again.
+pub(super) fn rewind(store: &Connection, sequence: i64) -> rusqlite::Result<()> {
+    store.execute("UPDATE datum SET sequence = NULL WHERE sequence > ?1", params![sequence])?;
+    set_followed(store, sequence)
+}
+
 pub(super) fn set_followed(store: &Connection, sequence: i64) -> rusqlite::Result<()> {
     store.prepare_cached("UPDATE followed SET sequence = ?1")?.execute(params![sequence]).map(drop)
 }

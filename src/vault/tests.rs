@@ -275,6 +275,21 @@ fn following_again_changes_nothing() {
 }
 
 #[test]
+fn a_shorter_log_takes_back_what_it_no_longer_says() {
+    let room = Room::new();
+    let (kept, gone) = (room.stage("r-1", &[NAME]), room.stage("r-2", &[NAME]));
+    room.vault.follow(5, [accepted("r-1", &kept), accepted("r-2", &gone)].iter());
+    room.vault.rewind(5).unwrap();
+    assert_eq!((room.vault.followed().unwrap(), room.states(ALICE)), (5, vec![(5, DatumState::Present)]));
+    assert_eq!(room.waiting(), 1);
+    // The command may come again, and its event stand elsewhere.
+    let again = room.stage("r-2", &[NAME]);
+    assert_eq!(again, gone);
+    room.vault.follow(7, [accepted("r-2", &again)].iter());
+    assert_eq!(room.states(ALICE), [(5, DatumState::Present), (7, DatumState::Present)]);
+}
+
+#[test]
 fn another_vault_s_key_opens_nothing() {
     let room = Room::new();
     let staged = room.stage("r-1", &[NAME]);
