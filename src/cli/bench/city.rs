@@ -37,6 +37,9 @@ pub(super) struct City {
     payments: Workload,
 }
 
+/// What relief is paid for.
+const PURPOSE: &str = "one-card";
+
 /// What a number of the sequence is: a kind, and the how many-th of it.
 enum Item {
     Housing(u64),
@@ -126,6 +129,7 @@ impl City {
                 scheme: scheme.into(),
                 policy_id: self.name(name),
                 legal_basis: "bench".to_owned(),
+                purposes: if scheme == v1::FundScheme::Relief { vec![PURPOSE.to_owned()] } else { Vec::new() },
                 ..v1::DefineFund::default()
             })),
         ]
@@ -268,7 +272,7 @@ impl City {
             from_account_id: self.name("unit"),
             amount_minor: RELIEF_MINOR,
             payee: format!("household {household}"),
-            purpose: "one-card".to_owned(),
+            purpose: PURPOSE.to_owned(),
             method: v1::PaymentMethod::Direct.into(),
             payout: Some(v1::Payout {
                 item_code: "one-card".to_owned(),
