@@ -24,6 +24,9 @@ use crate::pb::v1::command::Payload;
 use crate::pb::v1::personal_data_service_server::PersonalDataService;
 use crate::vault::{DatumState, Entry, Incoming, Listed, NotOpened, Staging, Vault};
 
+/// Most pieces of personal data of one request: they are sealed in one transaction, while others wait for the vault.
+const PIECES_MAX: usize = 32_768;
+
 /// What personal data of a request wait for.
 #[derive(Clone, Debug)]
 pub(super) enum WaitFor {
@@ -89,6 +92,12 @@ impl LedgerApi {
         wait_for: WaitFor,
         statuses: Statuses,
     ) -> Result<Staged, Status> {
+        let pieces = commands.iter().fold(0_usize, |sum, command| sum.saturating_add(command.personal_data.len()));
+        if pieces > PIECES_MAX {
+            let description = format!("has {pieces} pieces in all; a request has at most {PIECES_MAX}");
+            let (field, reason) = ("commands.personal_data".to_owned(), Reason::FieldInvalid);
+            return Err(statuses.violations(&[convert::Violation { field, reason, description }]));
+        }
         let vault = self.node.vault();
         let mut places = Vec::new();
         let mut incoming = Vec::new();

@@ -327,6 +327,17 @@ async fn what_is_wrong_with_personal_data_is_told_by_its_path() {
     line["personalCommitments"] = json!([{ "party": "AQ==", "field": name, "commitment": "AQ==", "account": "AQ==" }]);
     let refused = world.refuse(&line).await;
     assert!(refused.facts.contains("personal_commitments[0].party"), "{}", refused.facts);
+    // So many in one request are refused as a whole.
+    let full: Vec<Value> =
+        (0..512).map(|at| json!({ "person": at.to_string(), "field": name, "value": "x" })).collect();
+    let commands = (0..65).map(|at| {
+        let mut line = brought(&format!("full-{at}"), &format!("F-{at}"), NAME);
+        line["personalData"] = json!(full);
+        command(&line)
+    });
+    let request = v1::PostRequest { commands: commands.collect(), ..Default::default() };
+    let refused = world.served.ledger().await.post(request).await.unwrap_err();
+    assert_eq!(refused.get_details_bad_request().unwrap().field_violations[0].field, "commands.personal_data");
     // At its limits it is taken.
     line = brought("m-1", "M-1", &"长".repeat(256));
     let most: Vec<Value> =
