@@ -80,41 +80,23 @@ fn one_property_for_many() {
 
 #[test]
 fn accounts_at_odds_with_the_bank() {
+    let compare = |log: &mut Log, bank: i64, differences: usize, last_day: i32| {
+        let compared = v1::Reconciled {
+            account: 7,
+            last_day,
+            bank_balance_minor: bank,
+            book_balance_minor: 500,
+            differences: vec![v1::Difference::default(); differences],
+            ..Default::default()
+        };
+        log.add(last_day, Payload::Reconciled(compared), &[])
+    };
     let mut log = Log::new();
-    let mut compare = |bank: i64, differences: usize, last_day: i32| {
-        let compared = v1::Reconciled {
-            account: 7,
-            last_day,
-            bank_balance_minor: bank,
-            book_balance_minor: 500,
-            differences: vec![v1::Difference::default(); differences],
-            ..Default::default()
-        };
-        log.add(last_day, Payload::Reconciled(compared), &[])
-    };
-    let dirty = compare(300, 1, DAY);
+    let dirty = compare(&mut log, 300, 1, DAY);
     assert_eq!(log.found("R-BANKDIFF", DAY), [(vec![dirty], 200)]);
-    let mut compare = |bank, differences, last_day| {
-        let compared = v1::Reconciled {
-            account: 7,
-            last_day,
-            bank_balance_minor: bank,
-            book_balance_minor: 500,
-            differences: vec![v1::Difference::default(); differences],
-            ..Default::default()
-        };
-        log.add(last_day, Payload::Reconciled(compared), &[])
-    };
-    compare(500, 0, DAY + 30);
+    compare(&mut log, 500, 0, DAY + 30);
     assert_eq!(log.found("R-BANKDIFF", DAY), NOTHING, "cleared up since");
-    let mut log = Log { events: log.events };
-    let compared = v1::Reconciled {
-        account: 7,
-        last_day: DAY + 60,
-        differences: vec![v1::Difference::default()],
-        ..Default::default()
-    };
-    let open = log.add(DAY + 60, Payload::Reconciled(compared), &[]);
+    let open = compare(&mut log, 500, 1, DAY + 60);
     assert_eq!(log.found("R-BANKDIFF", DAY), [(vec![open], 0)], "entries differ, though the balances agree");
 }
 
