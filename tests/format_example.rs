@@ -29,6 +29,7 @@ use fundledger::domain::ids::{
 };
 use fundledger::domain::money::Amount;
 use fundledger::domain::policy::PolicyTerms;
+use fundledger::domain::profile::FundProfile;
 use fundledger::domain::time::{Day, Period, UtcNanos};
 use fundledger::format::block::{Assembler, parse_value};
 use fundledger::format::bundle::BundleWriter;
@@ -324,6 +325,7 @@ fn fund(name: &str, shown: &str, currency: &str, exponent: u8) -> FundDefinition
         legal_basis: n(LegalBasis::parse("Budget Law art. 42")),
         scheme: None,
         exclusive_with: Vec::new(),
+        profile: FundProfile::default(),
     }
 }
 
@@ -364,6 +366,7 @@ fn payment(id: &str, from: &str, minor: i64, payee: PayeeRef, under: Option<Cont
         method: PaymentMethod::Direct,
         document_sha256: vec![[8; 32], [9; 32]],
         payout: None,
+        recipient_kind: None,
     }))
 }
 

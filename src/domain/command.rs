@@ -14,6 +14,7 @@ use super::nontax::NontaxOrder;
 use super::oversight::OversightOrder;
 use super::personal::PersonalCommitment;
 use super::persons::PersonsOrder;
+use super::profile::RecipientKind;
 use super::time::{Day, Period, UtcNanos};
 
 /// A command: who asks, under which key, as of which business date, for what.
@@ -187,6 +188,15 @@ pub struct ExecutePayment {
     pub document_sha256: Vec<DocumentDigest>,
     /// What the payee gets it as.
     pub payout: Option<Payout>,
+    /// What the payee is, where there is no payout: one is to a person.
+    pub recipient_kind: Option<RecipientKind>,
+}
+
+impl ExecutePayment {
+    /// What the payee is, as far as it was said.
+    pub fn recipient(&self) -> Option<RecipientKind> {
+        if self.payout.is_some() { Some(RecipientKind::Person) } else { self.recipient_kind }
+    }
 }
 
 /// What a person gets a payment as: one line of a batch, and a payment of its own.

@@ -15,6 +15,7 @@ use super::money::Amount;
 use super::nontax::NontaxEvent;
 use super::oversight::OversightEvent;
 use super::persons::PersonsEvent;
+use super::profile::RecipientKind;
 use super::refusal::Refusal;
 use super::time::{Day, Period, UtcNanos};
 
@@ -166,6 +167,8 @@ pub struct PaymentExecuted {
     pub document_sha256: Vec<DocumentDigest>,
     /// What the payee gets it as.
     pub payout: Option<Payout>,
+    /// What the payee is, where there is no payout: one is to a person.
+    pub recipient_kind: Option<RecipientKind>,
 }
 
 /// What is due for a head count, and from whom.

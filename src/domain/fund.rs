@@ -6,6 +6,7 @@ use super::ids::{
     PolicyId, Sequence,
 };
 use super::policy::PolicyTerms;
+use super::profile::FundProfile;
 use super::time::{Day, Period};
 
 macro_rules! numbered {
@@ -188,6 +189,8 @@ pub struct FundDefinition {
     pub scheme: Option<Scheme>,
     /// Funds whose contributions and benefits exclude those of this one for the same person and month.
     pub exclusive_with: Vec<FundId>,
+    /// Who runs it, for whom, and how long its money lasts.
+    pub profile: FundProfile,
 }
 
 /// A fund as the ledger holds it.

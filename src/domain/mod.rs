@@ -19,6 +19,7 @@ pub mod oversight;
 pub mod personal;
 pub mod persons;
 pub mod policy;
+pub mod profile;
 pub mod refusal;
 pub mod state;
 pub mod time;

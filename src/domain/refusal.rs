@@ -268,6 +268,8 @@ reasons! {
     MatterClosed = 198, "MATTER_CLOSED";
     /// A unit pays no account of its own (转本单位账户, `E_SELF_PAY`).
     SelfPayment = 199, "SELF_PAYMENT";
+    /// The fund's rule lets its money last no longer.
+    CarryNotAllowed = 200, "CARRY_NOT_ALLOWED";
 }
 
 impl fmt::Display for Reason {

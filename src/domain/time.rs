@@ -80,6 +80,12 @@ impl Day {
         self.civil().0
     }
 
+    /// 31 December of its year.
+    #[must_use]
+    pub fn last_of_year(self) -> Self {
+        Period(self.year().saturating_mul(100).saturating_add(12)).last_day()
+    }
+
     /// The month it lies in.
     pub fn period(self) -> Period {
         let (year, month, _) = self.civil();

@@ -12,6 +12,7 @@ use crate::domain::command::{
     Precondition,
 };
 use crate::domain::fund::{FundDefinition, LotDefinition, PlanStep, PolicyVersion, Scheme};
+use crate::domain::profile::{CarryRule, FundProfile, GovernmentLevel};
 use crate::domain::time::Day;
 
 /// Version of the layout.
@@ -23,6 +24,8 @@ const BATCH_FORM: usize = 0xffff_ff02;
 const MORE: u8 = 2;
 const MORE_STILL: u8 = 3;
 const PERSONAL_DATA: u8 = 4;
+const PROFILE: u8 = 5;
+const RECIPIENT: u8 = 6;
 
 /// Appends the canonical bytes of a command, without its key: the key is looked up, the rest is compared.
 pub fn write(command: &Command, buffer: &mut Vec<u8>) {
@@ -358,6 +361,20 @@ fn write_fund(definition: &FundDefinition, out: &mut Canonical<'_>) {
         out.number(definition.scheme.map_or(0, Scheme::number).into());
         out.list(&definition.exclusive_with, |out, fund_id| out.text(fund_id.as_str()));
     }
+    if !definition.profile.is_empty() {
+        out.tag(PROFILE);
+        write_profile(&definition.profile, out);
+    }
+}
+
+fn write_profile(profile: &FundProfile, out: &mut Canonical<'_>) {
+    out.number(profile.level.map_or(0, GovernmentLevel::number).into());
+    out.optional(profile.region_code.as_ref(), |out, code| out.text(code.as_str()));
+    out.list(&profile.recipient_kinds, |out, kind| out.number(kind.number().into()));
+    out.number(profile.carry_rule.map_or(0, CarryRule::number).into());
+    for mark in [profile.directly_allocated, profile.subsidizes_recipients, profile.includes_matching] {
+        out.tag(mark.into());
+    }
 }
 
 fn write_policy(policy: &PolicyVersion, out: &mut Canonical<'_>) {
@@ -404,5 +421,9 @@ fn write_payment(payment: &ExecutePayment, out: &mut Canonical<'_>) {
     if let Some(payout) = &payment.payout {
         out.tag(MORE);
         families::write_payout(payout, out);
+    }
+    if let Some(kind) = payment.recipient_kind {
+        out.tag(RECIPIENT);
+        out.number(kind.number().into());
     }
 }

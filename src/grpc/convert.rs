@@ -22,6 +22,7 @@ use crate::domain::ids::{
     AccountId, ActorId, BankReference, CaseId, Code, ContractId, DocumentNumber, FundId, IssuerId, LegalBasis, LotId,
     NameError, PayeeRef, PaymentId, ReasonCode, RequestId, Sequence, UnitId,
 };
+use crate::domain::profile::RecipientKind;
 use crate::domain::refusal::Reason;
 use crate::domain::time::{Day, UtcNanos};
 use crate::format::keyed::KeyedDigest;
@@ -493,6 +494,14 @@ impl Parser<'_> {
             None => Some(None),
             Some(payout) => self.payout(payout).map(Some),
         };
+        let kind = self.known_or_unset("recipient_kind", wire.recipient_kind, RecipientKind::from_number);
+        let recipient_kind = match (&payout, kind) {
+            (Some(Some(_)), Some(Some(kind))) if kind != RecipientKind::Person => {
+                self.wrong("recipient_kind", Reason::FieldInvalid, "is not PERSON: a payout is to a person")
+            }
+            (Some(Some(_)), Some(_)) => Some(None),
+            (_, kind) => kind,
+        };
         Some(Order::ExecutePayment(Box::new(ExecutePayment {
             payment_id: payment_id?,
             from: from?,
@@ -508,6 +517,7 @@ impl Parser<'_> {
             method: method?,
             document_sha256: document_sha256?,
             payout: payout?,
+            recipient_kind: recipient_kind?,
         })))
     }
 

@@ -112,6 +112,7 @@ pub const fn code(reason: Reason) -> Code {
         | Reason::Frozen
         | Reason::LotExpired
         | Reason::LotNotLapsed
+        | Reason::CarryNotAllowed
         | Reason::NothingToMove
         | Reason::OverContract
         | Reason::PayeeMismatch

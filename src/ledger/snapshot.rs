@@ -7,6 +7,7 @@ use crate::domain::fund::{
     CheckerTier, Currency, Fund, FundDefinition, Lot, LotDefinition, LotStage, PlanStep, PolicyVersion,
 };
 use crate::domain::ids::{AccountNumber, ContractNumber, FundNumber, LotNumber, PayeeRef, Sequence};
+use crate::domain::profile::FundProfile;
 use crate::domain::state::{Account, Contract, Freeze, Payment, PaymentStatus, State};
 use crate::domain::time::UtcNanos;
 use crate::format::fingerprint::FingerprintTable;
@@ -14,7 +15,7 @@ use crate::format::stored::{Malformed, Stored, put_count, take_count};
 use crate::stored_struct;
 
 /// Version of the layout below; it stands in the file's name.
-pub(super) const LAYOUT: &str = "state-8";
+pub(super) const LAYOUT: &str = "state-9";
 
 /// The state as bytes.
 pub(super) fn encode(state: &State, keys: &FingerprintTable, booked_at: UtcNanos) -> Vec<u8> {
@@ -138,6 +139,16 @@ stored_struct!(FundDefinition {
     legal_basis,
     scheme,
     exclusive_with,
+    profile,
+});
+stored_struct!(FundProfile {
+    level,
+    region_code,
+    recipient_kinds,
+    carry_rule,
+    directly_allocated,
+    subsidizes_recipients,
+    includes_matching,
 });
 stored_struct!(Currency { code, exponent });
 stored_struct!(Account { account_id, fund, kind, unit, balance_minor, lots, freezes, revision, is_closed });

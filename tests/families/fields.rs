@@ -24,6 +24,8 @@ fn samples() -> BTreeMap<String, Value> {
     let paid_out = json!({ "executePayment": { "paymentId": "P", "fromAccountId": "unit", "amountMinor": 1, "payee": "H",
         "purpose": "relief", "method": "PAYMENT_METHOD_DIRECT", "payout": { "itemCode": "i", "period": 202_601,
             "batchId": "b", "lineNumber": 1, "reissueOf": "Q" } } });
+    let fund = json!({ "defineFund": { "fundId": "F", "name": "n", "family": "FUND_FAMILY_SPECIAL", "legalBasis": "l",
+        "profile": { "directlyAllocated": true } } });
     let terms = json!({ "setPolicy": { "policyId": "P", "version": 1, "effectiveFrom": { "year": 2026, "month": 1, "day": 1 },
         "planStep": "PLAN_STEP_OPTIONAL", "documentSha256": "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=", "terms": {
             "rates": [{ "kind": "RATE_KIND_LATE_FEE", "ppm": 500 }],
@@ -36,6 +38,7 @@ fn samples() -> BTreeMap<String, Value> {
         samples.insert(kind, on("2026-01-05", "s", payload));
     }
     samples.insert("executePayment".to_owned(), on("2026-01-05", "s", paid_out));
+    samples.insert("defineFund".to_owned(), on("2026-01-05", "s", fund));
     samples.insert("setPolicy".to_owned(), on("2026-01-05", "s", terms));
     samples.insert("closeAccount".to_owned(), on("2026-01-05", "s", json!({ "closeAccount": { "accountId": "a" } })));
     samples

@@ -14,6 +14,7 @@
 mod clocks;
 mod fields;
 mod frozen;
+mod funds;
 mod oversight;
 mod personal_data;
 mod persons;

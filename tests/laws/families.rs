@@ -15,6 +15,7 @@ use fundledger::domain::persons::{
     TransferDirection, TransferRelation,
 };
 use fundledger::domain::policy::{InterestMethod, Item, PolicyTerms, RateKind};
+use fundledger::domain::profile::FundProfile;
 use fundledger::domain::time::{Day, Period};
 use proptest::prelude::*;
 
@@ -140,6 +141,7 @@ fn started() -> Rules {
             legal_basis: LegalBasis::parse("社会保险法").unwrap(),
             scheme: Some(Scheme::EmployeePension),
             exclusive_with: Vec::new(),
+            profile: FundProfile::default(),
         })),
     );
     let accounts =

@@ -25,6 +25,7 @@ use fundledger::domain::ids::{
     RequestId, Sequence, UnitId,
 };
 use fundledger::domain::money::{AMOUNT_MAX_MINOR, Amount};
+use fundledger::domain::profile::{CarryRule, FundProfile, GovernmentLevel, RecipientKind};
 use fundledger::domain::refusal::{Reason, Refusal};
 use fundledger::domain::time::{Day, Period, UtcNanos};
 
@@ -61,6 +62,8 @@ const KINDS: &[AccountKind] = &[
     AccountKind::HousingPersonal,
     AccountKind::LowRentHousing,
 ];
+const RECIPIENTS: &[RecipientKind] =
+    &[RecipientKind::Person, RecipientKind::Enterprise, RecipientKind::PublicInstitution];
 const FAMILIES: &[FundFamily] = &[
     FundFamily::Special,
     FundFamily::DepartmentBudget,
@@ -202,6 +205,19 @@ impl<'a> Genes<'a> {
             legal_basis: self.basis(),
             scheme: self.optional(|g| g.pick(&[Scheme::Grant, Scheme::Relief, Scheme::WorkInjury])),
             exclusive_with: self.list(Self::fund),
+            profile: self.profile(),
+        }
+    }
+
+    fn profile(&mut self) -> FundProfile {
+        FundProfile {
+            level: self.optional(|g| g.pick(&[GovernmentLevel::Central, GovernmentLevel::Township])),
+            region_code: self.optional(Self::code),
+            recipient_kinds: self.list(|g| g.pick(RECIPIENTS)),
+            carry_rule: self.optional(|g| g.pick(&[CarryRule::TwoYears, CarryRule::YearEnd, CarryRule::UntilSpent])),
+            directly_allocated: self.pick(&[false, true]),
+            subsidizes_recipients: self.pick(&[false, true]),
+            includes_matching: self.pick(&[false, true]),
         }
     }
 
@@ -373,6 +389,7 @@ impl<'a> Genes<'a> {
                 method: self.method(),
                 document_sha256: self.list(Self::digest),
                 payout: self.optional(Self::payout),
+                recipient_kind: self.optional(|g| g.pick(RECIPIENTS)),
             })),
             19 => Order::ClearPayments { payment_ids: self.list(Self::payment), bank_reference: self.bank() },
             20 => Order::ReturnPayment {
@@ -523,6 +540,7 @@ impl<'a> Genes<'a> {
                 method: self.method(),
                 document_sha256: self.list(Self::digest),
                 payout: self.optional(Self::payout),
+                recipient_kind: self.optional(|g| g.pick(RECIPIENTS)),
             })),
             35 => Payload::Cleared { bank_reference: self.bank(), payment_ids: self.list(Self::payment) },
             36 => Payload::PaymentReturned {

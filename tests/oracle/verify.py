@@ -107,7 +107,9 @@ Leg: 1 account int32, 2 lot int32, 3 amount_minor sint64
 LedgerCreated: 1 origin string, 2 format_version int32, 3 development bool, 4 administrators Administrator*
 FundDefined: 1 fund int32, 2 fund_id string, 3 name string, 4 family int32, 5 currency_code string,
   6 currency_exponent int32, 7 purposes string*, 8 economic_codes string*, 9 policy_id string, 10 legal_basis string,
-  11 scheme int32, 12 exclusive_with string*
+  11 scheme int32, 12 exclusive_with string*, 13 profile FundProfile
+FundProfile: 1 level int32, 2 region_code string, 3 recipient_kinds packed, 4 carry_rule int32,
+  5 directly_allocated bool, 6 subsidizes_recipients bool, 7 includes_matching bool
 CheckerTier: 1 from_amount_minor int64, 2 checkers int32
 PolicyRate: 1 kind int32, 2 ppm int32
 SplitShare: 1 recipient string, 2 weight int32
@@ -134,7 +136,8 @@ Frozen: 1 case_id string, 2 legal_basis string, 3 account int32, 4 lot int32, 5 
 Unfrozen: 1 case_id string
 CashReceived: 1 bank_reference string
 PaymentExecuted: 1 payment_id string, 2 payee bytes, 3 purpose string, 4 function_code string, 5 economic_code string,
-  6 project_id string, 7 contract_id string, 8 method int32, 9 document_sha256 bytes*, 10 payout Payout
+  6 project_id string, 7 contract_id string, 8 method int32, 9 document_sha256 bytes*, 10 payout Payout,
+  11 recipient_kind int32
 Cleared: 1 bank_reference string, 2 payment_ids string*
 PaymentReturned: 1 payment_id string, 2 original_sequence int64, 3 bank_reference string, 4 reason_code string
 Reversed: 1 original_sequence int64, 2 reason_code string, 3 payment_id string, 5 operation int32

@@ -14,6 +14,7 @@ use fundledger::domain::ids::{
 };
 use fundledger::domain::money::Amount;
 use fundledger::domain::policy::PolicyTerms;
+use fundledger::domain::profile::FundProfile;
 use fundledger::domain::time::{Day, Period};
 
 /// Who orders, as of when.
@@ -134,6 +135,7 @@ pub(crate) fn fund(name: &str) -> FundDefinition {
         legal_basis: LegalBasis::parse("预算法").unwrap(),
         scheme: None,
         exclusive_with: Vec::new(),
+        profile: FundProfile::default(),
     }
 }
 
@@ -278,6 +280,7 @@ pub(crate) fn pay(name: &str, from: &str, minor: i64, lots: Lots<'_>, to_payee: 
         method: PaymentMethod::Direct,
         document_sha256: Vec::new(),
         payout: None,
+        recipient_kind: None,
     })
 }
 

@@ -18,6 +18,7 @@ use crate::domain::ids::{
 };
 use crate::domain::money::{self, Amount};
 use crate::domain::policy::Item;
+use crate::domain::profile::RecipientKind;
 use crate::domain::refusal::{Reason, Refusal};
 use crate::domain::state::{Payment, PaymentStatus};
 
@@ -93,6 +94,11 @@ pub(super) fn execute_payment(case: Case<'_>, payment: ExecutePayment) -> Result
             .with("economic_code", code)
             .with("fund", &fund.row.definition.fund_id));
     }
+    if !fund.row.definition.profile.allows_recipient(payment.recipient()) {
+        return Err(Refusal::new(Reason::OutOfScope)
+            .with("fund", &fund.row.definition.fund_id)
+            .with("recipient_kind", payment.recipient().map_or("UNSPECIFIED", RecipientKind::as_str)));
+    }
     let draws = case.draws(from, payment.amount, &asked, spending)?;
     let mut legs = Vec::with_capacity(draws.len().saturating_mul(3).saturating_add(1));
     legs.extend(draws.iter().map(|(lot, drawn)| debit(from.number, *lot, *drawn)));
@@ -110,6 +116,7 @@ pub(super) fn execute_payment(case: Case<'_>, payment: ExecutePayment) -> Result
         method: payment.method,
         document_sha256: payment.document_sha256,
         payout: payment.payout,
+        recipient_kind: payment.recipient_kind,
     }));
     case.settle(fund, legs, payload, Freezes::Hold)
 }

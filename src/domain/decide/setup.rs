@@ -147,7 +147,7 @@ pub(super) fn record_opening_balance(
     let fund = case.fund(fund_id)?;
     let mut lots = Vec::with_capacity(definitions.len());
     for definition in definitions {
-        new_lot(case, fund, &definition)?;
+        let definition = new_lot(case, fund, definition)?;
         if lots.iter().any(|other: &LotOpened| other.definition.lot_id == definition.lot_id) {
             return Err(Refusal::new(Reason::LotExists).with("lot", &definition.lot_id));
         }
@@ -230,13 +230,31 @@ pub(super) fn record_opening_balance(
     case.settle(fund, legs, payload, Freezes::Hold)
 }
 
-/// A lot that nobody opened before, on a document that nobody used before.
-pub(super) fn new_lot(case: Case<'_>, fund: FundRef<'_>, definition: &LotDefinition) -> Result<(), Refusal> {
+/// A lot that nobody opened before, on a document that nobody used before; its last day is resolved.
+pub(super) fn new_lot(case: Case<'_>, fund: FundRef<'_>, definition: LotDefinition) -> Result<LotDefinition, Refusal> {
     if case.state.lot_names.contains_key(&definition.lot_id) {
         return Err(Refusal::new(Reason::LotExists).with("lot", &definition.lot_id));
     }
     new_document(case, &definition.issuer_id, &definition.document_number)?;
-    bound_to(fund, definition)
+    bound_to(fund, &definition)?;
+    lasting(case, fund, definition)
+}
+
+/// A lot lasts no longer than its fund's rule of carry-over lets it.
+fn lasting(case: Case<'_>, fund: FundRef<'_>, mut lot: LotDefinition) -> Result<LotDefinition, Refusal> {
+    let definition = &fund.row.definition;
+    let last_day = definition.profile.last_day_of_lot(case.date());
+    match (last_day, lot.expires_on) {
+        (Some(last_day), Some(asked)) if asked > last_day => Err(Refusal::new(Reason::CarryNotAllowed)
+            .with("carry_rule", definition.profile.carry_rule().as_str())
+            .with("fund", &definition.fund_id)
+            .with("last_day", last_day)
+            .with("lot", &lot.lot_id)),
+        (_, asked) => {
+            lot.expires_on = asked.or(last_day);
+            Ok(lot)
+        }
+    }
 }
 
 /// What a lot's money is bound to: no more than its fund's purposes, and of a donation what the donor wanted (自然灾害救助条例 §24,

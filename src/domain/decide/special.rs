@@ -17,6 +17,7 @@ use crate::domain::ids::{
     UnitNumber,
 };
 use crate::domain::money::{self, Amount};
+use crate::domain::profile::CarryRule;
 use crate::domain::refusal::{Reason, Refusal};
 
 /// 指标下达: an appropriation opens a lot. Dr SOURCE, Cr UNALLOCATED.
@@ -28,7 +29,7 @@ pub(super) fn issue_budget(
 ) -> Result<Decision, Refusal> {
     let to = case.account(to)?;
     let fund = case.fund_at(to.row.fund)?;
-    new_lot(case, fund, &lot)?;
+    let lot = new_lot(case, fund, lot)?;
     let source = case.account_for(fund.number, Kind::AuthoritySource, UnitNumber::default())?;
     kind_is(to, &[Kind::AuthorityUnallocated])?;
     case.admit(fund, amount.minor(), Checkers::Needed)?;
@@ -160,6 +161,13 @@ pub(super) fn carry_forward(case: Case<'_>, lot_id: &LotId, year: i32) -> Result
     let sources = [Kind::AuthorityPlan, Kind::AuthorityUnit, Kind::AuthorityCommitted];
     let (mut legs, sum) = emptied(case, lot, &sources);
     case.admit(fund, sum, Checkers::Needed)?;
+    let definition = &fund.row.definition;
+    if definition.profile.carry_rule() == CarryRule::YearEnd {
+        return Err(Refusal::new(Reason::CarryNotAllowed)
+            .with("carry_rule", CarryRule::YearEnd.as_str())
+            .with("fund", &definition.fund_id)
+            .with("lot", lot_id));
+    }
     if sum == 0 {
         return Err(Refusal::new(Reason::NothingToMove).with("lot", lot_id));
     }
@@ -179,7 +187,7 @@ pub(super) fn recover_lapsed(case: Case<'_>, lot_id: &LotId, legal_basis: LegalB
     let sources = [Kind::AuthorityUnallocated, Kind::AuthorityUnit, Kind::AuthorityPlan, Kind::AuthorityCarry];
     let (mut legs, sum) = emptied(case, lot, &sources);
     case.admit(fund, sum, Checkers::Needed)?;
-    if !has_lapsed(case, lot) {
+    if !has_lapsed(case, lot, fund.row.definition.profile.carry_rule()) {
         return Err(Refusal::new(Reason::LotNotLapsed).with("lot", lot_id).with("business_date", case.date()));
     }
     if sum == 0 {
@@ -195,11 +203,12 @@ pub(super) fn recover_lapsed(case: Case<'_>, lot_id: &LotId, legal_basis: LegalB
     case.settle(fund, legs, Payload::LapsedRecovered { lot: lot.number, legal_basis }, Freezes::Hold)
 }
 
-/// A lot lapses on its last day; one without a last day, in a year after the one it was carried over from.
-fn has_lapsed(case: Case<'_>, lot: LotRef<'_>) -> bool {
+/// A lot lapses on its last day; one without a last day, in a year after the one it was carried over from, unless its fund's
+/// money lasts until it is spent.
+fn has_lapsed(case: Case<'_>, lot: LotRef<'_>, rule: CarryRule) -> bool {
     match (lot.row.definition.expires_on, lot.row.stage) {
         (Some(last_day), _) => case.date() >= last_day,
-        (None, LotStage::Carried { year }) => case.date().year() > year,
+        (None, LotStage::Carried { year }) => rule != CarryRule::UntilSpent && case.date().year() > year,
         (None, LotStage::Open) => false,
         (None, LotStage::Lapsed) => true,
     }

@@ -11,6 +11,7 @@ use crate::domain::ids::{
     Code, ContractId, DisplayName, DocumentNumber, FundId, FundNumber, IssuerId, LegalBasis, LotId, LotNumber,
     PayeeRef, PaymentId, PolicyId,
 };
+use crate::domain::profile::{CarryRule, FundProfile, GovernmentLevel, RecipientKind};
 use crate::domain::time::Day;
 use crate::format::wire::Wire;
 use crate::pb::v1 as pb;
@@ -28,6 +29,40 @@ pub(super) fn encode_fund(fund: FundNumber, definition: &FundDefinition, m: &mut
     m.text(10, definition.legal_basis.as_str());
     m.int(11, definition.scheme.map_or(0, Scheme::number).into());
     definition.exclusive_with.iter().for_each(|fund_id| m.element(12, fund_id.as_str().as_bytes()));
+    if !definition.profile.is_empty() {
+        m.message(13, |m| encode_profile(&definition.profile, m));
+    }
+}
+
+fn encode_profile(profile: &FundProfile, m: &mut Wire<'_>) {
+    m.int(1, profile.level.map_or(0, GovernmentLevel::number).into());
+    m.text(2, optional(profile.region_code.as_ref().map(Code::as_str)));
+    m.numbers(3, profile.recipient_kinds.iter().map(|kind| kind.number().into()));
+    m.int(4, profile.carry_rule.map_or(0, CarryRule::number).into());
+    m.flag(5, profile.directly_allocated);
+    m.flag(6, profile.subsidizes_recipients);
+    m.flag(7, profile.includes_matching);
+}
+
+fn decode_profile(m: pb::FundProfile) -> Result<FundProfile, DecodeError> {
+    let known_kind = |number| RecipientKind::from_number(number).ok_or(DecodeError::Field("kind of recipient"));
+    Ok(FundProfile {
+        level: known(m.level, GovernmentLevel::from_number, "level of government")?,
+        region_code: some(m.region_code, Code::stored),
+        recipient_kinds: m.recipient_kinds.into_iter().map(known_kind).collect::<Result<_, _>>()?,
+        carry_rule: known(m.carry_rule, CarryRule::from_number, "rule of carry-over")?,
+        directly_allocated: m.directly_allocated,
+        subsidizes_recipients: m.subsidizes_recipients,
+        includes_matching: m.includes_matching,
+    })
+}
+
+/// A number that may be unset.
+fn known<T>(number: i32, from_number: fn(i32) -> Option<T>, what: &'static str) -> Result<Option<T>, DecodeError> {
+    match number {
+        0 => Ok(None),
+        number => from_number(number).ok_or(DecodeError::Field(what)).map(Some),
+    }
 }
 
 pub(super) fn encode_policy(policy_id: &PolicyId, policy: &PolicyVersion, m: &mut Wire<'_>) {
@@ -74,6 +109,7 @@ pub(super) fn encode_payment(payment: &PaymentExecuted, m: &mut Wire<'_>) {
     if let Some(payout) = &payment.payout {
         m.message(10, |m| encode_payout(payout, m));
     }
+    m.int(11, payment.recipient_kind.map_or(0, RecipientKind::number).into());
 }
 
 const fn plan_step_number(step: PlanStep) -> u32 {
@@ -102,11 +138,9 @@ pub(super) fn decode_fund(m: pb::FundDefined) -> Result<FundDefinition, DecodeEr
         economic_codes: m.economic_codes.into_iter().map(Code::stored).collect(),
         policy_id: some(m.policy_id, PolicyId::stored),
         legal_basis: LegalBasis::stored(m.legal_basis),
-        scheme: match m.scheme {
-            0 => None,
-            number => Some(Scheme::from_number(number).ok_or(DecodeError::Field("scheme"))?),
-        },
+        scheme: known(m.scheme, Scheme::from_number, "scheme")?,
         exclusive_with: m.exclusive_with.into_iter().map(FundId::stored).collect(),
+        profile: m.profile.map(decode_profile).transpose()?.unwrap_or_default(),
     })
 }
 
@@ -150,5 +184,6 @@ pub(super) fn decode_payment(m: pb::PaymentExecuted) -> Result<PaymentExecuted, 
             .map(|digest| fixed(digest, "document digest"))
             .collect::<Result<_, _>>()?,
         payout: m.payout.map(decode_payout).transpose()?,
+        recipient_kind: known(m.recipient_kind, RecipientKind::from_number, "kind of recipient")?,
     })
 }

@@ -215,6 +215,16 @@ impl Parser<'_> {
         }
     }
 
+    /// A value that stands as a number on the wire, 0 where it is not set.
+    pub(super) fn known_or_unset<T>(
+        &mut self,
+        field: impl Display,
+        number: i32,
+        from_number: fn(i32) -> Option<T>,
+    ) -> Option<Option<T>> {
+        if number == 0 { Some(None) } else { self.known(field, from_number(number)).map(Some) }
+    }
+
     /// A list that has members.
     pub(super) fn some_of<T>(&mut self, field: &str, values: Option<Vec<T>>) -> Option<Vec<T>> {
         match values {

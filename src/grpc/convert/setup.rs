@@ -10,9 +10,10 @@ use crate::domain::fund::{
     CheckerTier, Currency, FundDefinition, FundFamily, LotDefinition, PlanStep, PolicyVersion, Scheme,
 };
 use crate::domain::ids::{
-    AccountId, ActorId, DisplayName, DocumentNumber, FundId, IssuerId, LegalBasis, LotId, PolicyId, UnitId,
+    AccountId, ActorId, Code, DisplayName, DocumentNumber, FundId, IssuerId, LegalBasis, LotId, PolicyId, UnitId,
 };
 use crate::domain::money::AMOUNT_MAX_MINOR;
+use crate::domain::profile::{CarryRule, FundProfile, GovernmentLevel, RecipientKind};
 use crate::domain::refusal::Reason;
 use crate::format::approval;
 use crate::pb::{self, v1};
@@ -27,6 +28,7 @@ const CURRENCY_EXPONENT_MAX: i32 = 4;
 const CURRENCY_CODE_BYTES: usize = 3;
 const PURPOSES_MAX: usize = 64;
 const EXCLUSIVE_MAX: usize = 8;
+const RECIPIENT_KINDS_MAX: usize = 8;
 
 impl Parser<'_> {
     pub(super) fn define_fund(&mut self, wire: v1::DefineFund) -> Option<FundDefinition> {
@@ -36,13 +38,7 @@ impl Parser<'_> {
             Some(family) => Some(family),
             None => self.wrong("family", Reason::FieldInvalid, "is not a known family"),
         };
-        let scheme = match wire.scheme {
-            0 => Some(None),
-            number => match Scheme::from_number(number) {
-                Some(scheme) => Some(Some(scheme)),
-                None => self.wrong("scheme", Reason::FieldInvalid, "is not a known scheme"),
-            },
-        };
+        let scheme = self.known_or_unset("scheme", wire.scheme, Scheme::from_number);
         let exclusive_with = self.list("exclusive_with", wire.exclusive_with, EXCLUSIVE_MAX, |parser, field, id| {
             parser.named(field, FundId::parse(id))
         });
@@ -71,6 +67,7 @@ impl Parser<'_> {
         let economic_codes = self.codes("economic_codes", wire.economic_codes, ECONOMIC_CODES_MAX);
         let policy_id = self.optional("policy_id", wire.policy_id, PolicyId::parse);
         let legal_basis = self.named("legal_basis", LegalBasis::parse(wire.legal_basis));
+        let profile = self.profile(wire.profile.unwrap_or_default());
         Some(FundDefinition {
             fund_id: fund_id?,
             name: name?,
@@ -82,6 +79,32 @@ impl Parser<'_> {
             legal_basis: legal_basis?,
             scheme: scheme?,
             exclusive_with: exclusive_with?,
+            profile: profile?,
+        })
+    }
+
+    fn profile(&mut self, wire: v1::FundProfile) -> Option<FundProfile> {
+        let level = self.known_or_unset("profile.level", wire.level, GovernmentLevel::from_number);
+        let region_code = self.optional("profile.region_code", wire.region_code, Code::parse);
+        let mut seen = Vec::new();
+        let recipient_kinds =
+            self.list("profile.recipient_kinds", wire.recipient_kinds, RECIPIENT_KINDS_MAX, |parser, field, number| {
+                let kind = parser.known(field, RecipientKind::from_number(number))?;
+                if seen.contains(&kind) {
+                    return parser.wrong(field, Reason::FieldInvalid, "is there twice");
+                }
+                seen.push(kind);
+                Some(kind)
+            });
+        let carry_rule = self.known_or_unset("profile.carry_rule", wire.carry_rule, CarryRule::from_number);
+        Some(FundProfile {
+            level: level?,
+            region_code: region_code?,
+            recipient_kinds: recipient_kinds?,
+            carry_rule: carry_rule?,
+            directly_allocated: wire.directly_allocated,
+            subsidizes_recipients: wire.subsidizes_recipients,
+            includes_matching: wire.includes_matching,
         })
     }
 

@@ -6,6 +6,7 @@ use crate::domain::nontax::Notice;
 use crate::domain::oversight::{Finding, FindingStage};
 use crate::domain::persons::{Benefit, Eligibility, EligibilityFact, InterestYear, Months, Personal};
 use crate::domain::policy::{Clock, ClockKind, InterestMethod, Item, LimitUnit, PolicyTerms, RateKind, Split};
+use crate::domain::profile::{CarryRule, GovernmentLevel, RecipientKind};
 use crate::domain::state::{Families, Lookup, Project, Tie};
 use crate::format::stored::{Malformed, Stored, put_count, take_count};
 use crate::stored_struct;
@@ -131,4 +132,15 @@ impl Stored for FindingStage {
     }
 }
 
-stored_numbered!(ClockKind, EligibilityFact, FundFamily, InterestMethod, LimitUnit, RateKind, Scheme);
+stored_numbered!(
+    CarryRule,
+    ClockKind,
+    EligibilityFact,
+    FundFamily,
+    GovernmentLevel,
+    InterestMethod,
+    LimitUnit,
+    RateKind,
+    RecipientKind,
+    Scheme
+);
