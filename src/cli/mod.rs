@@ -37,6 +37,7 @@ pub mod rules;
 pub mod serve;
 pub mod settings;
 pub mod statement;
+pub mod supervision;
 pub mod trace;
 mod verdict;
 pub mod verify;
@@ -78,6 +79,10 @@ pub enum Command {
     Bench(bench::BenchArgs),
     /// Show statutory clocks: those that run, are overdue, were met, or were met late.
     Clocks(clocks::ClocksArgs),
+    /// List funds, with the marks of directly-allocated money.
+    Funds(supervision::FundsArgs),
+    /// List auditors' findings, and how far each has got.
+    Findings(supervision::FindingsArgs),
     /// Open and list personal data: what the vault holds, and the log only commits to.
     PersonalData(personal_data::PersonalDataArgs),
     /// List events by what they are about.
@@ -119,6 +124,8 @@ impl Command {
             Self::Demo(args) => demo::run(globals, args, out),
             Self::Bench(args) => bench::run(globals, args, out),
             Self::Clocks(args) => clocks::run(globals, args, out),
+            Self::Funds(args) => supervision::funds(globals, args, out),
+            Self::Findings(args) => supervision::findings(globals, args, out),
             Self::PersonalData(args) => personal_data::run(globals, args, out),
             Self::Events(args) => events::run(globals, args, out),
             Self::Rules(args) => rules::run(globals, args, out),

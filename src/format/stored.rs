@@ -11,6 +11,7 @@ use crate::domain::ids::{
     DisplayName, DocumentNumber, FindingId, FundId, FundNumber, IssuerId, KeyNumber, LegalBasis, LoanId, LotId,
     LotNumber, MatterId, NoticeId, PayeeRef, PaymentId, PolicyId, ReasonCode, RequestId, Sequence, UnitId, UnitNumber,
 };
+use crate::domain::money::AmountOrZero;
 use crate::domain::time::{Day, Period, UtcNanos};
 
 /// Bytes that do not hold what was expected.
@@ -139,6 +140,16 @@ impl Stored for AccountKind {
 
     fn take(from: &mut &[u8]) -> Result<Self, Malformed> {
         Self::from_number(i32::take(from)?).ok_or(Malformed)
+    }
+}
+
+impl Stored for AmountOrZero {
+    fn put(&self, to: &mut Vec<u8>) {
+        self.minor().put(to);
+    }
+
+    fn take(from: &mut &[u8]) -> Result<Self, Malformed> {
+        Self::new(i64::take(from)?).map_err(|_| Malformed)
     }
 }
 

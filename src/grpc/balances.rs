@@ -2,8 +2,8 @@
 
 use tonic::Status;
 
-use super::page;
-use super::reading::{Page, Reading, balance_as_of, read_position, shown, subject, wire_balance};
+use super::page::{self, Page};
+use super::reading::{Reading, balance_as_of, read_position, shown, subject, wire_balance};
 use crate::domain::ids::{AccountNumber, FundNumber, LotNumber};
 use crate::domain::refusal::Reason;
 use crate::domain::time::Day;

@@ -4,7 +4,7 @@ use tonic::Status;
 
 use super::convert;
 use super::page;
-use super::reading::{Page, Reading, read_position};
+use super::reading::{Reading, read_position};
 use crate::domain::time::Day;
 use crate::ledger::clock::{Clock as _, SystemClock};
 use crate::pb::v1;
@@ -23,11 +23,11 @@ pub(super) async fn list(reading: Reading, request: v1::ListClocksRequest) -> Re
     let parameters: [&[u8]; 5] =
         [&status, request.unit_id.as_bytes(), request.code.as_bytes(), request.fund_id.as_bytes(), asked_on];
     reading.wait(request.min_sequence, None).await?;
-    let Page { size, start } = reading.page(request.page_size, &request.page_token, &parameters, None)?;
+    let page = reading.page(request.page_size, &request.page_token, &parameters, None)?;
     let views = reading.node.views();
-    let after = start.and_then(|start| start.after.first().copied()).unwrap_or_default();
-    let after = usize::try_from(after).unwrap_or(usize::MAX);
-    let fund_id = |clock: &Clock| views.books.fund(clock.fund).map(|fund| fund.fund_id.to_string()).unwrap_or_default();
+    let fund_id = |clock: &Clock| {
+        views.books.fund(clock.fund).map(|fund| fund.definition.fund_id.to_string()).unwrap_or_default()
+    };
     let fits = |clock: &Clock| {
         (request.status == 0 || wire_status(clock.status(on)) == request.status())
             && (request.unit_id.is_empty()
@@ -35,20 +35,9 @@ pub(super) async fn list(reading: Reading, request: v1::ListClocksRequest) -> Re
             && (request.code.is_empty() || clock.code.as_str() == request.code)
             && (request.fund_id.is_empty() || fund_id(clock) == request.fund_id)
     };
-    let mut rows = views.clocks.all().iter().enumerate().skip(after).filter(|(_, clock)| fits(clock));
-    let mut clocks = Vec::new();
-    let mut last = after;
-    for (place, clock) in rows.by_ref().take(size) {
-        last = place.saturating_add(1);
-        clocks.push(wire_clock(clock, fund_id(clock), on));
-    }
-    let next_page_token = if rows.next().is_some() {
-        let position =
-            page::Position { as_of: views.position.sequence, after: [i64::try_from(last).unwrap_or(i64::MAX), 0, 0] };
-        page::token(position, &parameters)
-    } else {
-        String::new()
-    };
+    let show = |clock: &Clock| wire_clock(clock, fund_id(clock), on);
+    let as_of = views.position.sequence;
+    let (clocks, next_page_token) = page::of_rows(views.clocks.all(), page, &parameters, as_of, fits, show);
     Ok(v1::ListClocksResponse { clocks, next_page_token, position: Some(read_position(&views.position)) })
 }
 

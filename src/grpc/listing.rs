@@ -4,8 +4,8 @@ use tonic::Status;
 
 use super::convert;
 use super::node::Node;
-use super::page;
-use super::reading::{Page, Reading, record};
+use super::page::{self, Page};
+use super::reading::{Reading, record};
 use super::trace::pseudonym_of;
 use crate::domain::event::{Payload, PaymentExecuted};
 use crate::domain::ids::{Code, PayeeRef, Sequence};

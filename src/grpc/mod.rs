@@ -23,4 +23,5 @@ mod statement;
 pub mod status;
 mod stopping;
 mod subscribe;
+mod supervision;
 mod trace;

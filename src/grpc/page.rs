@@ -18,6 +18,13 @@ pub(super) struct Position {
     pub(super) after: [i64; 3],
 }
 
+/// A page asked for: how many rows, and where the page before ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Page {
+    pub(super) size: usize,
+    pub(super) start: Option<Position>,
+}
+
 /// A number of rows from the wire: 0 means the default, too many mean the maximum.
 pub(super) fn size(raw: i32) -> Option<usize> {
     match usize::try_from(raw) {
@@ -25,6 +32,28 @@ pub(super) fn size(raw: i32) -> Option<usize> {
         Ok(size) => Some(size.min(PAGE_MAX)),
         Err(_) => None,
     }
+}
+
+/// A page of rows that lie in memory in an order that only grows at its end, and the token of the next one.
+pub(super) fn of_rows<T, R>(
+    rows: &[T],
+    page: Page,
+    parameters: &[&[u8]],
+    as_of: i64,
+    fits: impl Fn(&T) -> bool,
+    show: impl Fn(&T) -> R,
+) -> (Vec<R>, String) {
+    let start = page.start.map_or(0, |start| usize::try_from(start.after[0]).unwrap_or(usize::MAX));
+    let mut found = rows.iter().enumerate().skip(start).filter(|(_, row)| fits(row));
+    let mut shown = Vec::new();
+    let mut last = start;
+    for (place, row) in found.by_ref().take(page.size) {
+        last = place.saturating_add(1);
+        shown.push(show(row));
+    }
+    let is_more = found.next().is_some();
+    let after = [i64::try_from(last).unwrap_or(i64::MAX), 0, 0];
+    (shown, if is_more { token(Position { as_of, after }, parameters) } else { String::new() })
 }
 
 /// A token for a position, bound to the parameters.

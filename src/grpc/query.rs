@@ -12,7 +12,7 @@ use super::server::Limits;
 use super::status::Statuses;
 use super::stopping::{Stopping, UntilStopped};
 use super::subscribe::Subscription;
-use super::{balances, clocks, listing, statement, trace};
+use super::{balances, clocks, listing, statement, supervision, trace};
 use crate::domain::refusal::Reason;
 use crate::pb::v1;
 use crate::pb::v1::query_service_server::QueryService;
@@ -101,6 +101,22 @@ impl QueryService for QueryApi {
     ) -> Result<Response<v1::ListClocksResponse>, Status> {
         let (reading, request) = self.reading(request);
         clocks::list(reading, request).await.map(Response::new)
+    }
+
+    async fn list_funds(
+        &self,
+        request: Request<v1::ListFundsRequest>,
+    ) -> Result<Response<v1::ListFundsResponse>, Status> {
+        let (reading, request) = self.reading(request);
+        supervision::funds(reading, request).await.map(Response::new)
+    }
+
+    async fn list_findings(
+        &self,
+        request: Request<v1::ListFindingsRequest>,
+    ) -> Result<Response<v1::ListFindingsResponse>, Status> {
+        let (reading, request) = self.reading(request);
+        supervision::findings(reading, request).await.map(Response::new)
     }
 
     async fn list_events(

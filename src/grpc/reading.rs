@@ -9,7 +9,7 @@ use tonic::Status;
 use super::convert::{self, Violation};
 use super::ledger::hash_bytes;
 use super::node::Node;
-use super::page;
+use super::page::{self, Page};
 use super::status::Statuses;
 use crate::domain::account::NormalSide;
 use crate::domain::ids::{AccountNumber, LotNumber, Sequence};
@@ -28,12 +28,6 @@ use crate::projection::history::{Bounds, Snapshot, Subject};
 pub(super) struct Reading {
     pub(super) node: Arc<Node>,
     pub(super) statuses: Statuses,
-}
-
-/// A page asked for: how many rows, and where the page before ended.
-pub(super) struct Page {
-    pub(super) size: usize,
-    pub(super) start: Option<page::Position>,
 }
 
 impl Reading {
@@ -187,11 +181,11 @@ pub(super) fn wire_balance(
         account_id: account.account_id.to_string(),
         lot_id: lot.and_then(|lot| views.books.lot(lot)).map(|lot| lot.lot_id.to_string()).unwrap_or_default(),
         kind: account.kind.number(),
-        fund_id: fund.map(|fund| fund.fund_id.to_string()).unwrap_or_default(),
+        fund_id: fund.map(|fund| fund.definition.fund_id.to_string()).unwrap_or_default(),
         unit_id: account.unit_id.as_ref().map(ToString::to_string).unwrap_or_default(),
         amount_minor,
-        currency_code: fund.map(|fund| fund.currency().code_str().to_owned()).unwrap_or_default(),
-        currency_exponent: fund.map(|fund| i32::from(fund.currency_exponent)).unwrap_or_default(),
+        currency_code: fund.map(|fund| fund.definition.currency.code_str().to_owned()).unwrap_or_default(),
+        currency_exponent: fund.map(|fund| i32::from(fund.definition.currency.exponent)).unwrap_or_default(),
         debit_normal: account.kind.normal_side() == NormalSide::Debit,
         revision: None,
     }

@@ -9,8 +9,8 @@ use prost::encoding::decode_key;
 use tonic::Status;
 
 use super::convert;
-use super::page;
-use super::reading::{Page, Reading, subject, wire_balance, wire_event};
+use super::page::{self, Page};
+use super::reading::{Reading, subject, wire_balance, wire_event};
 use crate::domain::account::Book;
 use crate::domain::ids::{AccountNumber, LotNumber, Sequence};
 use crate::domain::refusal::Reason;

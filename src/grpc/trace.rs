@@ -85,8 +85,8 @@ fn compute(reading: &Reading, from: Origin, as_of: Option<i64>) -> Result<(v1::T
     };
     let views = reading.node.views();
     let fund = tree.fund.and_then(|fund| views.books.fund(fund));
-    let currency_code = fund.map(|fund| fund.currency().code_str().to_owned()).unwrap_or_default();
-    let currency_exponent = fund.map(|fund| i32::from(fund.currency_exponent)).unwrap_or_default();
+    let currency_code = fund.map(|fund| fund.definition.currency.code_str().to_owned()).unwrap_or_default();
+    let currency_exponent = fund.map(|fund| i32::from(fund.definition.currency.exponent)).unwrap_or_default();
     drop(views);
     let head = v1::TraceHead {
         position: Some(reading.position(&mut events, as_of)?),

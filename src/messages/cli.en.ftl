@@ -255,6 +255,40 @@ post-sequence = sequence
 post-outcome = entry hash, or why refused
 post-replayed = accepted before
 
+## funds
+
+funds-fund = fund
+funds-name = name
+funds-family = family
+funds-scheme = scheme
+funds-level = level
+funds-region = region
+funds-direct = direct
+funds-subsidy = to persons or enterprises
+funds-matching = with matching
+funds-recipients = recipients
+funds-carry = carry-over
+funds-defined = defined by
+funds-yes = yes
+
+## findings
+
+findings-finding = finding
+findings-rule = rule
+findings-stage = stage
+findings-outcome = outcome
+findings-amount = amount (minor units)
+findings-rectified = put right (minor units)
+findings-flagged-by = flagged by
+findings-flagged = flagged
+findings-flagged-on = on
+findings-last = last event
+findings-last-on = on
+findings-open = OPEN
+findings-explained = explained
+findings-put-right = put right
+findings-closed = closed
+
 ## clocks
 
 clocks-code = code

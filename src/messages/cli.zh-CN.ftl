@@ -254,6 +254,40 @@ post-sequence = 序号
 post-outcome = 条目哈希或拒绝原因
 post-replayed = 此前已受理
 
+## funds
+
+funds-fund = 基金
+funds-name = 名称
+funds-family = 类别
+funds-scheme = 险种或资金种类
+funds-level = 级次
+funds-region = 行政区划
+funds-direct = 直达资金
+funds-subsidy = 补贴到人到企业
+funds-matching = 直达资金及其配套
+funds-recipients = 收款对象
+funds-carry = 结转规则
+funds-defined = 设立事件
+funds-yes = 是
+
+## findings
+
+findings-finding = 疑点
+findings-rule = 规则
+findings-stage = 状态
+findings-outcome = 结论
+findings-amount = 涉及金额（最小货币单位）
+findings-rectified = 已整改金额（最小货币单位）
+findings-flagged-by = 提出人
+findings-flagged = 提出事件
+findings-flagged-on = 提出日
+findings-last = 最近事件
+findings-last-on = 最近日期
+findings-open = 待答复
+findings-explained = 已答复
+findings-put-right = 已整改
+findings-closed = 已销号
+
 ## clocks
 
 clocks-code = 时限代码

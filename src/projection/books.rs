@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::domain::account::AccountKind;
 use crate::domain::event::{Event, Payload};
-use crate::domain::fund::{Currency, LotOpened};
+use crate::domain::fund::{FundDefinition, LotOpened};
 use crate::domain::ids::{
     AccountId, AccountNumber, DocumentNumber, FundId, FundNumber, IssuerId, LotId, LotNumber, PayeeRef, Sequence,
     UnitId,
@@ -15,24 +15,13 @@ use crate::stored_struct;
 /// A fund.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FundView {
-    /// Name in the API.
-    pub fund_id: FundId,
-    /// ISO 4217 code.
-    pub currency_code: [u8; 3],
-    /// Decimal places of the minor unit.
-    pub currency_exponent: u8,
+    /// What it is.
+    pub definition: FundDefinition,
     /// The event that defined it.
     pub defined: Sequence,
 }
 
-stored_struct!(FundView { fund_id, currency_code, currency_exponent, defined });
-
-impl FundView {
-    /// The currency.
-    pub fn currency(&self) -> Currency {
-        Currency { code: self.currency_code, exponent: self.currency_exponent }
-    }
-}
+stored_struct!(FundView { definition, defined });
 
 /// An account with its balances.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,6 +92,11 @@ pub struct Books {
 }
 
 impl Books {
+    /// All funds, in the order in which they were defined.
+    pub fn funds(&self) -> &[FundView] {
+        &self.funds
+    }
+
     /// A fund by number.
     pub fn fund(&self, number: FundNumber) -> Option<&FundView> {
         self.funds.get(number.index())
@@ -172,12 +166,7 @@ impl Books {
         match payload {
             Payload::FundDefined { fund, definition } => {
                 self.fund_names.insert(definition.fund_id.clone(), *fund);
-                self.funds.push(FundView {
-                    fund_id: definition.fund_id.clone(),
-                    currency_code: definition.currency.code,
-                    currency_exponent: definition.currency.exponent,
-                    defined: sequence,
-                });
+                self.funds.push(FundView { definition: definition.as_ref().clone(), defined: sequence });
             }
             Payload::AccountOpened { account, account_id, fund, kind, unit_id, person, .. } => {
                 self.account_names.insert(account_id.clone(), *account);
@@ -228,7 +217,7 @@ impl Stored for Books {
             ..Self::default()
         };
         for (at, fund) in books.funds.iter().enumerate() {
-            books.fund_names.insert(fund.fund_id.clone(), FundNumber::after(at));
+            books.fund_names.insert(fund.definition.fund_id.clone(), FundNumber::after(at));
         }
         for (at, account) in books.accounts.iter().enumerate() {
             books.account_names.insert(account.account_id.clone(), AccountNumber::after(at));

@@ -4,11 +4,13 @@
 pub mod books;
 pub mod clocks;
 pub mod events;
+pub mod findings;
 pub mod history;
 pub mod trace;
 
 use self::books::Books;
 use self::clocks::Clocks;
+use self::findings::Findings;
 use crate::domain::authority::Authority;
 use crate::domain::event::Event;
 use crate::domain::ids::Sequence;
@@ -16,7 +18,7 @@ use crate::format::record::Head;
 use crate::format::stored::{Malformed, Stored};
 
 /// Layout of [`Views::encode`], for the names of snapshot files.
-pub const LAYOUT: &str = "views-6";
+pub const LAYOUT: &str = "views-7";
 
 /// Names and balances, at one position of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +31,8 @@ pub struct Views {
     pub authority: Authority,
     /// Statutory clocks.
     pub clocks: Clocks,
+    /// Auditors' findings.
+    pub findings: Findings,
 }
 
 impl Default for Views {
@@ -38,6 +42,7 @@ impl Default for Views {
             books: Books::default(),
             authority: Authority::default(),
             clocks: Clocks::default(),
+            findings: Findings::default(),
         }
     }
 }
@@ -50,6 +55,7 @@ impl Views {
             self.books.apply(Sequence(sequence), event);
             self.authority.apply(Sequence(sequence), event);
             self.clocks.apply(Sequence(sequence), event, &self.books);
+            self.findings.apply(Sequence(sequence), event);
             sequence = sequence.saturating_add(1);
         }
         self.position = head;
@@ -61,6 +67,7 @@ impl Views {
         self.books.put(&mut to);
         self.authority.put(&mut to);
         self.clocks.put(&mut to);
+        self.findings.put(&mut to);
         to
     }
 
@@ -73,6 +80,7 @@ impl Views {
             books: Books::take(from)?,
             authority: Authority::take(from)?,
             clocks: Clocks::take(from)?,
+            findings: Findings::take(from)?,
         };
         if from.is_empty() { Ok(views) } else { Err(Malformed) }
     }

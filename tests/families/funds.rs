@@ -1,7 +1,9 @@
 //! A fund's profile: whom it may pay, how long its money lasts, and the marks of directly-allocated money.
 
+use fundledger::pb::v1;
 use serde_json::{Value, json};
 
+use crate::server::run;
 use crate::world::{World, on};
 
 const DIGEST: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
@@ -111,7 +113,7 @@ async fn money_of_the_year_ends_with_it() {
     assert!(refused.facts.starts_with("carry_rule=YEAR_END fund=DF last_day=2026-12-31 lot=LONG "), "{refused:?}");
     // Nothing said: the last day of the year. An earlier one stays.
     let sequence = world.accept(&issue("2026-01-06", "L", None)).await;
-    let Some(fundledger::pb::v1::event::Payload::BudgetIssued(issued)) = world.event(sequence).await.payload else {
+    let Some(v1::event::Payload::BudgetIssued(issued)) = world.event(sequence).await.payload else {
         panic!("no appropriation");
     };
     assert_eq!(issued.lot.unwrap().expires_day, 20_818, "2026-12-31");
@@ -150,12 +152,12 @@ async fn the_profile_stands_in_the_chain_and_belongs_to_the_command() {
         "subsidizesRecipients": true, "includesMatching": true });
     let mut world = World::new();
     world.accept_all(&fund(&profile)).await;
-    let Some(fundledger::pb::v1::event::Payload::FundDefined(defined)) = world.event(2).await.payload else {
+    let Some(v1::event::Payload::FundDefined(defined)) = world.event(2).await.payload else {
         panic!("no fund");
     };
-    let said = fundledger::pb::v1::DefineFund { profile: defined.profile, ..Default::default() };
+    let said = v1::DefineFund { profile: defined.profile, ..Default::default() };
     let asked = crate::world::command(&fund(&profile)[1]);
-    let Some(fundledger::pb::v1::command::Payload::DefineFund(asked)) = asked.payload else { panic!("no fund") };
+    let Some(v1::command::Payload::DefineFund(asked)) = asked.payload else { panic!("no fund") };
     assert_eq!(said.profile, asked.profile);
     // The same key with another mark is another command.
     let mut other = fund(&profile)[1].clone();
@@ -178,4 +180,45 @@ async fn the_profile_stands_in_the_chain_and_belongs_to_the_command() {
     line["requestId"] = json!("twice");
     let refused = world.refuse(&line).await;
     assert!(refused.facts.contains("define_fund.profile.recipient_kinds[1]"), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn funds_are_listed_by_their_marks() {
+    let mut world = World::new();
+    let direct = json!({ "level": "GOVERNMENT_LEVEL_COUNTY", "regionCode": "330102", "directlyAllocated": true,
+        "recipientKinds": ["RECIPIENT_KIND_PERSON"], "carryRule": "CARRY_RULE_YEAR_END" });
+    world.accept_all(&fund(&direct)).await;
+    let own = json!({ "defineFund": { "fundId": "OWN", "name": "本级资金", "family": "FUND_FAMILY_DEPARTMENT_BUDGET",
+        "legalBasis": "预算法", "profile": { "level": "GOVERNMENT_LEVEL_COUNTY" } } });
+    world.accept(&on("2026-01-05", "own", own)).await;
+    let bare = json!({ "defineFund": { "fundId": "BARE", "name": "其他", "family": "FUND_FAMILY_SPECIAL",
+        "legalBasis": "预算法" } });
+    let last = world.accept(&on("2026-01-05", "bare", bare)).await;
+    world.seen(last).await;
+    // Before and after a restart from snapshots.
+    for _ in 0..2 {
+        let listed = async |request: v1::ListFundsRequest| {
+            let found = world.served.query().await.list_funds(request).await.unwrap().into_inner().funds;
+            found.into_iter().map(|fund| fund.fund_id).collect::<Vec<_>>().join(" ")
+        };
+        let all = v1::ListFundsRequest::default();
+        assert_eq!(listed(all.clone()).await, "DF OWN BARE");
+        assert_eq!(listed(v1::ListFundsRequest { directly_allocated_only: true, ..all.clone() }).await, "DF");
+        assert_eq!(listed(v1::ListFundsRequest { region_code: "330102".to_owned(), ..all.clone() }).await, "DF");
+        let county = v1::GovernmentLevel::County.into();
+        assert_eq!(listed(v1::ListFundsRequest { level: county, ..all.clone() }).await, "DF OWN");
+        let special = v1::FundFamily::Special.into();
+        assert_eq!(listed(v1::ListFundsRequest { family: special, page_size: 1, ..all }).await, "DF");
+        world.verify().await;
+    }
+    let url = world.served.url();
+    let shown = run(&["funds", "--server", &url, "--direct", "--format", "csv"]);
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    let expected = "DF,直达资金,SPECIAL,,COUNTY,330102,true,false,false,PERSON,YEAR_END,2";
+    assert_eq!(shown.lines().nth(1), Some(expected), "{shown}");
+    let shown = run(&["funds", "--server", &url, "--region", "330102", "--format", "json"]);
+    let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!(shown["funds"][0]["recipient_kinds"], json!(["PERSON"]));
+    let shown = run(&["--lang", "zh", "funds", "--server", &url]);
+    assert!(String::from_utf8(shown.stdout).unwrap().contains("补贴到人到企业"));
 }

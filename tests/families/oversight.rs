@@ -3,6 +3,7 @@
 use fundledger::pb::v1;
 use serde_json::{Value, json};
 
+use crate::server::run;
 use crate::world::{World, on};
 
 const DIGEST: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
@@ -47,18 +48,25 @@ async fn a_finding_goes_from_flag_to_close() {
     unknown["flag"]["sequences"] = json!([9, 99_999]);
     assert_eq!(world.refuse(&auditor("unknown", &unknown)).await.reason, "EVENT_NOT_FOUND");
     let flagged = world.accept(&auditor("flag", flag)).await;
+    assert_eq!(stage(&world).await, (v1::FindingStage::Open, 0, flagged));
     assert_eq!(world.refuse(&auditor("again", flag)).await.reason, "FINDING_EXISTS");
     assert_eq!(world.refuse(&auditor("close-1", close)).await.reason, "FINDING_UNANSWERED");
     // Nobody answers what they flagged.
     assert_eq!(world.refuse(&auditor("own-1", explain)).await.reason, "SEGREGATION_OF_DUTIES");
     assert_eq!(world.refuse(&auditor("own-2", rectify)).await.reason, "SEGREGATION_OF_DUTIES");
     let explained = world.accept(&office("explain", explain)).await;
+    assert_eq!(stage(&world).await, (v1::FindingStage::Explained, 0, explained));
     // Answered is not put right.
     assert_eq!(world.refuse(&auditor("close-2", close)).await.reason, "FINDING_UNANSWERED");
     let rectified = world.accept(&office("rectify", rectify)).await;
+    assert_eq!(stage(&world).await, (v1::FindingStage::Rectified, 1, rectified));
     let answered = world.accept(&office("explain-2", explain)).await;
+    // What was put right stays so, whatever is said of it later; and after a restart.
+    assert_eq!(stage(&world).await, (v1::FindingStage::Rectified, 1, answered));
     world.verify().await;
+    assert_eq!(stage(&world).await, (v1::FindingStage::Rectified, 1, answered));
     let closed = world.accept(&auditor("close-3", close)).await;
+    assert_eq!(stage(&world).await, (v1::FindingStage::Closed, 1, closed));
     // The whole of it is found by the finding, and by the documents it rests on.
     let by_case = v1::ListEventsRequest { case_id: "F-1".to_owned(), ..Default::default() };
     assert_eq!(world.listed(by_case).await, [flagged, explained, rectified, answered, closed]);
@@ -74,6 +82,63 @@ async fn a_finding_goes_from_flag_to_close() {
     assert_eq!(world.refuse(&office("late", explain)).await.reason, "FINDING_CLOSED");
     assert_eq!(world.refuse(&auditor("close-4", close)).await.reason, "FINDING_CLOSED");
     world.verify().await;
+}
+
+async fn findings(world: &World, request: v1::ListFindingsRequest) -> v1::ListFindingsResponse {
+    world.served.query().await.list_findings(request).await.unwrap().into_inner()
+}
+
+/// How far the only finding has got, what was put right, and the last event about it.
+async fn stage(world: &World) -> (v1::FindingStage, i64, i64) {
+    let request = v1::ListFindingsRequest { min_sequence: Some(world.last), ..Default::default() };
+    let found = findings(world, request).await.findings;
+    assert_eq!(found.len(), 1);
+    (found[0].stage(), found[0].rectified_minor, found[0].last_sequence)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn findings_are_listed_by_what_they_are() {
+    let mut world = World::after("s5-nontax").await;
+    let flag = |key: &str, rule: &str, auditor: &str| {
+        let mut flag = samples()[1].clone();
+        flag["flag"]["findingId"] = json!(key);
+        flag["flag"]["ruleId"] = json!(rule);
+        by(auditor, on("2026-05-01", key, flag))
+    };
+    let first = world.accept(&flag("A", "R-IDLE", "auditor-1")).await;
+    world.accept(&flag("B", "R-SPLIT", "auditor-2")).await;
+    let last = world.accept(&flag("C", "R-IDLE", "auditor-2")).await;
+    let mut answer = samples()[2].clone();
+    answer["explainFinding"]["findingId"] = json!("B");
+    let answered = world.accept(&on("2026-05-03", "answer", answer)).await;
+    world.seen(answered).await;
+    let listed = async |request: v1::ListFindingsRequest| {
+        let found = findings(&world, request).await.findings;
+        found.into_iter().map(|finding| finding.finding_id).collect::<Vec<_>>().concat()
+    };
+    let all = v1::ListFindingsRequest::default();
+    assert_eq!(listed(all.clone()).await, "ABC");
+    assert_eq!(listed(v1::ListFindingsRequest { stage: v1::FindingStage::Open.into(), ..all.clone() }).await, "AC");
+    assert_eq!(listed(v1::ListFindingsRequest { rule_id: "R-IDLE".to_owned(), ..all.clone() }).await, "AC");
+    let of_one = v1::ListFindingsRequest { flagged_by: "auditor-2".to_owned(), ..all.clone() };
+    assert_eq!(listed(of_one).await, "BC");
+    // By pages; a token is for what was asked.
+    let page = findings(&world, v1::ListFindingsRequest { page_size: 2, ..all.clone() }).await;
+    let mut next = v1::ListFindingsRequest { page_size: 2, page_token: page.next_page_token, ..all };
+    let rest = findings(&world, next.clone()).await;
+    assert_eq!((rest.findings[0].flagged_sequence, rest.next_page_token), (last, String::new()));
+    next.rule_id = "R-SPLIT".to_owned();
+    assert!(world.served.query().await.list_findings(next).await.is_err());
+    let url = world.served.url();
+    let shown = run(&["findings", "--server", &url, "--stage", "open", "--rule", "R-IDLE", "--format", "csv"]);
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    let expected = format!("A,R-IDLE,OPEN,,333333,0,auditor-1,{first},2026-05-01,{first},2026-05-01");
+    assert_eq!(shown.lines().nth(1), Some(expected.as_str()), "{shown}");
+    let shown = run(&["--lang", "zh", "findings", "--server", &url, "--stage", "explained"]);
+    assert!(String::from_utf8(shown.stdout).unwrap().contains("已答复"));
+    let shown = run(&["findings", "--server", &url, "--flagged-by", "auditor-1", "--format", "json"]);
+    let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!(shown["findings"][0]["sequences"], json!([9, 10]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

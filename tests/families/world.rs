@@ -65,7 +65,7 @@ pub(crate) struct Refused {
 
 pub(crate) struct World {
     pub(crate) served: Served,
-    last: i64,
+    pub(crate) last: i64,
 }
 
 impl World {

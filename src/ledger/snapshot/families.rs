@@ -3,7 +3,7 @@
 use crate::domain::fund::{FundFamily, Scheme};
 use crate::domain::housing::Loan;
 use crate::domain::nontax::Notice;
-use crate::domain::oversight::{Finding, FindingStage};
+use crate::domain::oversight::{Finding, FindingOutcome, FindingStage};
 use crate::domain::persons::{Benefit, Eligibility, EligibilityFact, InterestYear, Months, Personal};
 use crate::domain::policy::{Clock, ClockKind, InterestMethod, Item, LimitUnit, PolicyTerms, RateKind, Split};
 use crate::domain::profile::{CarryRule, GovernmentLevel, RecipientKind};
@@ -136,6 +136,7 @@ stored_numbered!(
     CarryRule,
     ClockKind,
     EligibilityFact,
+    FindingOutcome,
     FundFamily,
     GovernmentLevel,
     InterestMethod,

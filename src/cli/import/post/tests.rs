@@ -234,6 +234,14 @@ impl QueryService for Fake {
         Err(Status::unimplemented(""))
     }
 
+    async fn list_funds(&self, _: Request<ListFundsRequest>) -> Result<Response<ListFundsResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn list_findings(&self, _: Request<ListFindingsRequest>) -> Result<Response<ListFindingsResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
     async fn list_events(&self, _: Request<ListEventsRequest>) -> Result<Response<ListEventsResponse>, Status> {
         Err(Status::unimplemented(""))
     }
