@@ -34,7 +34,7 @@ pub struct RulesArgs {
 #[derive(Clone, Debug, Subcommand)]
 pub enum Action {
     /// Run rules over a running ledger, a stopped ledger's directory, or a bundle.
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// List the rules with their sources, parameters and defaults.
     List(ListArgs),
 }
@@ -77,6 +77,9 @@ pub struct RunArgs {
     /// A payee to look at, by the pseudonym in the log, 32 hexadecimal digits; may be given several times.
     #[arg(long, value_name = "HEX")]
     pub payee_pseudonym: Vec<String>,
+    /// A purpose or economic code of payments in advance; may be given several times.
+    #[arg(long, value_name = "CODE")]
+    pub advance_code: Vec<String>,
     /// Exit with 1 if anything is found.
     #[arg(long)]
     pub fail_on_hits: bool,
@@ -260,6 +263,7 @@ fn online(globals: &Globals, args: &RunArgs) -> Result<RunRulesResponse, Failure
         settings: settings.collect(),
         companies: known,
         payees: args.payee.clone(),
+        advance_codes: args.advance_code.clone(),
     };
     connect::with(&globals, async |connection: &Connection| {
         let answer = connection.audit().run_rules(connection.request(request)).await;
@@ -284,6 +288,7 @@ fn offline(globals: &Globals, args: &RunArgs, path: &Path) -> Result<RunRulesRes
         parameters: settings(args, lang)?,
         companies: known.collect::<Result<_, Failure>>()?,
         payees: args.payee_pseudonym.iter().map(|digits| pseudonym(digits, lang)).collect::<Result<_, Failure>>()?,
+        advance_codes: args.advance_code.clone(),
     };
     settings.check().map_err(|unknown| Failure::Usage(text::rules_unknown(lang, unknown)))?;
     let options = Options { depth: Depth::Chain, claimed_head: None, progress: None };
@@ -377,6 +382,7 @@ fn write_table(out: &mut dyn Write, answer: &RunRulesResponse, lang: Lang) -> Re
         let why = match Rule::named(&run.rule_id).map(|rule| rule.need) {
             Some(Need::Companies) => messages::text(lang.into(), "rule-needs-companies", &[]),
             Some(Need::Payees) => messages::text(lang.into(), "rule-needs-payees", &[]),
+            Some(Need::AdvanceCodes) => messages::text(lang.into(), "rule-needs-advance-codes", &[]),
             Some(Need::Nothing) | None => String::new(),
         };
         writeln!(out, "{}", text::rules_not_run(lang, &run.rule_id, why))?;

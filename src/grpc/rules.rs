@@ -21,6 +21,7 @@ const RULES_MAX: usize = 64;
 const SETTINGS_MAX: usize = 256;
 const COMPANIES_MAX: usize = 100_000;
 const PAYEES_MAX: usize = 10_000;
+const ADVANCE_CODES_MAX: usize = 256;
 
 /// Runs rules up to the head.
 pub(super) async fn run(
@@ -66,7 +67,7 @@ fn unknown_field(unknown: &Unknown) -> Violation {
 }
 
 fn settings(request: v1::RunRulesRequest, node: &Node) -> Result<Settings, Vec<Violation>> {
-    let v1::RunRulesRequest { pack, rule_ids, as_of, settings, companies, payees } = request;
+    let v1::RunRulesRequest { pack, rule_ids, as_of, settings, companies, payees, advance_codes } = request;
     if pack != PACK {
         return Err(vec![wrong("pack", format!("is not {PACK}, the only pack there is"))]);
     }
@@ -75,6 +76,7 @@ fn settings(request: v1::RunRulesRequest, node: &Node) -> Result<Settings, Vec<V
         ("settings", settings.len(), SETTINGS_MAX),
         ("companies", companies.len(), COMPANIES_MAX),
         ("payees", payees.len(), PAYEES_MAX),
+        ("advance_codes", advance_codes.len(), ADVANCE_CODES_MAX),
     ];
     for (field, count, most) in sizes {
         if count > most {
@@ -94,7 +96,7 @@ fn settings(request: v1::RunRulesRequest, node: &Node) -> Result<Settings, Vec<V
         pseudonyms.push(convert::payee(&format!("payees[{at}]"), payee, node.pseudonyms())?.0);
     }
     let parameters = settings.into_iter().map(|set| ((set.rule_id, set.name), set.value)).collect();
-    let settings = Settings { rules: rule_ids, as_of, parameters, companies: known, payees: pseudonyms };
+    let settings = Settings { rules: rule_ids, as_of, parameters, companies: known, payees: pseudonyms, advance_codes };
     settings.check().map_err(|unknown| vec![unknown_field(&unknown)])?;
     Ok(settings)
 }

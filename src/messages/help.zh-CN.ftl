@@ -127,6 +127,7 @@ help-rules = 运行或列出审计规则：疑点与证据，供参考，不是�
 help-rules-list = 列出规则、来源、参数与默认值
     .pack = 规则包
 help-rules-run = 在运行中的账本、已停止账本的目录或证据包上运行规则
+    .advance_code = 预付款的用途或经济分类代码；可多次给出
     .as_of = 账龄截止日；默认为日志中最后的业务日期
     .companies = 企业登记名单（CSV）：payee 或 payee_pseudonym、founded_year、capital_minor
     .fail_on_hits = 有命中时以 1 退出

@@ -121,7 +121,7 @@ async fn server_directory_and_bundle_give_the_same_answer() {
     let url = world.served.url();
     let of_server = told(&[&url]);
     assert_eq!(of_server, told(&["--server", &url]));
-    assert_eq!(of_server["rules"].as_array().unwrap().len(), 26);
+    assert_eq!(of_server["rules"].as_array().unwrap().len(), 28);
     assert_eq!(of_server["as_of"], "2026-03-22");
     let failing = run(&["rules", "run", &url, "--fail-on-hits"]);
     assert_eq!(failing.status.code(), Some(1));
@@ -132,7 +132,7 @@ async fn server_directory_and_bundle_give_the_same_answer() {
         "{chinese}"
     );
     let listed = run(&["rules", "list", "--format", "csv"]);
-    assert_eq!(String::from_utf8(listed.stdout).unwrap().lines().count(), 27);
+    assert_eq!(String::from_utf8(listed.stdout).unwrap().lines().count(), 29);
     world.served.stop();
     let data = world.served.data();
     let bundle = data.with_file_name("rules.bundle");
@@ -200,6 +200,7 @@ async fn what_is_wrong_with_a_request_is_told_by_its_path() {
             v1::RunRulesRequest { companies: vec![company("a"), company("")], ..Default::default() },
         ),
         ("payees[0]", v1::RunRulesRequest { payees: vec![String::new()], ..Default::default() }),
+        ("advance_codes", v1::RunRulesRequest { advance_codes: vec!["x".into(); 257], ..Default::default() }),
     ];
     for (field, request) in rows {
         let refused = run_rules(&world, request).await.unwrap_err();

@@ -54,11 +54,20 @@ pub(super) struct Lot {
     pub(super) allocated: Vec<(i32, Moved)>,
 }
 
-/// Money of a middle level: what it holds of a lot, and how it came.
+/// Money that waits to go on: what is held, and how it came.
 #[derive(Default)]
 pub(super) struct Held {
     pub(super) balance: i64,
     pub(super) arrivals: Vec<Moved>,
+}
+
+impl Held {
+    fn add(&mut self, moved: Moved) {
+        self.balance = self.balance.saturating_add(moved.amount);
+        if moved.amount > 0 {
+            self.arrivals.push(moved);
+        }
+    }
 }
 
 pub(super) struct Payment {
@@ -71,6 +80,7 @@ pub(super) struct Payment {
     pub(super) payment_id: String,
     pub(super) economic_code: String,
     pub(super) has_contract: bool,
+    pub(super) is_advance: bool,
     /// Month of a payout to a person, as yyyymm.
     pub(super) period: Option<i32>,
 }
@@ -168,6 +178,10 @@ pub(super) struct Case {
     accounts: BTreeMap<i32, Account>,
     pub(super) lots: BTreeMap<i32, Lot>,
     pub(super) held: BTreeMap<(i32, i32), Held>,
+    /// What levels owe each other, and how it came.
+    pub(super) between_levels: BTreeMap<i32, Held>,
+    /// Purposes and economic codes of payments in advance.
+    advance_codes: BTreeSet<String>,
     pub(super) payments: Vec<Payment>,
     by_payment: BTreeMap<String, usize>,
     pub(super) commitments: Vec<Commitment>,
@@ -205,6 +219,11 @@ fn party(bytes: &[u8]) -> Option<Party> {
 }
 
 impl Case {
+    /// Of nothing yet; payments of these purposes or economic codes are in advance.
+    pub(super) fn new(advance_codes: &[String]) -> Self {
+        Self { advance_codes: advance_codes.iter().cloned().collect(), ..Self::default() }
+    }
+
     pub(super) fn fund(&self, number: i32) -> Option<&Fund> {
         self.funds.get(&number)
     }
@@ -324,6 +343,9 @@ impl Case {
                     payment_id: payment.payment_id.clone(),
                     economic_code: payment.economic_code.clone(),
                     has_contract: !payment.contract_id.is_empty(),
+                    is_advance: [&payment.purpose, &payment.economic_code]
+                        .into_iter()
+                        .any(|code| self.advance_codes.contains(code)),
                     period: payment.payout.as_ref().map(|payout| payout.period),
                 });
             }
@@ -489,14 +511,11 @@ impl Case {
             }
         }
         if kind == Kind::AuthorityUnallocated && !unit_id.is_empty() {
-            let held = self.held.entry((leg.account, leg.lot)).or_default();
-            held.balance = held.balance.saturating_add(credit);
-            if credit > 0 {
-                held.arrivals.push(Moved { amount: credit, ..at });
-            }
+            self.held.entry((leg.account, leg.lot)).or_default().add(Moved { amount: credit, ..at });
         }
         let (year, month) = year_month(at.day);
         if matches!(kind, Kind::PayableUpper | Kind::PayableLower) {
+            self.between_levels.entry(leg.account).or_default().add(Moved { amount: credit, ..at });
             let changed = self.payables.entry((leg.account, year)).or_default();
             changed.sum = changed.sum.saturating_add(credit);
             if changed.events.len() < super::SEQUENCES_MAX {

@@ -2,11 +2,31 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::case::Moved;
+use super::case::{Held, Moved};
 use super::{Bench, Found, Hit};
 
 fn at(moved: &Moved) -> (i64, i32) {
     (moved.sequence, moved.day)
+}
+
+/// What is left of what arrived before a day, with the arrivals: what goes out is what came first, so that the newest arrivals are
+/// what is left.
+fn left_of_old(held: &Held, before: i32) -> (Vec<(i64, i32)>, i128) {
+    let mut left = held.balance;
+    let mut late = Vec::new();
+    let mut amount = 0_i128;
+    for arrival in held.arrivals.iter().rev() {
+        if left <= 0 {
+            break;
+        }
+        let share = arrival.amount.min(left);
+        left = left.saturating_sub(share);
+        if arrival.day < before {
+            late.push(at(arrival));
+            amount = amount.saturating_add(share.into());
+        }
+    }
+    (late, amount)
 }
 
 /// R-CHAIN: what a middle level got more than so many days ago, and neither passed on nor gave back.
@@ -14,21 +34,7 @@ pub(super) fn withheld(bench: &Bench<'_>) -> Vec<Hit> {
     let before = bench.days_before(bench.value("days"));
     let mut hits = Vec::new();
     for ((account, lot), held) in &bench.case.held {
-        // What goes out is what came first: the newest arrivals are what is left.
-        let mut left = held.balance;
-        let mut late = Vec::new();
-        let mut amount = 0_i128;
-        for arrival in held.arrivals.iter().rev() {
-            if left <= 0 {
-                break;
-            }
-            let share = arrival.amount.min(left);
-            left = left.saturating_sub(share);
-            if arrival.day < before {
-                late.push(at(arrival));
-                amount = amount.saturating_add(share.into());
-            }
-        }
+        let (late, amount) = left_of_old(held, before);
         if amount > 0 {
             let known = bench.case.account(*account);
             let account_id = known.map(|account| account.account_id.clone()).unwrap_or_default();
@@ -192,4 +198,27 @@ pub(super) fn spent_before_remitting(bench: &Bench<'_>) -> Vec<Hit> {
 /// R-NOREF: income of another source than contributions, subsidies and interest, with no document that it rests on.
 pub(super) fn unreferenced(bench: &Bench<'_>) -> Vec<Hit> {
     each(bench, &bench.case.unreferenced)
+}
+
+/// A0107: what was put on an account between levels more than so many days ago, and hangs there.
+pub(super) fn hanging(bench: &Bench<'_>) -> Vec<Hit> {
+    let before = bench.days_before(bench.value("days"));
+    let mut hits = Vec::new();
+    for (number, held) in &bench.case.between_levels {
+        let (late, amount) = left_of_old(held, before);
+        let Some(account) = bench.case.account(*number).filter(|_| amount > 0) else { continue };
+        let since = late.iter().map(|(_, day)| *day).min().unwrap_or_default();
+        hits.push(bench.hit(Found {
+            key: account.account_id.clone(),
+            events: late,
+            fund: account.fund,
+            unit_id: account.unit_id.clone(),
+            account: *number,
+            amount,
+            facts: vec![("days", bench.as_of.saturating_sub(since).to_string())],
+            evidence: format!("statement {}", account.account_id),
+            ..Found::default()
+        }));
+    }
+    hits
 }

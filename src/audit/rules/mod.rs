@@ -56,6 +56,8 @@ pub struct Settings {
     pub companies: Vec<Company>,
     /// Payees to look at, for the rule that asks for some, by pseudonym.
     pub payees: Vec<[u8; 16]>,
+    /// Purposes and economic codes of payments in advance, for the rule that asks for some.
+    pub advance_codes: Vec<String>,
 }
 
 /// Why settings are no settings.
@@ -194,7 +196,7 @@ pub struct Outcome {
 /// Runs rules over a log, and checks its chain on the way.
 pub fn run(evidence: Evidence<'_>, options: &Options, settings: &Settings) -> Result<Outcome, Unknown> {
     settings.check()?;
-    let mut case = Case::default();
+    let mut case = Case::new(&settings.advance_codes);
     let report = examine(evidence, options, |sequence, event| case.take(sequence, &event));
     let as_of = settings.as_of.unwrap_or(case.last_day);
     let mut runs = Vec::new();
@@ -204,6 +206,7 @@ pub fn run(evidence: Evidence<'_>, options: &Options, settings: &Settings) -> Re
             Need::Nothing => false,
             Need::Companies => settings.companies.is_empty(),
             Need::Payees => settings.payees.is_empty(),
+            Need::AdvanceCodes => settings.advance_codes.is_empty(),
         };
         if lacks {
             runs.push(RuleRun { rule, hits: None });

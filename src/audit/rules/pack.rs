@@ -23,6 +23,8 @@ pub enum Need {
     Companies,
     /// A list of payees.
     Payees,
+    /// Purposes or economic codes of payments in advance.
+    AdvanceCodes,
 }
 
 /// A rule.
@@ -107,16 +109,18 @@ pub const RULES: &[Rule] = rules! {
     "A0103", "", "审计署 A0103: 一次性大额拨付下级", Nothing, ["threshold" = 1_000_000_000], flows::lump_sums;
     "A0105", "", "审计署 A0105: 预算执行率低于 20 %", Nothing, ["percent" = 20], years::low;
     "A0106", "", "坐收坐支: 收入未缴先支 (财政违法行为处罚处分条例 §4)", Nothing, [], flows::spent_before_remitting;
+    "A0107", "", "审计署 A0107: 收入挂往来; 财政违法行为处罚处分条例 §4", Nothing, ["days" = 180], flows::hanging;
     "A0108", "", "审计署 A0108: 零余额账户付款人与收款人同名", Nothing, [], payments::to_themselves;
     "A0109", "", "审计署 A0109: 向个人付款超过 10,000 元", Nothing, ["threshold" = 1_000_000], payments::to_persons;
     "A0110", "", "审计署 A0110: 11、12 月支出超过全年指标的 50 %", Nothing, ["percent" = 50], years::rush;
     "A0123", "", "审计署 A0123: 向超市等付款为百元整数倍 (购物卡)", Payees, ["multiple" = 10_000], payments::round_amounts;
     "A0125", "", "审计署 A0125: 专项资金分散拨付 20 处以上且超过 60 %", Nothing, ["units" = 20, "percent" = 60], flows::scattered;
+    "A0127", "", "审计署 A0127: 四季度预付款超过 10,000 元", AdvanceCodes, ["threshold" = 1_000_000], payments::in_advance;
     "A0129", "", "审计署 A0129: 其他类支出超过 20 %", Nothing, ["percent" = 20, "least" = 1_000_000], payments::other_class;
 };
 
 /// Methods of the auditors that no ledger of this kind can compute; a text of the catalogue says why.
 pub const NOT_COMPUTABLE: &[&str] = &[
-    "A0104", "A0107", "A0112", "A0113", "A0114", "A0115", "A0116", "A0117", "A0118", "A0119", "A0120", "A0121",
-    "A0122", "A0124", "A0126", "A0127", "A0128",
+    "A0104", "A0112", "A0113", "A0114", "A0115", "A0116", "A0117", "A0118", "A0119", "A0120", "A0121", "A0122",
+    "A0124", "A0126", "A0128",
 ];

@@ -136,6 +136,14 @@ pub(super) fn round_amounts(bench: &Bench<'_>) -> Vec<Hit> {
     left(bench).filter(is_round).map(|payment| of_payment(bench, payment, Vec::new())).collect()
 }
 
+/// A0127: paid in advance in the last quarter, above an amount.
+pub(super) fn in_advance(bench: &Bench<'_>) -> Vec<Hit> {
+    let threshold = bench.value("threshold");
+    let is_late = |payment: &&Payment| year_month(payment.at.day).1 >= 10;
+    let is_meant = |payment: &&Payment| payment.is_advance && payment.left() > threshold && is_late(payment);
+    left(bench).filter(is_meant).map(|payment| of_payment(bench, payment, Vec::new())).collect()
+}
+
 /// What a unit paid in a year, and how much of it is of no named class.
 #[derive(Default)]
 struct Classes {

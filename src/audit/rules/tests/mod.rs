@@ -303,6 +303,44 @@ fn payables_that_stand_still() {
     assert_eq!(log.found("A0101", date(2026, 12, 31)), NOTHING, "nothing is owed any more");
 }
 
+#[test]
+fn income_that_hangs_between_levels() {
+    let mut log = Log::new();
+    let moved = |log: &mut Log, day: i32, amount: i64| {
+        log.add(day, Payload::FundsMoved(v1::FundsMoved::default()), &[leg(7, 0, amount), leg(20, 0, -amount)])
+    };
+    let first = moved(&mut log, DAY, 900);
+    let second = moved(&mut log, DAY + 10, 100);
+    assert_eq!(log.found("A0107", DAY + 180), NOTHING);
+    assert_eq!(log.found("A0107", DAY + 181), [(vec![first], 900)]);
+    moved(&mut log, DAY + 20, -400);
+    assert_eq!(log.found("A0107", DAY + 181), [(vec![first], 500)], "what came first goes first");
+    moved(&mut log, DAY + 21, -500);
+    assert_eq!(log.found("A0107", DAY + 190), NOTHING);
+    assert_eq!(log.found("A0107", DAY + 191), [(vec![second], 100)]);
+    moved(&mut log, DAY + 22, -101);
+    assert_eq!(log.found("A0107", DAY + 999), NOTHING, "the others owe now");
+}
+
+#[test]
+fn payments_in_advance_need_their_codes() {
+    let mut log = Log::funded(100_000_000);
+    let mut paid = |id: &str, day: i32, amount: i64, purpose: &str, economic_code: &str| {
+        let sequence = log.pay(id, 1, day, amount, 5);
+        log.payment().purpose = purpose.into();
+        log.payment().economic_code = economic_code.into();
+        sequence
+    };
+    paid("early", date(2026, 9, 30), 9_000_000, "PREPAID", "");
+    let late = paid("P1", date(2026, 10, 1), 1_000_001, "PREPAID", "");
+    paid("small", date(2026, 10, 1), 1_000_000, "PREPAID", "");
+    paid("delivered", date(2026, 10, 1), 9_000_000, "goods", "30201");
+    let of_class = paid("P2", date(2026, 12, 31), 1_000_002, "goods", "30299");
+    assert_eq!(log.outcome(&Settings { rules: vec!["A0127".into()], ..Settings::default() }).runs[0].hits, None);
+    let settings = Settings { advance_codes: vec!["PREPAID".into(), "30299".into()], ..Settings::default() };
+    assert_eq!(log.found_with("A0127", settings), [(vec![of_class], 1_000_002), (vec![late], 1_000_001)]);
+}
+
 /// A unit's years: indicator, spent before November, spent after.
 fn years(rows: &[(i16, i64, i64, i64)]) -> Log {
     let mut log = Log::new();
@@ -550,7 +588,7 @@ proptest! {
             log.last().business_day = day;
             log.last().booked_at_ns = amount;
         }
-        let settings = Settings { companies: vec![Company { payee: [5; 16], founded: 1970, capital_minor: 0 }], payees: vec![[5; 16]], ..Settings::default() };
+        let settings = Settings { companies: vec![Company { payee: [5; 16], founded: 1970, capital_minor: 0 }], payees: vec![[5; 16]], advance_codes: vec![String::new()], ..Settings::default() };
         let (one, other) = (log.outcome(&settings), log.outcome(&settings));
         prop_assert_eq!(one.hits, other.hits);
         prop_assert_eq!(one.runs.len(), RULES.len());
