@@ -543,6 +543,12 @@ class BundleTest(unittest.TestCase):
             self.assertEqual(set(found), {(sequence, kind)}, report["faults"])
         return report
 
+    def good(self, ledger):
+        """Nothing is found."""
+        report = verified(ledger.bundle())
+        self.assertEqual(report["faults"], [])
+        self.assertEqual(report["verdict"], "verified")
+
     def check_events(self, ledger, name, kind, only=True, says=""):
         """A ledger whose chain is right, but whose events are not; `says`: part of the first message."""
         report = self.check(ledger.bundle(), ledger.at[name], kind, only=only)
@@ -753,6 +759,23 @@ class VerifyTest(BundleTest):
             messages = [fault["message"] for fault in report["faults"] if fault["sequence"] == ledger.at[name]]
             self.assertIn(f"{book} book: debits and credits differ by 1", messages)
 
+    def test_what_stands_for_one_thing_stands_once(self):
+        ledger = small()
+        ledger.move("cash-2", 33, (1, "bank-91"), debit=TREASURY, credit=FUND_LOT, amount=90, lot=2, day=D2)
+        self.good(ledger)
+        ledger.move("cash-3", 33, (1, "bank-91"), debit=TREASURY, credit=FUND_LOT, amount=90, lot=2, day=D2)
+        self.check_events(ledger, "cash-3", "books", says="'bank-91' was used before")
+        # A document is its issuer's: the same number of another one is another document.
+        for issuer, is_found in (("province", True), ("city", False)):
+            ledger = small()
+            marks = ((1, 1), (2, "d-9"), (3, "province")), ((1, 1), (2, "d-9"), (3, issuer))
+            for name, fields in zip(("more", "again"), marks):
+                ledger.move(name, 27, *fields, debit=SOURCE, credit=UNALLOCATED, amount=5, lot=2, day=D2)
+            if is_found:
+                self.check_events(ledger, "again", "books", says="'d-9' was used before")
+            else:
+                self.good(ledger)
+
     def test_cash_of_another_lot(self):
         ledger = small()
         ledger.move("cash-2", 33, (1, "b"), debit=TREASURY, credit=FUND_LOT, amount=90, lot=2, day=D2)
@@ -951,12 +974,6 @@ class VerifyTest(BundleTest):
 
 class FamiliesTest(BundleTest):
     """The rules of the families: for each a log that is right, and one thing in it that is not."""
-
-    def good(self, ledger):
-        """Nothing is found."""
-        report = verified(ledger.bundle())
-        self.assertEqual(report["faults"], [])
-        self.assertEqual(report["verdict"], "verified")
 
     def finds(self, ledger, name, kind, says, only=True, **changes):
         """One event is changed, and what follows it is left out, since it rests on it: that is all that is found."""
@@ -1374,7 +1391,7 @@ class FamiliesTest(BundleTest):
             del ledger.events[ledger.at["bonds"] + 1 :]
             contribution(ledger, "april", 202504, day=on(2025, 2, 1))
             ledger.post("lent", 82, (1, "b"), day=on(2025, 2, 1), fiscal=100, upper=-100)
-            ledger.post("way", 82, (1, "b"), day=on(2025, 2, 1), **legs)
+            ledger.post("way", 82, (1, "c"), day=on(2025, 2, 1), **legs)
             self.good(ledger)
         for legs, says in (
             ({"payout": 9, "income": -9}, "goes from INCOME to PAYOUT"),
@@ -1502,7 +1519,7 @@ class FamiliesTest(BundleTest):
                 self.finds(copy.deepcopy(ledger), "V9", "payment", "the person is paid for 202505 by fund 1")
                 # What came back in full excludes nothing.
                 *before, benefit = ledger.events
-                again = ((1, "V3"), (2, ledger.at["V3"]), (3, "b"))
+                again = ((1, "V3"), (2, ledger.at["V3"]), (3, "c"))
                 del ledger.events[-1]
                 ledger.post("recover-V3", 84, *again, day=on(2027, 2, 1), payout=900, pool=-900)
                 ledger.events.append({**benefit, "booked": 5_000})
@@ -1631,12 +1648,12 @@ class FamiliesTest(BundleTest):
     def test_interest_counts_from_each_day(self):
         # Booked late, dated early: it counts from its day; booked after the run: it counts from the next year on.
         ledger = pension(is_short=True)
-        more = ((1, 1), (2, 7), (3, 0), (5, "b"))
-        ledger.post("early", 85, *more, day=on(2024, 12, 31), fiscal=1_000_000, ann=-1_000_000)
+        more = ((1, 1), (2, 7), (3, 0))
+        ledger.post("early", 85, *more, (5, "b"), day=on(2024, 12, 31), fiscal=1_000_000, ann=-1_000_000)
         fields = ((1, 1), (3, 26_200), (4, 1))
         lines = [line(7, 4_000_000, 104_800)]
         ledger.post("run", 86, (2, 2025), *fields, (5, lines), day=on(2026, 1, 5), pool=104_800, ann=-104_800)
-        ledger.post("after", 85, *more, day=on(2025, 5, 1), fiscal=500, ann=-500)
+        ledger.post("after", 85, *more, (5, "c"), day=on(2025, 5, 1), fiscal=500, ann=-500)
         lines = [line(7, 4_169_300, 109_236)]  # 4,000,000 + 64,000 + 104,800 + 500
         ledger.post("run-2", 86, (2, 2026), *fields, (5, lines), day=on(2027, 1, 5), pool=109_236, ann=-109_236)
         self.good(ledger)
@@ -1647,7 +1664,7 @@ class FamiliesTest(BundleTest):
         del ledger.events[ledger.at["W1"] + 1 :]
         ledger.open("cem", 44, person=CEM)
         fields = ((2, DAN), (4, 2), (5, [line(11, 1_000_000, 120_000, 120_000)]))
-        ledger.post("save", 80, (1, "b"), (3, 202605), *fields, day=on(2026, 5, 1), deposit=240_000, cem=-240_000)
+        ledger.post("save", 80, (1, "b-2"), (3, 202605), *fields, day=on(2026, 5, 1), deposit=240_000, cem=-240_000)
         ledger.post("W9", 100, (1, "W9"), (2, 11), (3, "RENT"), day=on(2026, 4, 1), cem=240_000, deposit=-240_000)
         run = ((1, 1), (2, 2026), (3, 15_000), (4, 2), (5, [line(11, -7_200_000, 0)]))
         ledger.post("run", 86, *run, day=on(2026, 6, 30))
@@ -1695,7 +1712,7 @@ class FamiliesTest(BundleTest):
         ledger.define(2, "housing-2", 6, policy="housing")
         for account, kind in (("deposit-2", 24), ("loan-2", 26), ("surplus-2", 49)):
             ledger.open(account, kind, fund=2)
-        ledger.post("fill", 81, (1, 2), (2, "b"), **{"deposit-2": 9, "surplus-2": -9})
+        ledger.post("fill", 81, (1, 2), (2, "b-2"), **{"deposit-2": 9, "surplus-2": -9})
         legs = {"deposit-2": 5, "surplus-2": -5}
         ledger.post("theirs", 102, (1, "L1"), (2, 202609), (3, "b"), **legs)
         self.finds(ledger, "theirs", "payment", "loan 'L1' is of fund 1")

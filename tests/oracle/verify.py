@@ -53,7 +53,7 @@ CHECKED_DEEP = (
     "numbering of funds, accounts, lots and policy versions",
     "legs: known accounts and lots, kinds allowed for the event type, one fund, balanced per book",
     "balances never negative; issued = held per lot; used and cash per lot; cash = claims per fund",
-    "payments, clearings, returns, reversals, freezes of amounts",
+    "payments, clearings, returns, reversals, freezes of amounts; bank references and documents used once",
     "closed days and months, trial balance digests, approvals distinct from the maker",
     "families: kinds of accounts, ways of money, one account a person and scheme, closed accounts, project estimates",
     "amounts by the policy version in force: splits, contributions, late fees, transfers, surplus, entitlements",
@@ -64,7 +64,7 @@ NOT_CHECKED = (
     "whether the chain is the one that was published: no checkpoint, signature or witness is looked at",
     "keyed digests (commands, payees): opaque without their keys",
     "rules of decision: checkers needed, plan step, purposes, economic codes, expiry, contracts, freezes that block, "
-    "unique document numbers and bank references, instalments of loans, payouts issued again; roles and keys",
+    "instalments of loans, payouts issued again; roles and keys",
     "supervision and statutory clocks: reconciliations, findings, matters, disclosures, performance",
     "signatures of approvals: the standard library has no Ed25519",
 )
@@ -839,6 +839,7 @@ class Books:
         self.reversed = set()
         self.operation = 0  # the one at hand, within its transaction
         self.day = self.policy_version = 0  # of the event at hand
+        self.used = {}  # bank reference, or issuer and document -> sequence
         self.freezes = {}  # live case -> legs as (account, lot, amount)
         self.cases = set()
         self.special = {
@@ -920,6 +921,7 @@ class Books:
             )
         flows = flows_of(legs)
         self.shape(sequence, event_type, payload, legs, flows)
+        self.use_once(sequence, event_type, payload)
         meaning = effects(event_type, payload, flows)
         if event_type == "Reversed":
             meaning = self.reversal(sequence, payload, event.get("legs", ()), flows)
@@ -1177,6 +1179,19 @@ class Books:
         held = sum(moved for at, day, moved in account.movements if at <= as_of and day <= last_day)
         if held != said:
             self.fault(sequence, "books", f"account {account.number} is said to have held {said}, and held {held}")
+
+    def use_once(self, sequence, event_type, payload):
+        """A reference of the bank stands in one event, and so does a document that opens or changes authority."""
+        opened = [payload.get("lot", {})] if event_type == "BudgetIssued" else payload.get("lots", ())
+        if event_type in ("BudgetAdjusted", "EstimateApproved"):
+            opened = [payload]
+        marks = [(lot.get("issuer_id", ""), lot["document_number"]) for lot in opened if lot.get("document_number")]
+        if event_type != "Reconciled" and payload.get("bank_reference"):
+            marks.append((None, payload["bank_reference"]))
+        for mark in marks:
+            first = self.used.setdefault(mark, (sequence, self.operation))
+            if first != (sequence, self.operation) or marks.count(mark) > 1:
+                self.fault(sequence, "books", f"{mark[1]!r} was used before, at {first[0]}")
 
     def open_lots(self, sequence, event_type, payload):
         """Lots start with BudgetIssued and OpeningBalance, before their first legs."""

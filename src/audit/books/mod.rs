@@ -20,6 +20,7 @@ mod reconciliations;
 mod revenue;
 mod rounding;
 mod tables;
+mod unique;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::RandomState;
@@ -201,6 +202,7 @@ pub(super) struct Books {
     revenue: Revenue,
     loans: Loans,
     authority: Authority,
+    used: unique::Used,
     /// By sequence; the books stop at the first gap.
     originals: Vec<Original>,
     /// Those of transactions, by sequence and operation.
@@ -313,6 +315,7 @@ impl Books {
         }
         self.post(sequence, step.business_day, fund, &postings);
         self.mean(meaning, Side::AsIs, &postings);
+        self.use_once(step);
         self.follow(step, &postings);
         self.remember_changes(step, &postings);
         self.check_sums(sequence, fund, &postings);

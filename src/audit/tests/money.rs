@@ -1,6 +1,7 @@
 //! The books' tests: the story verifies; the story with one thing changed, and chained anew, does not.
 
 use super::super::{Depth, FaultKind as Kind, Verdict};
+use super::family_story::families;
 use super::story::{
     CARRY, CLEARING, COMMITTED, DAY, FROZEN, FUND_LOT, OTHER_FUND, OTHER_UNIT, PLAN, RECALLED, SOURCE, Story, TREASURY,
     UNALLOCATED, UNIT, USED, day_closed, issued, legs, payment, returned, reversed, story,
@@ -312,4 +313,61 @@ fn a_wrong_sum_is_told_once() {
     // Twice at the event, then where the wrong rest stays behind and where two digests seal it.
     assert_eq!(kinds(&report), [Kind::Unbalanced, Kind::LotTotal, Kind::TrialBalance]);
     assert!(report.fault_count <= 4, "{:?}", report.faults);
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "the other types come with no entry of the bank")]
+fn bank_reference(payload: &mut Payload) -> Option<&mut String> {
+    match payload {
+        Payload::CashReceived(m) => Some(&mut m.bank_reference),
+        Payload::Cleared(m) => Some(&mut m.bank_reference),
+        Payload::PaymentReturned(m) => Some(&mut m.bank_reference),
+        Payload::NontaxCollected(m) => Some(&mut m.bank_reference),
+        Payload::NontaxRefunded(m) => Some(&mut m.bank_reference),
+        Payload::ContributionReceived(m) => Some(&mut m.bank_reference),
+        Payload::IncomeReceived(m) => Some(&mut m.bank_reference),
+        Payload::FundsMoved(m) => Some(&mut m.bank_reference),
+        Payload::BenefitRecovered(m) => Some(&mut m.bank_reference),
+        Payload::RelationTransferred(m) => Some(&mut m.bank_reference),
+        Payload::LoanRepaid(m) => Some(&mut m.bank_reference),
+        _ => None,
+    }
+}
+
+/// The document of an event, given the issuer too.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the other types open and change no authority")]
+fn document(payload: &mut Payload) -> Option<&mut String> {
+    let (issuer, number) = match payload {
+        Payload::BudgetIssued(m) => m.lot.as_mut().map(|lot| (&mut lot.issuer_id, &mut lot.document_number))?,
+        Payload::OpeningBalance(m) => m.lots.first_mut().map(|lot| (&mut lot.issuer_id, &mut lot.document_number))?,
+        Payload::BudgetAdjusted(m) => (&mut m.issuer_id, &mut m.document_number),
+        Payload::EstimateApproved(m) => (&mut m.issuer_id, &mut m.document_number),
+        _ => return None,
+    };
+    *issuer = "issuer".to_owned();
+    Some(number)
+}
+
+/// Every event that has such a mark, but the first, is given the mark of the first.
+fn each_marked_twice(story: fn() -> Story, mark: fn(&mut Payload) -> Option<&mut String>) -> usize {
+    let mut tried = 0;
+    let marked =
+        |story: &mut Story, at: usize| story.events[at].payload.as_mut().and_then(mark).map(|mark| *mark = "x".into());
+    let places: Vec<usize> = (0..story().events.len()).filter(|at| marked(&mut story(), *at).is_some()).collect();
+    for later in &places[1..] {
+        let mut story = story();
+        marked(&mut story, places[0]);
+        marked(&mut story, *later);
+        let label = story.labels[*later];
+        check_story(&story, label, label, &[Kind::Books]);
+        tried += 1;
+    }
+    tried
+}
+
+#[test]
+fn what_stands_for_one_thing_stands_once() {
+    assert_eq!(each_marked_twice(story, bank_reference), 9);
+    assert_eq!(each_marked_twice(story, document), 4);
+    assert_eq!(each_marked_twice(families, bank_reference), 36);
+    assert_eq!(each_marked_twice(families, document), 2);
 }

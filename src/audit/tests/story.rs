@@ -117,8 +117,8 @@ pub(super) fn payment(id: &str) -> Payload {
 }
 
 pub(super) fn cleared(ids: &[&str]) -> Payload {
-    let payment_ids = ids.iter().map(|id| (*id).to_owned()).collect();
-    Payload::Cleared(Cleared { bank_reference: "bank".into(), payment_ids })
+    let payment_ids: Vec<String> = ids.iter().map(|id| (*id).to_owned()).collect();
+    Payload::Cleared(Cleared { bank_reference: format!("bank {}", payment_ids.concat()), payment_ids })
 }
 
 pub(super) fn returned(id: &str, original_sequence: i64) -> Payload {
