@@ -48,9 +48,21 @@ pub struct EventsArgs {
     /// Only events of this contract.
     #[arg(long, value_name = "ID")]
     pub contract: Option<String>,
-    /// Only events of this finding, matter or publication, or evaluations of this subject.
+    /// Only events of this finding, matter or publication, evaluations of this subject, or freezes of this case.
     #[arg(long, value_name = "ID")]
     pub case: Option<String>,
+    /// Only what was noticed, collected, split and refunded under this notice.
+    #[arg(long, value_name = "ID")]
+    pub notice: Option<String>,
+    /// Only what was lent and repaid under this housing loan.
+    #[arg(long, value_name = "ID")]
+    pub loan: Option<String>,
+    /// Only payouts of this batch, their returns and reversals.
+    #[arg(long, value_name = "ID")]
+    pub batch: Option<String>,
+    /// Only the event that rests on this entry of the bank's.
+    #[arg(long, value_name = "REFERENCE")]
+    pub bank_reference: Option<String>,
 }
 
 /// Reads events by the descriptors that the server shows to everybody.
@@ -145,6 +157,10 @@ fn request(globals: &Globals, args: &EventsArgs) -> Result<ListEventsRequest, Fa
         document_number: text_of(&args.document),
         contract_id: text_of(&args.contract),
         case_id: text_of(&args.case),
+        notice_id: text_of(&args.notice),
+        loan_id: text_of(&args.loan),
+        batch_id: text_of(&args.batch),
+        bank_reference: text_of(&args.bank_reference),
         ..ListEventsRequest::default()
     })
 }

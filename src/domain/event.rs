@@ -344,3 +344,19 @@ pub enum Payload {
         public_key: Option<PublicKey>,
     },
 }
+
+impl Payload {
+    /// The bank's reference, where it rests on an entry of the bank: unique for ever.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "only these types rest on an entry of the bank")]
+    pub fn bank_reference(&self) -> Option<&BankReference> {
+        match self {
+            Self::CashReceived { bank_reference }
+            | Self::Cleared { bank_reference, .. }
+            | Self::PaymentReturned { bank_reference, .. } => Some(bank_reference),
+            Self::Nontax(event) => event.bank_reference(),
+            Self::Persons(event) => event.bank_reference(),
+            Self::Housing(event) => event.bank_reference(),
+            _ => None,
+        }
+    }
+}

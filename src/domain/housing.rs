@@ -105,6 +105,14 @@ impl HousingEvent {
             Self::Withdrawn { .. } | Self::LoanIssued { .. } | Self::SurplusDistributed { .. } => None,
         }
     }
+
+    /// The loan it is about.
+    pub const fn loan_id(&self) -> Option<&LoanId> {
+        match self {
+            Self::LoanIssued { loan_id, .. } | Self::LoanRepaid { loan_id, .. } => Some(loan_id),
+            Self::Withdrawn { .. } | Self::SurplusDistributed { .. } => None,
+        }
+    }
 }
 
 /// A housing loan.

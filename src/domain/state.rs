@@ -4,7 +4,6 @@ mod families;
 
 use std::collections::BTreeMap;
 
-use self::families::bank_reference_of;
 pub(crate) use self::families::{Families, PaidMonths};
 pub use self::families::{Project, Tie};
 use super::account::AccountKind;
@@ -334,7 +333,7 @@ impl State {
                 }
             }
         }
-        if let Some(bank_reference) = bank_reference_of(payload) {
+        if let Some(bank_reference) = payload.bank_reference() {
             self.bank_references.insert(bank_reference.clone(), sequence);
         }
         let fund = self.fund_of(legs);
@@ -347,6 +346,7 @@ impl State {
             Payload::Oversight(_)
             | Payload::LedgerCreated { .. }
             | Payload::BudgetAllocated { .. }
+            | Payload::CashReceived { .. }
             | Payload::PlanApproved { .. }
             | Payload::CommandRefused { .. }
             | Payload::CommandProposed { .. }
@@ -440,20 +440,15 @@ impl State {
                     }
                 }
             }
-            Payload::CashReceived { bank_reference } => {
-                self.bank_references.insert(bank_reference.clone(), sequence);
-            }
             Payload::PaymentExecuted(payment) => self.apply_payment(sequence, operation, payment, legs),
-            Payload::Cleared { bank_reference, payment_ids } => {
-                self.bank_references.insert(bank_reference.clone(), sequence);
+            Payload::Cleared { payment_ids, .. } => {
                 for payment_id in payment_ids {
                     if let Some(payment) = self.payments.get_mut(payment_id) {
                         payment.status = PaymentStatus::Cleared;
                     }
                 }
             }
-            Payload::PaymentReturned { payment_id, bank_reference, .. } => {
-                self.bank_references.insert(bank_reference.clone(), sequence);
+            Payload::PaymentReturned { payment_id, .. } => {
                 let returned = self.amount_on(legs, AccountKind::AuthorityUsed);
                 if let Some(payment) = self.payments.get_mut(payment_id) {
                     payment.returned_minor = money::add(payment.returned_minor, returned);

@@ -7,13 +7,13 @@ use super::node::Node;
 use super::page::{self, Page};
 use super::reading::{Reading, record};
 use super::trace::pseudonym_of;
-use crate::domain::event::{Payload, PaymentExecuted};
-use crate::domain::ids::{Code, PayeeRef, Sequence};
+use crate::domain::event::Payload;
+use crate::domain::ids::{PayeeRef, Sequence};
 use crate::domain::refusal::Reason;
 use crate::log::Fault;
 use crate::pb::v1;
 use crate::projection::events::Events;
-use crate::projection::history::{Bounds, Snapshot, Subject, documents_of, party_of};
+use crate::projection::history::{Bounds, Mark, Snapshot, Subject, documents_of, party_of};
 
 /// Rows taken from the index at a time.
 const ROWS_A_STEP: usize = 256;
@@ -28,26 +28,25 @@ fn answer(reading: &Reading, request: &v1::ListEventsRequest) -> Result<v1::List
     let after_bytes = request.after_sequence.unwrap_or(-1).to_be_bytes();
     let reconciliations = [u8::from(request.reconciliations_only)];
     check_reconciliations(reading, request)?;
-    let parameters: [&[u8]; 11] = [
+    let marks = marks(request);
+    let mut parameters: Vec<&[u8]> = vec![
         b"events",
         &after_bytes,
         request.lot_id.as_bytes(),
         request.payee.as_bytes(),
         request.account_id.as_bytes(),
         &request.payee_pseudonym,
-        request.project_id.as_bytes(),
         request.document_number.as_bytes(),
-        request.contract_id.as_bytes(),
-        request.case_id.as_bytes(),
         &reconciliations,
     ];
+    parameters.extend(marks.iter().map(|(_, text)| text.as_bytes()));
     let Page { size, start } = reading.page(request.page_size, &request.page_token, &parameters, None)?;
     let payee = payee_of(reading, request)?;
     let views = reading.node.views();
     // Later pages answer as of the first one: what was appended since does not shift them.
     let as_of = start.map_or(views.position.sequence, |start| start.as_of);
     let after = start.map_or(request.after_sequence.unwrap_or(-1), |start| start.after[0]);
-    let mut filter = Filter { payee, request, subjects: Vec::new(), or_else: None };
+    let mut filter = Filter { payee, request, marks: &marks, subjects: Vec::new(), or_else: None };
     let lot = reading.lot(&views, &request.lot_id, as_of)?;
     if request.account_id.is_empty() {
         filter.subjects.extend(lot.map(Subject::lot));
@@ -106,6 +105,7 @@ fn payee_of(reading: &Reading, request: &v1::ListEventsRequest) -> Result<Option
 struct Filter<'a> {
     payee: Option<PayeeRef>,
     request: &'a v1::ListEventsRequest,
+    marks: &'a Marks<'a>,
     subjects: Vec<Subject>,
     /// Rows of this one pass as those of the first.
     or_else: Option<Subject>,
@@ -114,12 +114,10 @@ struct Filter<'a> {
 impl Filter<'_> {
     fn add_texts(&mut self) {
         self.subjects.extend(self.payee.map(Subject::payee));
-        let request = self.request;
-        let of = |text: &str, subject: fn(&str) -> Subject| (!text.is_empty()).then(|| subject(text));
-        self.subjects.extend(of(&request.project_id, Subject::project));
-        self.subjects.extend(of(&request.document_number, Subject::document));
-        self.subjects.extend(of(&request.contract_id, Subject::contract));
-        self.subjects.extend(of(&request.case_id, Subject::case));
+        let document_number = self.request.document_number.as_str();
+        self.subjects.extend((!document_number.is_empty()).then(|| Subject::document(document_number)));
+        let asked = self.marks.iter().filter(|(_, text)| !text.is_empty());
+        self.subjects.extend(asked.map(|(mark, text)| mark.subject(text)));
     }
 
     /// Sequences after one and up to another that pass, ascending, at most `limit`.
@@ -164,59 +162,48 @@ impl Filter<'_> {
 
     /// Whether a step of an event has the very texts asked for: subjects carry fingerprints only.
     fn passes(&self, payload: &Payload, node: &Node, events: &mut Events<'_>) -> Result<bool, Fault> {
-        let request = self.request;
-        let is_plain = self.payee.is_none()
-            && [&request.project_id, &request.document_number, &request.contract_id, &request.case_id]
-                .iter()
-                .all(|text| text.is_empty());
-        if is_plain {
+        let document_number = &self.request.document_number;
+        if self.payee.is_none() && document_number.is_empty() && self.marks.iter().all(|(_, text)| text.is_empty()) {
             return Ok(true);
         }
         let payment = events.payment_of(payload)?;
-        let mut has_document = request.document_number.is_empty();
-        documents_of(payload, |document| has_document |= document == request.document_number);
-        let has_project = request.project_id.is_empty()
-            || project_of(payload, payment.as_deref()) == Some(request.project_id.as_str());
-        let contract = contract_of(payload, payment.as_deref());
-        let has_contract = request.contract_id.is_empty() || contract == Some(request.contract_id.as_str());
-        let has_case = request.case_id.is_empty() || case_of(payload) == Some(request.case_id.as_str());
+        let mut has_document = document_number.is_empty();
+        documents_of(payload, |document| has_document |= document == document_number);
+        let has = |(mark, text): &(Mark, &str)| text.is_empty() || mark.of(payload, payment.as_deref()) == Some(text);
         let has_payee = match self.payee {
             None => true,
             Some(payee) => {
                 events.payee_of(payload)? == Some(payee) || party_of(payload, &node.views().books) == Some(payee)
             }
         };
-        Ok(has_document && has_project && has_contract && has_case && has_payee)
+        Ok(has_document && has_payee && self.marks.iter().all(has))
     }
 }
 
-fn project_of<'a>(payload: &'a Payload, payment: Option<&'a PaymentExecuted>) -> Option<&'a str> {
-    if let Payload::EstimateApproved { project_id, .. } = payload {
-        return Some(project_id.as_str());
-    }
-    payment.and_then(|payment| payment.project_id.as_ref()).map(Code::as_str)
-}
+type Marks<'a> = [(Mark, &'a str); Mark::ALL.len()];
 
-fn case_of(payload: &Payload) -> Option<&str> {
-    let Payload::Oversight(event) = payload else { return None };
-    event.case_id()
-}
-
-#[expect(clippy::wildcard_enum_match_arm, reason = "only these types name a contract")]
-fn contract_of<'a>(payload: &'a Payload, payment: Option<&'a PaymentExecuted>) -> Option<&'a str> {
-    let contract_id = match payload {
-        Payload::Committed { contract_id, .. }
-        | Payload::CommitmentReleased { contract_id }
-        | Payload::Reversed { contract_id: Some(contract_id), .. } => Some(contract_id),
-        _ => payment.and_then(|payment| payment.contract_id.as_ref()),
-    };
-    contract_id.map(crate::domain::ids::ContractId::as_str)
+/// What is asked for of each mark; empty where nothing is.
+fn marks(request: &v1::ListEventsRequest) -> Marks<'_> {
+    Mark::ALL.map(|mark| {
+        let text = match mark {
+            Mark::Project => &request.project_id,
+            Mark::Contract => &request.contract_id,
+            Mark::Case => &request.case_id,
+            Mark::Notice => &request.notice_id,
+            Mark::Loan => &request.loan_id,
+            Mark::Batch => &request.batch_id,
+            Mark::BankReference => &request.bank_reference,
+        };
+        (mark, text.as_str())
+    })
 }
 
 /// Only an account has comparisons.
 fn check_reconciliations(reading: &Reading, request: &v1::ListEventsRequest) -> Result<(), Status> {
-    let others = [&request.lot_id, &request.payee, &request.project_id, &request.document_number, &request.contract_id];
-    let is_alone = others.iter().all(|text| text.is_empty()) && request.payee_pseudonym.is_empty();
+    let others = [&request.lot_id, &request.payee, &request.document_number];
+    let is_alone = others.iter().all(|text| text.is_empty())
+        && marks(request).iter().all(|(_, text)| text.is_empty())
+        && request.payee_pseudonym.is_empty();
     if !request.reconciliations_only || (is_alone && !request.account_id.is_empty()) {
         return Ok(());
     }

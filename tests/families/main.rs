@@ -15,6 +15,7 @@ mod clocks;
 mod fields;
 mod frozen;
 mod funds;
+mod marks;
 mod oversight;
 mod personal_data;
 mod persons;

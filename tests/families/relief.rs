@@ -6,7 +6,7 @@ use crate::world::{World, on, yuan};
 
 const STANDARD: i64 = 200_000;
 
-fn set_up() -> Vec<Value> {
+pub(crate) fn set_up() -> Vec<Value> {
     let account = |at: usize, (name, kind, unit): (&str, &str, &str)| {
         let party = if unit.is_empty() { "" } else { "救助局" };
         on(
@@ -74,7 +74,7 @@ fn set_up() -> Vec<Value> {
     lines
 }
 
-fn payout(request_id: &str, household: &str, line: usize, reissue_of: &str) -> Value {
+pub(crate) fn payout(request_id: &str, household: &str, line: usize, reissue_of: &str) -> Value {
     on(
         "2026-08-10",
         request_id,

@@ -8,8 +8,8 @@ use crate::domain::event::{Leg, Payload, PaymentExecuted};
 use crate::domain::fund::FundFamily;
 use crate::domain::housing::{HousingEvent, Loan};
 use crate::domain::ids::{
-    AccountNumber, ActorId, BankReference, Code, DisclosureId, FindingId, FundNumber, LoanId, MatterId, NoticeId,
-    PayeeRef, PaymentId, Sequence, UnitId, UnitNumber,
+    AccountNumber, ActorId, Code, DisclosureId, FindingId, FundNumber, LoanId, MatterId, NoticeId, PayeeRef, PaymentId,
+    Sequence, UnitId, UnitNumber,
 };
 use crate::domain::money;
 use crate::domain::nontax::{NontaxEvent, Notice};
@@ -348,16 +348,5 @@ impl State {
         if let (Some((item, period)), Some((fund, person))) = (whole, holder) {
             self.families.set_unpaid(fund, person, &item, period);
         }
-    }
-}
-
-/// The bank's reference of a payload of the families, where it has one.
-#[expect(clippy::wildcard_enum_match_arm, reason = "the others note theirs by themselves")]
-pub(super) fn bank_reference_of(payload: &Payload) -> Option<&BankReference> {
-    match payload {
-        Payload::Nontax(event) => event.bank_reference(),
-        Payload::Persons(event) => event.bank_reference(),
-        Payload::Housing(event) => event.bank_reference(),
-        _ => None,
     }
 }

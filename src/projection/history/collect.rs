@@ -1,6 +1,7 @@
 //! From an event to its rows.
 
 use super::families::{self, party_of};
+use super::mark::Mark;
 use super::row::{Part, Row, Subject};
 use crate::domain::account::AccountKind;
 use crate::domain::event::{Event, Payload, Step};
@@ -58,28 +59,28 @@ fn collect_step(
     match step.payload {
         Payload::PaymentExecuted(payment) => {
             add(Subject::payment(payment.payment_id.as_str()), paid_minor, part.number());
-            about_payment(payment, |subject| add(subject, paid_minor, part.number()));
         }
         Payload::PaymentReturned { payment_id, .. } | Payload::Reversed { payment_id: Some(payment_id), .. } => {
             add(Subject::payment(payment_id.as_str()), paid_minor, part.number());
-            if let Some(payment) = events.payment_of(step.payload)? {
-                about_payment(&payment, |subject| add(subject, paid_minor, part.number()));
-            }
-        }
-        Payload::Reversed { contract_id: Some(contract_id), .. } | Payload::CommitmentReleased { contract_id } => {
-            add(Subject::contract(contract_id.as_str()), 0, part.number());
         }
         Payload::Cleared { payment_ids, .. } => {
             for payment_id in payment_ids {
                 add(Subject::payment(payment_id.as_str()), 0, part.number());
             }
         }
-        Payload::Committed { contract_id, .. } => add(Subject::contract(contract_id.as_str()), 0, part.number()),
         Payload::Persons(event) => families::collect_persons(event, step.legs, books, events, &mut add)?,
         Payload::Housing(event) => families::collect_housing(event, step.legs, &mut add),
         Payload::Oversight(event) => families::collect_oversight(event, &mut add),
-        Payload::EstimateApproved { project_id, .. } => add(Subject::project(project_id.as_str()), 0, part.number()),
         _ => {}
+    }
+    let payment = events.payment_of(step.payload)?;
+    if let Some(payment) = &payment {
+        add(Subject::payee(payment.payee), paid_minor, part.number());
+    }
+    for mark in Mark::ALL {
+        if let Some(text) = mark.of(step.payload, payment.as_deref()) {
+            add(mark.subject(text), paid_minor, part.number());
+        }
     }
     if let Some(party) = party_of(step.payload, books) {
         add(Subject::payee(party), 0, Part::Other.number());
@@ -107,17 +108,6 @@ pub fn part_of(payload: &Payload) -> Part {
         Payload::Reversed { payment_id: Some(_), .. } => Part::Reversed,
         Payload::Cleared { .. } => Part::Cleared,
         _ => Part::Other,
-    }
-}
-
-/// Whom and what a payment concerned, besides accounts and lots.
-fn about_payment(payment: &crate::domain::event::PaymentExecuted, mut add: impl FnMut(Subject)) {
-    add(Subject::payee(payment.payee));
-    if let Some(project_id) = &payment.project_id {
-        add(Subject::project(project_id.as_str()));
-    }
-    if let Some(contract_id) = &payment.contract_id {
-        add(Subject::contract(contract_id.as_str()));
     }
 }
 

@@ -58,9 +58,6 @@ pub(super) fn collect_housing(event: &HousingEvent, legs: &[Leg], add: &mut impl
 }
 
 pub(super) fn collect_oversight(event: &OversightEvent, add: &mut impl FnMut(Subject, i64, u32)) {
-    if let Some(case_id) = event.case_id() {
-        other(Subject::case(case_id), add);
-    }
     if let Oversight::Reconciliation(compared) = event {
         other(Subject::reconciled(compared.account), add);
     }

@@ -1,4 +1,4 @@
-//! The history index: which events concerned an account, a lot, a payee, a project, a document, a contract or a payment,
+//! The history index: which events concerned an account, a lot, a payee, a payment, a document, or a text that a [`Mark`] names,
 //! with the business date and the change of a balance. It answers balances as of an earlier sequence or a business date,
 //! statements, traces and filters.
 //!
@@ -9,6 +9,7 @@
 mod bytes;
 mod collect;
 mod families;
+mod mark;
 mod merge;
 mod page;
 mod row;
@@ -20,6 +21,7 @@ mod tests;
 
 pub use self::collect::{collect, documents_of, part_of};
 pub use self::families::party_of;
+pub use self::mark::Mark;
 pub use self::row::{DateKey, Part, PoolSource, Row, Subject};
 pub use self::snapshot::{Bounds, Page, Snapshot};
 pub use self::store::{History, Sizes};

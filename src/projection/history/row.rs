@@ -23,6 +23,10 @@ const PAYMENT: u64 = 8;
 const POOL_SOURCE: u64 = 9;
 const CASE: u64 = 10;
 const RECONCILED: u64 = 11;
+const NOTICE: u64 = 12;
+const LOAN: u64 = 13;
+const BATCH: u64 = 14;
+const BANK_REFERENCE: u64 = 15;
 
 /// What rows are about: a kind in the upper four bits, a number or a fingerprint in the others. Texts may share a
 /// fingerprint: whoever asks compares the text itself with the event.
@@ -80,9 +84,29 @@ impl Subject {
         Self::new(POOL_SOURCE, (u64::from(account.0) & NUMBER_MASK) << NUMBER_BITS | source.number())
     }
 
-    /// A finding, a matter, a disclosure, or what performance was evaluated of.
+    /// A finding, a matter, a disclosure, what performance was evaluated of, or the case of a freeze.
     pub fn case(case_id: &str) -> Self {
         Self::of_text(CASE, case_id)
+    }
+
+    /// A notice of non-tax revenue.
+    pub fn notice(notice_id: &str) -> Self {
+        Self::of_text(NOTICE, notice_id)
+    }
+
+    /// A housing loan.
+    pub fn loan(loan_id: &str) -> Self {
+        Self::of_text(LOAN, loan_id)
+    }
+
+    /// A batch of payouts: its payments, with returns and reversals.
+    pub fn batch(batch_id: &str) -> Self {
+        Self::of_text(BATCH, batch_id)
+    }
+
+    /// An entry of the bank's.
+    pub fn bank_reference(bank_reference: &str) -> Self {
+        Self::of_text(BANK_REFERENCE, bank_reference)
     }
 
     /// An account's comparisons with bank statements.

@@ -24,7 +24,7 @@ use crate::log::Fault;
 use crate::log::files::DurableFile;
 
 const MAGIC: &[u8; 16] = b"fundledger index";
-const LAYOUT: u32 = 3;
+const LAYOUT: u32 = 4;
 const FOOTER_BYTES: usize = 16 + 4 + 8 + 8 + 32 + 8 + 8 + 4 + 4;
 const SPARSE_BYTES: usize = 28;
 /// Suffix of the files.
