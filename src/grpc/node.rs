@@ -199,15 +199,17 @@ impl Node {
     /// Lets go of personal data that were staged for commands of which nothing came: the program ended in between. To be
     /// called before commands come in.
     pub async fn sweep_vault(&self) -> Result<(), SweepError> {
+        let mut left = Vec::new();
         for (request_id, proposal) in self.vault.waiting()? {
             let waits_for = proposal.unwrap_or_else(|| request_id.clone());
             // What is on record was followed when the ledger was opened: what still waits for it came to nothing.
             let is_proposed =
                 waits_for != request_id && matches!(self.ledger.find(waits_for).await?, Some(Outcome::Accepted(_)));
             if !is_proposed {
-                self.vault.abandon(&request_id)?;
+                left.push(request_id);
             }
         }
+        self.vault.abandon(&left)?;
         Ok(())
     }
 

@@ -80,7 +80,7 @@ impl Vault {
 
     /// Gives whether something was erased, or let go.
     #[expect(clippy::wildcard_enum_match_arm, reason = "any other event may bring personal data")]
-    fn follow_one(&self, store: &Connection, sequence: Sequence, event: &Event) -> Result<bool, Fault> {
+    pub(super) fn follow_one(&self, store: &Connection, sequence: Sequence, event: &Event) -> Result<bool, Fault> {
         let Some(envelope) = &event.envelope else { return Ok(false) };
         match &event.decision.payload {
             Payload::CommandRefused { .. } => {

@@ -260,9 +260,18 @@ impl Vault {
         store::waiting(&self.store()).map_err(fault)
     }
 
-    /// Lets go of everything that waits for a command.
-    pub fn abandon(&self, request_id: &RequestId) -> Result<(), Fault> {
-        store::abandon(&self.store(), request_id.as_str()).map_err(fault).map(drop)
+    /// Lets go of everything that waits for these commands.
+    pub fn abandon(&self, request_ids: &[RequestId]) -> Result<(), Fault> {
+        if request_ids.is_empty() {
+            return Ok(());
+        }
+        let mut store = self.store();
+        let transaction = store.transaction().map_err(fault)?;
+        for request_id in request_ids {
+            store::abandon(&transaction, request_id.as_str()).map_err(fault)?;
+        }
+        transaction.commit().map_err(fault)?;
+        store::empty_journal(&store).map_err(fault)
     }
 
     /// Pseudonym of a bank account; how its digits are set apart does not count.

@@ -54,6 +54,8 @@ pub(super) fn open(directory: &Path) -> Result<Connection, Fault> {
         let found = format!("version {version}, where this program knows {VERSION}");
         return Err(Fault::new(format!("opening the vault in {}", directory.display()), found));
     }
+    // Whoever ended between an erasure and the end of its journal left there what was overwritten.
+    empty_journal(&store).map_err(fault)?;
     Ok(store)
 }
 

@@ -257,6 +257,53 @@ fn what_is_erased_is_nowhere_and_its_key_opens_nothing() {
     assert!(!room.holds(&new_key) && !room.holds(&old_key) && !room.holds(&sealed[0].0));
 }
 
+/// The files as they lie, as after a power cut.
+fn cut_off(room: &Room) -> Room {
+    let directory = tempfile::tempdir().unwrap();
+    for (path, bytes) in room.bytes() {
+        std::fs::write(directory.path().join(path.file_name().unwrap()), bytes).unwrap();
+    }
+    let vault = open(directory.path());
+    Room { directory, vault }
+}
+
+#[test]
+fn an_erasure_that_was_cut_off_before_its_journal_was_emptied_leaves_nothing_at_the_next_start() {
+    let room = Room::new();
+    let staged = room.stage("r-1", &[NAME]);
+    let sealed = room.sealed(&staged[0].commitment);
+    let old_key = store::wrapped_key(&room.vault.store(), &ALICE).unwrap().unwrap();
+    room.vault.follow(5, [accepted("r-1", &staged)].iter());
+    store::empty_journal(&room.vault.store()).unwrap();
+    let mut connection = room.vault.store();
+    let transaction = connection.transaction().unwrap();
+    room.vault
+        .follow_one(&transaction, Sequence(6), &about(PersonalData::Erase(scope(ALICE, 0, None), basis())))
+        .unwrap();
+    store::set_followed(&transaction, 6).unwrap();
+    transaction.commit().unwrap();
+    drop(connection);
+    assert!(room.holds(&sealed), "the journal has not come into the file yet");
+    let next = cut_off(&room);
+    assert!(!next.holds(&sealed) && !next.holds(&old_key));
+    assert_eq!(next.states(ALICE), [(5, DatumState::Erased)]);
+    assert_eq!(next.vault.followed().unwrap(), 6);
+}
+
+#[test]
+fn what_is_swept_out_is_nowhere() {
+    let room = Room::new();
+    let kept = room.stage("r-1", &[NAME]);
+    room.vault.follow(5, [accepted("r-1", &kept)].iter());
+    let left = room.stage("r-2", &[NAME]);
+    let (kept, left) = (room.sealed(&kept[0].commitment), room.sealed(&left[0].commitment));
+    let next = cut_off(&room);
+    assert!(next.holds(&left));
+    next.vault.abandon(&[key("r-2")]).unwrap();
+    assert!(!next.holds(&left) && next.holds(&kept));
+    next.vault.abandon(&[]).unwrap();
+}
+
 #[test]
 fn following_again_changes_nothing() {
     let room = Room::new();
