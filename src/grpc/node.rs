@@ -298,6 +298,12 @@ fn follow_from_log(vault: &Vault, log: &dyn LogRead, last_sequence: i64) -> Resu
         let block = block?;
         vault.follow(block.first_sequence, decoded(&block)?.iter());
     }
+    if vault.missing() > 0 {
+        tracing::warn!(
+            missing = vault.missing(),
+            "the log commits to personal data that are not in the vault: was it lost?"
+        );
+    }
     vault.failure().map_or(Ok(()), Err)
 }
 

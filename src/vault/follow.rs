@@ -1,6 +1,7 @@
 //! Following the log: what is on record decides what the vault keeps.
 
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 
 use rusqlite::Connection;
 
@@ -95,8 +96,10 @@ impl Vault {
             }
             payload => {
                 for commitment in &envelope.personal_data {
-                    store::set_sequence(store, envelope.request_id.as_str(), &commitment.commitment, sequence)
-                        .map_err(fault)?;
+                    let request_id = envelope.request_id.as_str();
+                    if !store::set_sequence(store, request_id, &commitment.commitment, sequence).map_err(fault)? {
+                        self.missing.fetch_add(1, Ordering::Relaxed);
+                    }
                 }
                 let Payload::Oversight(oversight) = payload else { return Ok(false) };
                 let Oversight::PersonalData(data) = oversight.as_ref() else { return Ok(false) };

@@ -16,6 +16,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
@@ -42,6 +43,7 @@ pub struct Vault {
     failed: Mutex<Option<Fault>>,
     // Requests that brought a commitment and were not answered yet, and whether one of them was accepted.
     claims: Mutex<BTreeMap<[u8; 32], (u32, bool)>>,
+    missing: AtomicU64,
 }
 
 impl std::fmt::Debug for Vault {
@@ -142,7 +144,13 @@ impl Vault {
     pub fn open(directory: &Path, key: &[u8; KEY_BYTES], accounts: KeyedDigest) -> Result<Self, Fault> {
         let store = store::open(directory)?;
         let (failed, claims) = (Mutex::new(None), Mutex::new(BTreeMap::new()));
-        Ok(Self { store: Mutex::new(store), sealing: SealingKey::new(key), accounts, failed, claims })
+        let (store, missing) = (Mutex::new(store), AtomicU64::new(0));
+        Ok(Self { store, sealing: SealingKey::new(key), accounts, failed, claims, missing })
+    }
+
+    /// How many commitments were followed that have nothing behind them here: the vault was lost, or an older copy was put back.
+    pub fn missing(&self) -> u64 {
+        self.missing.load(Ordering::Relaxed)
     }
 
     fn store(&self) -> MutexGuard<'_, Connection> {

@@ -160,16 +160,16 @@ pub(super) fn set_restricted(store: &Connection, id: i64, is_restricted: bool) -
     update.execute(params![id, is_restricted]).map(drop)
 }
 
-/// Notes the event that carries a commitment.
+/// Notes the event that carries a commitment; false if there is nothing behind it here.
 pub(super) fn set_sequence(
     store: &Connection,
     request_id: &str,
     commitment: &[u8; 32],
     sequence: Sequence,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<bool> {
     let mut update =
         store.prepare_cached("UPDATE datum SET sequence = ?3 WHERE request_id = ?1 AND commitment = ?2")?;
-    update.execute(params![request_id, commitment, sequence.0]).map(drop)
+    update.execute(params![request_id, commitment, sequence.0]).map(|count| count > 0)
 }
 
 pub(super) fn set_proposal(store: &Connection, proposal: &str, sequence: Sequence) -> rusqlite::Result<()> {

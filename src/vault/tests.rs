@@ -337,6 +337,18 @@ fn a_shorter_log_takes_back_what_it_no_longer_says() {
 }
 
 #[test]
+fn a_vault_that_was_lost_says_so() {
+    let room = Room::new();
+    let staged = room.stage("r-1", &[NAME, (BOB, PersonalField::Name, "周吴郑王")]);
+    room.vault.follow(5, [accepted("r-1", &staged)].iter());
+    room.vault.follow(5, [accepted("r-1", &staged)].iter());
+    assert_eq!(room.vault.missing(), 0);
+    let other = Room::new();
+    other.vault.follow(5, [accepted("r-1", &staged)].iter());
+    assert_eq!(other.vault.missing(), 2);
+}
+
+#[test]
 fn another_vault_s_key_opens_nothing() {
     let room = Room::new();
     let staged = room.stage("r-1", &[NAME]);
