@@ -126,6 +126,16 @@ pub struct Loan {
     pub rate_ppm: u32,
     /// Principal that is still owed, minor units.
     pub owed_minor: i64,
+    /// The month it was issued in.
+    pub issued: Period,
     /// The last month repaid.
     pub repaid_through: Option<Period>,
+}
+
+impl Loan {
+    /// How many months of interest a repayment for a month brings: those since the last one, or since the loan was issued; one at
+    /// least. Whoever skips a month owes its interest still.
+    pub fn months_due(&self, period: Period) -> i32 {
+        period.months_since(self.repaid_through.unwrap_or(self.issued)).max(1)
+    }
 }

@@ -258,7 +258,7 @@ reasons! {
     YearNotEnded = 193, "YEAR_NOT_ENDED";
     /// The year's interest was credited to this account before.
     InterestCredited = 194, "INTEREST_CREDITED";
-    /// A repayment covers the month's interest, and is not more than what is owed.
+    /// A repayment covers the interest due, and is not more than what is owed.
     RepaymentOutOfRange = 195, "REPAYMENT_OUT_OF_RANGE";
     /// The finding is closed.
     FindingClosed = 196, "FINDING_CLOSED";

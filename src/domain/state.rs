@@ -409,7 +409,7 @@ impl State {
             }
             Payload::Nontax(event) => self.apply_nontax(event, legs),
             Payload::Persons(event) => self.apply_persons(sequence, event, legs),
-            Payload::Housing(event) => self.apply_housing(sequence, event, legs),
+            Payload::Housing(event) => self.apply_housing(sequence, day, event, legs),
             Payload::OpeningBalance { lots, .. } => lots.iter().for_each(|lot| self.open_lot(sequence, lot)),
             Payload::BudgetIssued { lot } => self.open_lot(sequence, lot),
             Payload::BudgetAdjusted { issuer_id, document_number, .. } => {

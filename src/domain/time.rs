@@ -133,6 +133,15 @@ impl Period {
         self.0
     }
 
+    /// Months from another one to this; below 0 where it comes first.
+    pub const fn months_since(self, earlier: Self) -> i32 {
+        self.months().saturating_sub(earlier.months())
+    }
+
+    const fn months(self) -> i32 {
+        self.0.div_euclid(100).saturating_mul(12).saturating_add(self.0.rem_euclid(100))
+    }
+
     /// The month after.
     #[must_use]
     pub const fn next(self) -> Self {

@@ -142,3 +142,47 @@ async fn whom_events_are_about_finds_them() {
         assert_eq!(kinds, expected, "{person}");
     }
 }
+
+/// 2.6 % of 499,081.63 for two months: whoever skips a month owes its interest still.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn interest_of_a_month_that_was_skipped_is_due() {
+    let mut world = World::after("s4-housing").await;
+    let repay = |key: &str, month: i32, amount: i64| {
+        let order = json!({ "repayLoan": { "loanId": "L-A-1", "year": 2026, "month": month, "amountMinor": amount,
+            "bankReference": key } });
+        on("2026-10-10", key, order)
+    };
+    let refused = world.refuse(&repay("little", 10, 216_269)).await;
+    assert_eq!(refused.reason, "REPAYMENT_OUT_OF_RANGE");
+    assert!(refused.facts.contains("interest_minor=216269"), "{refused:?}");
+    let (surplus, owed) = (world.minor("surplus").await, world.minor("loans").await);
+    assert_eq!(owed, 49_908_163);
+    world.accept(&repay("two-months", 10, 400_340)).await;
+    assert_eq!(world.minor("surplus").await, surplus + 216_269);
+    assert_eq!(world.minor("loans").await, owed - (400_340 - 216_269));
+    world.verify().await;
+    // After a restart: one month's again.
+    let refused = world.refuse(&repay("next", 11, 1)).await;
+    assert!(refused.facts.contains("interest_minor=107736"), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn the_money_of_somebody_who_is_frozen_does_not_leave_by_another_agency() {
+    let mut world = World::after("s3-pension").await;
+    let transfer = |key: &str, direction: &str, personal: i64, amount: i64| {
+        let order = json!({ "transferRelation": { "fundId": "EP", "person": "E3", "accountId": "fiscal",
+            "direction": format!("TRANSFER_DIRECTION_{direction}"), "personalMinor": personal, "amountMinor": amount,
+            "peerId": "agency-b", "bankReference": key } });
+        on("2026-03-01", key, order)
+    };
+    let freeze = json!({ "freeze": { "caseId": "case-1", "legalBasis": "民事诉讼法§253", "payee": "E3" } });
+    world.accept(&on("2026-03-01", "freeze", freeze)).await;
+    let own = world.minor("personal.E3").await;
+    let refused = world.refuse(&transfer("out", "OUT", 0, own)).await;
+    assert_eq!(refused.reason, "FROZEN");
+    assert!(refused.facts.contains("case=case-1"), "{refused:?}");
+    world.accept(&transfer("in", "IN", 5, 5)).await;
+    world.accept(&on("2026-03-02", "lift", json!({ "unfreeze": { "caseId": "case-1" } }))).await;
+    world.accept(&transfer("out-2", "OUT", 0, own + 5)).await;
+    world.verify().await;
+}

@@ -186,10 +186,12 @@ class Benefit:
 class Loan:
     """A housing loan."""
 
-    __slots__ = ("fund", "rate", "owed", "repaid_through")
+    __slots__ = ("fund", "rate", "owed", "issued", "repaid_through")
 
-    def __init__(self, fund, rate, owed):
+    def __init__(self, fund, rate, owed, day):
         self.fund, self.rate, self.owed = fund, rate, owed
+        issued = datetime.date.fromordinal(day + EPOCH)
+        self.issued = issued.year * 100 + issued.month
         self.repaid_through = None
 
 
@@ -859,10 +861,10 @@ class Families:
         if not loan_id or loan_id in self.loans:
             self.fault(sequence, "payment", f"loan {loan_id!r} exists" if loan_id else "no loan_id")
         else:
-            self.loans[loan_id] = Loan(account.fund, rate, sum(moved(legs, (LOAN,), True).values()))
+            self.loans[loan_id] = Loan(account.fund, rate, sum(moved(legs, (LOAN,), True).values()), self.books.day)
 
     def loan_repaid(self, sequence, payload, legs, _flows):
-        """A month's interest on what is owed, and of what is owed the rest."""
+        """Interest of each month since the last repayment on what is owed, and of what is owed the rest."""
         self.one_leg_each(sequence, "LoanRepaid", legs)
         loan_id, period = payload.get("loan_id", ""), payload.get("period", 0)
         loan = self.loans.get(loan_id)
@@ -876,7 +878,9 @@ class Families:
         if loan.repaid_through is not None and period <= loan.repaid_through:
             self.fault(sequence, "payment", f"loan {loan_id!r} repaid for {period} after {loan.repaid_through}")
         interest, principal = (sum(moved(legs, (kind,), False).values()) for kind in (SURPLUS, LOAN))
-        due = half_up(loan.owed * loan.rate, 12 * MILLION)
+        since = loan.issued if loan.repaid_through is None else loan.repaid_through
+        months = max(1, (period // 100 - since // 100) * 12 + period % 100 - since % 100)
+        due = half_up(loan.owed * loan.rate * months, 12 * MILLION)
         if interest != due:
             self.fault(sequence, "payment", f"loan {loan_id!r}: interest of {interest}, {due} is due")
         if not 0 < principal <= loan.owed:

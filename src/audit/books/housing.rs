@@ -1,6 +1,6 @@
 //! The housing provident fund: loans month by month, and the surplus by the policy's split.
 
-use super::closings::last_day_of;
+use super::closings::{last_day_of, month_of};
 use super::payments::{Sign, due, moved, total};
 use super::policies::rate;
 use super::rounding::{MILLION, half_up};
@@ -19,6 +19,8 @@ struct Loan {
     fund: i32,
     rate_ppm: i32,
     owed: i64,
+    /// Months as yyyymm.
+    issued: i32,
     repaid_through: Option<i32>,
 }
 
@@ -41,7 +43,8 @@ impl Books {
             self.wrong(step, fact!("loan {} is for {} months at {} each", loan_id, months, instalment));
         }
         let owed = total(postings, Kind::Loan, Sign::Debit);
-        let loan = Loan { fund, rate_ppm: issued.rate_ppm, owed, repaid_through: None };
+        let month = month_of(step.business_day);
+        let loan = Loan { fund, rate_ppm: issued.rate_ppm, owed, issued: month, repaid_through: None };
         match self.loans.0.entry(self.fingerprints.of(&issued.loan_id)) {
             std::collections::hash_map::Entry::Vacant(place) => {
                 place.insert(loan);
@@ -52,7 +55,7 @@ impl Books {
         }
     }
 
-    /// 还贷: a month's interest on what is owed, once a month; the rest is principal.
+    /// 还贷: the interest of each month since the last repayment on what is owed; the rest is principal.
     pub(super) fn repay_loan(&mut self, step: Step<'_>, repaid: &LoanRepaid, postings: &[Posting]) {
         let loan_id = format!("{:?}", repaid.loan_id);
         let key = self.fingerprints.of(&repaid.loan_id);
@@ -62,8 +65,9 @@ impl Books {
         let before = loan.repaid_through;
         loan.repaid_through = before.max(Some(repaid.period));
         let (fund, owed) = (loan.fund, loan.owed);
+        let months = months(repaid.period).saturating_sub(months(before.unwrap_or(loan.issued))).max(1);
         let interest = half_up(
-            i128::from(owed.max(0)).saturating_mul(loan.rate_ppm.into()),
+            i128::from(owed.max(0)).saturating_mul(loan.rate_ppm.into()).saturating_mul(months.into()),
             MONTHS_A_YEAR.saturating_mul(MILLION),
         );
         let principal = total(postings, Kind::Loan, Sign::Credit);
@@ -95,4 +99,9 @@ impl Books {
             self.wrong(step, fact!("the surplus is not distributed as the policy says"));
         }
     }
+}
+
+/// Months from the year 0 to one given as yyyymm.
+const fn months(period: i32) -> i32 {
+    period.div_euclid(100).saturating_mul(12).saturating_add(period.rem_euclid(100))
 }

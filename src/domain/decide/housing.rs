@@ -111,7 +111,7 @@ fn issue_loan(
     settle(case, fund, legs, event)
 }
 
-/// 还贷: a month's interest on what is owed, principal with the rest. Dr 住房公积金专户, Cr 委托贷款, Cr 增值收益.
+/// 还贷: the interest of each month since the last repayment on what is owed, principal with the rest. Dr 住房公积金专户, Cr 委托贷款, Cr 增值收益.
 fn repay_loan(
     case: Case<'_>,
     loan_id: LoanId,
@@ -133,7 +133,7 @@ fn repay_loan(
             .with("next_period", through.next()));
     }
     let interest = money::rounded(
-        i128::from(loan.owed_minor).saturating_mul(loan.rate_ppm.into()),
+        i128::from(loan.owed_minor).saturating_mul(loan.rate_ppm.into()).saturating_mul(loan.months_due(period).into()),
         MONTHS_A_YEAR.saturating_mul(MILLION),
     );
     let most = money::add(loan.owed_minor, interest);

@@ -348,6 +348,10 @@ fn transfer_relation(case: Case<'_>, order: TransferRelation) -> Result<Decision
     let wages = order.wage_base.minor();
     let pooled = if wages == 0 { 0 } else { money::at_rate(wages, case.rate_ppm(fund, RateKind::PoolTransfer)?) };
     case.admit(fund, order.amount.minor(), Checkers::Needed)?;
+    if order.direction == TransferDirection::Out {
+        // Money of somebody who is frozen does not leave by another agency either.
+        case.payee_is_free(order.person)?;
+    }
     let personal = match order.direction {
         TransferDirection::In => order.personal.minor(),
         TransferDirection::Out => account.row.balance_minor,

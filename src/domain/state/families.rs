@@ -248,7 +248,7 @@ impl State {
         }
     }
 
-    pub(super) fn apply_housing(&mut self, sequence: Sequence, event: &HousingEvent, legs: &[Leg]) {
+    pub(super) fn apply_housing(&mut self, sequence: Sequence, day: Day, event: &HousingEvent, legs: &[Leg]) {
         match event {
             HousingEvent::Withdrawn { payment_id, account, .. } => {
                 self.insert_benefit(sequence, payment_id, *account, None, legs);
@@ -259,6 +259,7 @@ impl State {
                     account: *account,
                     rate_ppm: *rate_ppm,
                     owed_minor: self.amount_on(legs, AccountKind::Loan),
+                    issued: day.period(),
                     repaid_through: None,
                 };
                 self.families.loans.insert(loan_id.clone(), loan);

@@ -90,7 +90,7 @@ stored_struct!(InterestYear { year, opening_minor, product });
 stored_struct!(Eligibility { fact, effective_on, fund });
 stored_struct!(Benefit { sequence, account, cash, entitlement, claims });
 stored_struct!(Notice { fund, payer, item_code, due_minor, pending_minor, shares });
-stored_struct!(Loan { fund, account, rate_ppm, owed_minor, repaid_through });
+stored_struct!(Loan { fund, account, rate_ppm, owed_minor, issued, repaid_through });
 stored_struct!(Project { estimate_minor, paid_minor });
 stored_struct!(Tie { payout, project });
 stored_struct!(Finding { flagged_by, stage });
