@@ -162,7 +162,7 @@ fn open(globals: &Globals, args: &OpenArgs, out: &mut dyn Write) -> Result<(), F
     }
     let lang = globals.lang;
     writeln!(out, "{}", opened.value)?;
-    writeln!(out, "{}", text::personal_opened(lang, &opened.request_id, receipt, opened.sequence))?;
+    writeln!(out, "{}", text::personal_opened(lang, receipt, &opened.request_id, opened.sequence))?;
     writeln!(out, "{}", text::personal_nonce(lang, hex(&opened.nonce)))?;
     writeln!(out, "{}", text::personal_commitment(lang, hex(&opened.commitment)))?;
     Ok(())

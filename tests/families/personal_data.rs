@@ -186,7 +186,10 @@ async fn at_the_command_line() {
         run(&[&arguments, more].concat())
     };
     let told = String::from_utf8(opened("name", "o-1", &[]).stdout).unwrap();
-    assert!(told.starts_with(NAME) && told.contains("opened on record"), "{told}");
+    let next = sequence.parse::<i64>().unwrap() + 1;
+    let on_record =
+        format!("opened on record at sequence {next}; committed to at sequence {sequence} by the command m-1");
+    assert!(told.starts_with(NAME) && told.contains(&on_record), "{told}");
     let told: Value = serde_json::from_slice(&opened("bank-account", "o-2", &["--format", "json"]).stdout).unwrap();
     assert_eq!((told["value"].as_str(), told["field"].as_str()), (Some(ACCOUNT), Some("BANK_ACCOUNT")));
     // Held against the log by the auditor's own code: the value as it is, and one that was changed.
