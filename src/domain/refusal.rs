@@ -270,6 +270,8 @@ reasons! {
     SelfPayment = 199, "SELF_PAYMENT";
     /// The fund's rule lets its money last no longer.
     CarryNotAllowed = 200, "CARRY_NOT_ALLOWED";
+    /// The account never held any authority (无预算, `E_NO_BUDGET`).
+    NoBudget = 201, "NO_BUDGET";
 }
 
 impl fmt::Display for Reason {

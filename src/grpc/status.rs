@@ -113,6 +113,7 @@ pub const fn code(reason: Reason) -> Code {
         | Reason::LotExpired
         | Reason::LotNotLapsed
         | Reason::CarryNotAllowed
+        | Reason::NoBudget
         | Reason::NothingToMove
         | Reason::OverContract
         | Reason::PayeeMismatch

@@ -337,13 +337,18 @@ impl Spending<'_> {
 
 /// Refuses an account that holds less than is asked.
 fn covers(account: AccountRef<'_>, asked_minor: i64) -> Result<(), Refusal> {
-    if account.row.balance_minor < asked_minor {
-        return Err(Refusal::new(Reason::InsufficientBalance)
-            .with("account", &account.row.account_id)
-            .with("available_minor", account.row.balance_minor)
-            .with("asked_minor", asked_minor));
-    }
-    Ok(())
+    if account.row.balance_minor < asked_minor { Err(short(account.row, asked_minor)) } else { Ok(()) }
+}
+
+/// An account that holds less than is asked. Of authority it makes a difference whether there ever was any: 先有预算、再有指标、后有支出
+/// (预算法实施条例§57).
+fn short(account: &Account, asked_minor: i64) -> Refusal {
+    let has_no_budget = account.kind.book() == Book::Authority && account.lots.is_empty();
+    let reason = if has_no_budget { Reason::NoBudget } else { Reason::InsufficientBalance };
+    Refusal::new(reason)
+        .with("account", &account.account_id)
+        .with("available_minor", account.balance_minor)
+        .with("asked_minor", asked_minor)
 }
 
 /// Net changes by account and by (account, lot), on the normal side.
@@ -374,10 +379,7 @@ impl Changes {
             let Some(account) = state.account(*number) else { continue };
             let after = money::add(account.balance_minor, *change);
             if *change < 0 && after < 0 && !account.kind.is_contra() {
-                return Err(Refusal::new(Reason::InsufficientBalance)
-                    .with("account", &account.account_id)
-                    .with("available_minor", account.balance_minor)
-                    .with("asked_minor", change.saturating_neg()));
+                return Err(short(account, change.saturating_neg()));
             }
         }
         for ((number, lot), change) in self.lots.iter().filter(|((_, lot), _)| *lot != LotNumber::NONE) {
