@@ -5,45 +5,10 @@ use super::ids::{
     Code, DisplayName, DocumentDigest, DocumentNumber, FundId, FundNumber, IssuerId, LegalBasis, LotId, LotNumber,
     PolicyId, Sequence,
 };
+use super::numbered::numbered;
 use super::policy::PolicyTerms;
 use super::profile::FundProfile;
 use super::time::{Day, Period};
-
-macro_rules! numbered {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $number:literal, $text:literal;)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum $name {$(
-            $(#[$variant_doc])*
-            $variant = $number,
-        )*}
-
-        impl $name {
-            /// From its number in the log.
-            pub const fn from_number(number: i32) -> Option<Self> {
-                match number {
-                    $($number => Some(Self::$variant),)*
-                    _ => None,
-                }
-            }
-
-            /// Its number in the log.
-            pub const fn number(self) -> i32 {
-                match self {
-                    $(Self::$variant => $number,)*
-                }
-            }
-
-            /// Its name, as in the API.
-            pub const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $text,)*
-                }
-            }
-        }
-    };
-}
-pub(super) use numbered;
 
 numbered! {
     /// Family of a fund: which rules apply to it.

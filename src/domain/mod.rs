@@ -15,6 +15,7 @@ pub mod housing;
 pub mod ids;
 pub mod money;
 pub mod nontax;
+mod numbered;
 pub mod oversight;
 pub mod personal;
 pub mod persons;

@@ -1,12 +1,12 @@
 //! Supervision: reconciliation, findings and what became of them, matters that must be dealt with in time, publications,
 //! performance. None of it moves money, and none of it blocks any.
 
-use super::fund::numbered;
 use super::ids::{
     AccountId, AccountNumber, ActorId, BankReference, Code, DisclosureId, DocumentDigest, DocumentNumber, FindingId,
     FundId, FundNumber, MatterId, PayeeRef, ReasonCode, Sequence, UnitId,
 };
 use super::money::AmountOrZero;
+use super::numbered::numbered;
 use super::personal::PersonalData;
 use super::time::{Day, Period};
 

@@ -1,8 +1,8 @@
 //! Personal data: what the log holds of it (commitments and pseudonyms, never a value), and what may be done with the values,
 //! which lie in the vault.
 
-use super::fund::numbered;
 use super::ids::{LegalBasis, PayeeRef, Sequence};
+use super::numbered::numbered;
 
 numbered! {
     /// What a piece of personal data says about a person.

@@ -1,12 +1,13 @@
 //! Persons: their contributions, benefits, interest and eligibility, in social insurance and the housing provident fund; and what
 //! the ledger remembers of each.
 
-use super::fund::{FundFamily, numbered};
+use super::fund::FundFamily;
 use super::ids::{
     AccountId, AccountNumber, BankReference, Code, DocumentNumber, FundId, FundNumber, PayeeRef, PaymentId, ReasonCode,
     Sequence,
 };
 use super::money::{self, Amount, AmountOrZero};
+use super::numbered::numbered;
 use super::policy::InterestMethod;
 use super::time::{Day, Period};
 

@@ -1,7 +1,7 @@
 //! What a policy sets besides approvals: rates, shares, and what may be paid. All of it data: none of it is in the program.
 
-use super::fund::numbered;
 use super::ids::{Code, ReasonCode};
+use super::numbered::numbered;
 use super::time::Day;
 
 numbered! {

@@ -1,8 +1,8 @@
 //! A fund's profile: who runs it, where, whom it is for, how long its money lasts, and the three marks that directly-allocated
 //! money carries from end to end (直达资金).
 
-use super::fund::numbered;
 use super::ids::Code;
+use super::numbered::numbered;
 use super::time::Day;
 
 numbered! {
