@@ -16,6 +16,7 @@ macro_rules! fact {
 
 mod books;
 mod bundle;
+mod calendar;
 mod chain;
 mod frame;
 mod opening;

@@ -62,53 +62,43 @@ impl Status {
 pub fn run(globals: &Globals, args: &ClocksArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let format = globals.format(&[Format::Table, Format::Json, Format::Csv])?;
     let clocks = connect::with(globals, async |connection| list(connection, args).await)?;
-    match format {
-        Format::Json => {
-            let clocks: Vec<Value> = clocks.iter().map(to_json).collect();
-            render::json(out, &json!({ "clocks": clocks }))
-        }
-        Format::Csv => {
-            let header = [
-                "code",
-                "kind",
-                "subject",
-                "fund",
-                "unit",
-                "status",
-                "started",
-                "started_on",
-                "due_on",
-                "ended",
-                "ended_on",
-            ];
-            let rows: Vec<Vec<String>> = clocks.iter().map(|clock| row(clock, None)).collect();
-            render::csv(out, &header, &rows)
-        }
-        Format::Table | Format::Tree | Format::Dot => {
-            let lang = globals.lang;
-            let header = [
-                text::clocks_code(lang),
-                text::clocks_kind(lang),
-                text::clocks_subject(lang),
-                text::clocks_fund(lang),
-                text::clocks_unit(lang),
-                text::clocks_status(lang),
-                text::clocks_started(lang),
-                text::clocks_started_on(lang),
-                text::clocks_due_on(lang),
-                text::clocks_ended(lang),
-                text::clocks_ended_on(lang),
-            ];
-            let rows: Vec<Vec<String>> = clocks.iter().map(|clock| row(clock, Some(lang))).collect();
-            writeln!(out, "{}", render::table(&header, &rows, &[6, 9])).map_err(Failure::from)
-        }
-    }
+    let lang = globals.lang;
+    let titles = [
+        text::clocks_code(lang),
+        text::clocks_kind(lang),
+        text::clocks_subject(lang),
+        text::clocks_fund(lang),
+        text::clocks_unit(lang),
+        text::clocks_status(lang),
+        text::clocks_started(lang),
+        text::clocks_started_on(lang),
+        text::clocks_due_on(lang),
+        text::clocks_ended(lang),
+        text::clocks_ended_on(lang),
+    ];
+    let listing = render::Listing {
+        name: "clocks",
+        columns: &[
+            "code",
+            "kind",
+            "subject",
+            "fund",
+            "unit",
+            "status",
+            "started",
+            "started_on",
+            "due_on",
+            "ended",
+            "ended_on",
+        ],
+        titles: &titles,
+        right_aligned: &[6, 9],
+    };
+    listing.write((format, lang), out, &clocks, row, to_json)
 }
 
 async fn list(connection: &Connection, args: &ClocksArgs) -> Result<Vec<Clock>, Failure> {
-    let mut clocks = Vec::new();
-    let mut page_token = String::new();
-    loop {
+    connect::all_pages(async |page_token| {
         let request = ListClocksRequest {
             status: args.status.map_or(ClockStatus::Unspecified, Status::wire).into(),
             unit_id: args.unit.clone().unwrap_or_default(),
@@ -121,12 +111,9 @@ async fn list(connection: &Connection, args: &ClocksArgs) -> Result<Vec<Clock>, 
         };
         let answer = connection.query().list_clocks(connection.request(request)).await;
         let answer = answer.map_err(|status| connection.failure(&status))?.into_inner();
-        clocks.extend(answer.clocks);
-        page_token = answer.next_page_token;
-        if page_token.is_empty() {
-            return Ok(clocks);
-        }
-    }
+        Ok((answer.clocks, answer.next_page_token))
+    })
+    .await
 }
 
 fn kind(clock: &Clock) -> &'static str {

@@ -102,6 +102,20 @@ impl Connection {
     }
 }
 
+/// All rows of a list, page after page; `page` is given a page's token, and gives its rows and the token of the next.
+pub async fn all_pages<T>(page: impl AsyncFn(String) -> Result<(Vec<T>, String), Failure>) -> Result<Vec<T>, Failure> {
+    let mut rows = Vec::new();
+    let mut page_token = String::new();
+    loop {
+        let (found, next) = page(page_token).await?;
+        rows.extend(found);
+        if next.is_empty() {
+            return Ok(rows);
+        }
+        page_token = next;
+    }
+}
+
 /// Runs one command's calls to their end, on this thread. The channel needs the runtime, so it is made inside.
 pub fn with<T>(globals: &Globals, work: impl AsyncFnOnce(&Connection) -> Result<T, Failure>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()

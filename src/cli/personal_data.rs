@@ -226,34 +226,25 @@ fn read_opening(path: &Path, lang: Lang) -> Result<Opening, Failure> {
 fn list(globals: &Globals, args: &ListArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let format = globals.format(&[Format::Table, Format::Json, Format::Csv])?;
     let entries = connect::with(globals, async |connection| all(connection, args).await)?;
-    match format {
-        Format::Json => {
-            let entries: Vec<Value> = entries.iter().map(to_json).collect();
-            render::json(out, &json!({ "personal_data": entries }))
-        }
-        Format::Csv => {
-            let rows: Vec<Vec<String>> = entries.iter().map(|entry| row(entry, None)).collect();
-            render::csv(out, &["sequence", "person_pseudonym", "field", "state", "commitment"], &rows)
-        }
-        Format::Table | Format::Tree | Format::Dot => {
-            let lang = globals.lang;
-            let header = [
-                text::personal_sequence(lang),
-                text::personal_person(lang),
-                text::personal_field(lang),
-                text::personal_state(lang),
-                text::personal_committed(lang),
-            ];
-            let rows: Vec<Vec<String>> = entries.iter().map(|entry| row(entry, Some(lang))).collect();
-            writeln!(out, "{}", render::table(&header, &rows, &[0])).map_err(Failure::from)
-        }
-    }
+    let lang = globals.lang;
+    let titles = [
+        text::personal_sequence(lang),
+        text::personal_person(lang),
+        text::personal_field(lang),
+        text::personal_state(lang),
+        text::personal_committed(lang),
+    ];
+    let listing = render::Listing {
+        name: "personal_data",
+        columns: &["sequence", "person_pseudonym", "field", "state", "commitment"],
+        titles: &titles,
+        right_aligned: &[0],
+    };
+    listing.write((format, lang), out, &entries, row, to_json)
 }
 
 async fn all(connection: &Connection, args: &ListArgs) -> Result<Vec<PersonalDataEntry>, Failure> {
-    let mut entries = Vec::new();
-    let mut page_token = String::new();
-    loop {
+    connect::all_pages(async |page_token| {
         let request = ListPersonalDataRequest {
             person: args.person.clone().unwrap_or_default(),
             sequence: args.event,
@@ -263,12 +254,9 @@ async fn all(connection: &Connection, args: &ListArgs) -> Result<Vec<PersonalDat
         };
         let answer = connection.personal_data().list_personal_data(connection.request(request)).await;
         let answer = answer.map_err(|status| connection.failure(&status))?.into_inner();
-        entries.extend(answer.entries);
-        page_token = answer.next_page_token;
-        if page_token.is_empty() {
-            return Ok(entries);
-        }
-    }
+        Ok((answer.entries, answer.next_page_token))
+    })
+    .await
 }
 
 fn field_code(field: PersonalField) -> &'static str {

@@ -257,9 +257,7 @@ fn read_commands(path: &Path, lang: Lang) -> Result<Vec<Command>, Failure> {
 }
 
 async fn list(connection: &Connection, proposal_id: &str, maker: &str) -> Result<Vec<Proposal>, Failure> {
-    let mut proposals = Vec::new();
-    let mut page_token = String::new();
-    loop {
+    connect::all_pages(async |page_token| {
         let request = v1::ListPendingRequest {
             proposal_id: proposal_id.to_owned(),
             maker: maker.to_owned(),
@@ -269,12 +267,9 @@ async fn list(connection: &Connection, proposal_id: &str, maker: &str) -> Result
         };
         let answer = connection.ledger().list_pending(connection.request(request)).await;
         let answer = answer.map_err(|status| connection.failure(&status))?.into_inner();
-        proposals.extend(answer.proposals);
-        page_token = answer.next_page_token;
-        if page_token.is_empty() {
-            return Ok(proposals);
-        }
-    }
+        Ok((answer.proposals, answer.next_page_token))
+    })
+    .await
 }
 
 /// The ledger's name, from its genesis: part of what is signed.

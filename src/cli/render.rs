@@ -7,7 +7,7 @@ use tabled::settings::object::{Columns, Rows};
 use tabled::settings::style::HorizontalLine;
 use tabled::settings::{Alignment, Style};
 
-use super::{Failure, Lang};
+use super::{Failure, Format, Lang};
 pub use crate::format::hexadecimal::of as hex;
 use crate::messages::cli as text;
 use crate::pb::Date;
@@ -156,6 +156,45 @@ pub fn csv_rows(out: &mut dyn Write, rows: &[Vec<String>]) -> Result<(), Failure
 /// Writes a value as indented JSON and a line end.
 pub fn json(out: &mut dyn Write, value: &serde_json::Value) -> Result<(), Failure> {
     writeln!(out, "{value:#}").map_err(Failure::from)
+}
+
+/// How a list looks, in each format.
+pub struct Listing<'a> {
+    /// What its rows are called in JSON.
+    pub name: &'a str,
+    /// Columns for programs.
+    pub columns: &'a [&'a str],
+    /// Columns for people.
+    pub titles: &'a [String],
+    /// Columns of numbers.
+    pub right_aligned: &'a [usize],
+}
+
+impl Listing<'_> {
+    /// Writes it; `row` is given the language where it is for people.
+    pub fn write<T>(
+        &self,
+        (format, lang): (Format, Lang),
+        out: &mut dyn Write,
+        rows: &[T],
+        row: impl Fn(&T, Option<Lang>) -> Vec<String>,
+        to_json: impl Fn(&T) -> serde_json::Value,
+    ) -> Result<(), Failure> {
+        match format {
+            Format::Json => {
+                let rows: Vec<serde_json::Value> = rows.iter().map(to_json).collect();
+                json(out, &serde_json::json!({ self.name: rows }))
+            }
+            Format::Csv => {
+                let rows: Vec<Vec<String>> = rows.iter().map(|one| row(one, None)).collect();
+                csv(out, self.columns, &rows)
+            }
+            Format::Table | Format::Tree | Format::Dot => {
+                let rows: Vec<Vec<String>> = rows.iter().map(|one| row(one, Some(lang))).collect();
+                writeln!(out, "{}", table(self.titles, &rows, self.right_aligned)).map_err(Failure::from)
+            }
+        }
+    }
 }
 
 #[cfg(test)]

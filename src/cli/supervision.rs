@@ -84,7 +84,7 @@ pub fn funds(globals: &Globals, args: &FundsArgs, out: &mut dyn Write) -> Result
         text::funds_carry(lang),
         text::funds_defined(lang),
     ];
-    let listing = Listing {
+    let listing = render::Listing {
         name: "funds",
         columns: &[
             "fund",
@@ -103,7 +103,7 @@ pub fn funds(globals: &Globals, args: &FundsArgs, out: &mut dyn Write) -> Result
         titles: &titles,
         right_aligned: &[11],
     };
-    listing.write(format, out, &funds, |fund, shown| fund_row(fund, shown.then_some(lang)), fund_json)
+    listing.write((format, lang), out, &funds, fund_row, fund_json)
 }
 
 /// Runs `findings`.
@@ -124,7 +124,7 @@ pub fn findings(globals: &Globals, args: &FindingsArgs, out: &mut dyn Write) -> 
         text::findings_last(lang),
         text::findings_last_on(lang),
     ];
-    let listing = Listing {
+    let listing = render::Listing {
         name: "findings",
         columns: &[
             "finding",
@@ -142,51 +142,11 @@ pub fn findings(globals: &Globals, args: &FindingsArgs, out: &mut dyn Write) -> 
         titles: &titles,
         right_aligned: &[4, 5, 7, 9],
     };
-    listing.write(format, out, &findings, |finding, shown| finding_row(finding, shown.then_some(lang)), finding_json)
-}
-
-/// How a list looks, in each format.
-struct Listing<'a> {
-    /// What its rows are called in JSON.
-    name: &'a str,
-    /// Columns for programs.
-    columns: &'a [&'a str],
-    /// Columns for people.
-    titles: &'a [String],
-    right_aligned: &'a [usize],
-}
-
-impl Listing<'_> {
-    /// `row` is told whether it is for people.
-    fn write<T>(
-        &self,
-        format: Format,
-        out: &mut dyn Write,
-        rows: &[T],
-        row: impl Fn(&T, bool) -> Vec<String>,
-        to_json: impl Fn(&T) -> Value,
-    ) -> Result<(), Failure> {
-        match format {
-            Format::Json => {
-                let rows: Vec<Value> = rows.iter().map(to_json).collect();
-                render::json(out, &json!({ self.name: rows }))
-            }
-            Format::Csv => {
-                let rows: Vec<Vec<String>> = rows.iter().map(|one| row(one, false)).collect();
-                render::csv(out, self.columns, &rows)
-            }
-            Format::Table | Format::Tree | Format::Dot => {
-                let rows: Vec<Vec<String>> = rows.iter().map(|one| row(one, true)).collect();
-                writeln!(out, "{}", render::table(self.titles, &rows, self.right_aligned)).map_err(Failure::from)
-            }
-        }
-    }
+    listing.write((format, lang), out, &findings, finding_row, finding_json)
 }
 
 async fn list_funds(connection: &Connection, args: &FundsArgs) -> Result<Vec<Fund>, Failure> {
-    let mut funds = Vec::new();
-    let mut page_token = String::new();
-    loop {
+    connect::all_pages(async |page_token| {
         let request = ListFundsRequest {
             region_code: args.region.clone().unwrap_or_default(),
             directly_allocated_only: args.direct,
@@ -196,18 +156,13 @@ async fn list_funds(connection: &Connection, args: &FundsArgs) -> Result<Vec<Fun
         };
         let answer = connection.query().list_funds(connection.request(request)).await;
         let answer = answer.map_err(|status| connection.failure(&status))?.into_inner();
-        funds.extend(answer.funds);
-        page_token = answer.next_page_token;
-        if page_token.is_empty() {
-            return Ok(funds);
-        }
-    }
+        Ok((answer.funds, answer.next_page_token))
+    })
+    .await
 }
 
 async fn list_findings(connection: &Connection, args: &FindingsArgs) -> Result<Vec<Finding>, Failure> {
-    let mut findings = Vec::new();
-    let mut page_token = String::new();
-    loop {
+    connect::all_pages(async |page_token| {
         let request = ListFindingsRequest {
             stage: args.stage.map_or(FindingStage::Unspecified, Stage::wire).into(),
             rule_id: args.rule.clone().unwrap_or_default(),
@@ -218,12 +173,9 @@ async fn list_findings(connection: &Connection, args: &FindingsArgs) -> Result<V
         };
         let answer = connection.query().list_findings(connection.request(request)).await;
         let answer = answer.map_err(|status| connection.failure(&status))?.into_inner();
-        findings.extend(answer.findings);
-        page_token = answer.next_page_token;
-        if page_token.is_empty() {
-            return Ok(findings);
-        }
-    }
+        Ok((answer.findings, answer.next_page_token))
+    })
+    .await
 }
 
 /// The end of an enum's name; nothing where nothing is said.

@@ -465,6 +465,14 @@ fn some<T>(text: String, make: impl FnOnce(String) -> T) -> Option<T> {
     (!text.is_empty()).then(|| make(text))
 }
 
+/// A number that may be unset.
+fn known<T>(number: i32, from_number: fn(i32) -> Option<T>, what: &'static str) -> Result<Option<T>, DecodeError> {
+    match number {
+        0 => Ok(None),
+        number => from_number(number).ok_or(DecodeError::Field(what)).map(Some),
+    }
+}
+
 fn number(value: i32, field: &'static str) -> Result<u32, DecodeError> {
     u32::try_from(value).map_err(|_| DecodeError::Field(field))
 }

@@ -107,13 +107,6 @@ fn month_before(period: i32) -> i32 {
     period.saturating_sub(if is_january { 89 } else { 1 })
 }
 
-/// The month a day lies in, as yyyymm; 0 for a day that no calendar has.
-pub(super) fn month_of(day: i32) -> i32 {
-    let days = jiff::Span::new().try_days(day).unwrap_or_default();
-    let date = jiff::civil::date(1970, 1, 1).checked_add(days);
-    date.map_or(0, |date| i32::from(date.year()).saturating_mul(100).saturating_add(date.month().into()))
-}
-
 /// Last day of month yyyymm, in days since 1970-01-01.
 pub(super) fn last_day_of(period: i32) -> Option<i32> {
     let (year, month) = (period.div_euclid(100), usize::try_from(period.rem_euclid(100)).ok()?);

@@ -1,11 +1,12 @@
 //! The housing provident fund: loans month by month, and the surplus by the policy's split.
 
-use super::closings::{last_day_of, month_of};
+use super::closings::last_day_of;
 use super::payments::{Sign, due, moved, total};
 use super::policies::rate;
 use super::rounding::{MILLION, half_up};
 use super::tables::ById;
 use super::{Books, Posting, Step};
+use crate::audit::calendar::year_month;
 use crate::pb::v1::{AccountKind as Kind, LoanIssued, LoanRepaid, RateKind};
 
 const MONTHS_A_YEAR: i128 = 12;
@@ -19,7 +20,7 @@ struct Loan {
     fund: i32,
     rate_ppm: i32,
     owed: i64,
-    /// Months as yyyymm.
+    /// Months from the year 0 to the one it was issued in.
     issued: i32,
     repaid_through: Option<i32>,
 }
@@ -43,7 +44,8 @@ impl Books {
             self.wrong(step, fact!("loan {} is for {} months at {} each", loan_id, months, instalment));
         }
         let owed = total(postings, Kind::Loan, Sign::Debit);
-        let month = month_of(step.business_day);
+        let (year, month) = year_month(step.business_day);
+        let month = months(year, month);
         let loan = Loan { fund, rate_ppm: issued.rate_ppm, owed, issued: month, repaid_through: None };
         match self.loans.0.entry(self.fingerprints.of(&issued.loan_id)) {
             std::collections::hash_map::Entry::Vacant(place) => {
@@ -65,7 +67,8 @@ impl Books {
         let before = loan.repaid_through;
         loan.repaid_through = before.max(Some(repaid.period));
         let (fund, owed) = (loan.fund, loan.owed);
-        let months = months(repaid.period).saturating_sub(months(before.unwrap_or(loan.issued))).max(1);
+        let since = before.map_or(loan.issued, months_of);
+        let months = months_of(repaid.period).saturating_sub(since).max(1);
         let interest = half_up(
             i128::from(owed.max(0)).saturating_mul(loan.rate_ppm.into()).saturating_mul(months.into()),
             MONTHS_A_YEAR.saturating_mul(MILLION),
@@ -101,7 +104,12 @@ impl Books {
     }
 }
 
+/// Months from the year 0.
+const fn months(year: i32, month: i32) -> i32 {
+    year.saturating_mul(12).saturating_add(month)
+}
+
 /// Months from the year 0 to one given as yyyymm.
-const fn months(period: i32) -> i32 {
-    period.div_euclid(100).saturating_mul(12).saturating_add(period.rem_euclid(100))
+const fn months_of(period: i32) -> i32 {
+    months(period.div_euclid(100), period.rem_euclid(100))
 }

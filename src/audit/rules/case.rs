@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Stage;
+use crate::audit::calendar::year_month;
 use crate::pb::v1::event::Payload;
 use crate::pb::v1::{AccountKind as Kind, EligibilityFact, Event, IncomeSource, Leg};
 
@@ -206,12 +207,6 @@ pub(super) struct Case {
     /// What is due to a unit of a fund for the months of a year.
     pub(super) due: BTreeMap<(i32, String, i32), Vec<Moved>>,
     stages: BTreeMap<String, Stage>,
-}
-
-/// A day's year and month; of a day that no calendar has, none.
-pub(super) fn year_month(day: i32) -> (i32, i32) {
-    let date = jiff::civil::date(1970, 1, 1).checked_add(jiff::Span::new().try_days(day).unwrap_or_default());
-    date.map_or((0, 0), |date| (date.year().into(), date.month().into()))
 }
 
 fn party(bytes: &[u8]) -> Option<Party> {

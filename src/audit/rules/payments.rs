@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::case::{Commitment, Moved, Party, Payment, year_month};
+use super::case::{Commitment, Moved, Party, Payment};
 use super::{Bench, Found, Hit};
+use crate::audit::calendar::year_month;
 use crate::audit::report::hex;
 
 /// What may have been split: who spent it, on whom or what, when.

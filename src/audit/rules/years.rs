@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::case::{Changed, Year, year_month};
+use super::case::{Changed, Year};
 use super::{Bench, Found, Hit};
+use crate::audit::calendar::year_month;
 
 /// Years that have ended by the day that is looked at.
 fn ended(bench: &Bench<'_>) -> i32 {

@@ -1,6 +1,6 @@
 //! Events of the families: non-tax revenue, persons, the housing provident fund, projects.
 
-use super::{DecodeError, fixed, number, optional, some};
+use super::{DecodeError, fixed, known, number, optional, some};
 use crate::domain::command::Payout;
 use crate::domain::event::{EntitlementDetermined, Payload};
 use crate::domain::housing::HousingEvent;
@@ -85,10 +85,7 @@ pub(super) fn decode_terms(m: pb::PolicyTerms) -> Result<PolicyTerms, DecodeErro
             })
             .collect(),
         withdrawal_reasons: m.withdrawal_reasons.into_iter().map(ReasonCode::stored).collect(),
-        interest_method: match m.interest_method {
-            0 => None,
-            number => Some(InterestMethod::from_number(number).ok_or(DecodeError::Field("interest method"))?),
-        },
+        interest_method: known(m.interest_method, InterestMethod::from_number, "interest method")?,
         empty_income_at_month_end: m.empty_income_at_month_end,
         clocks: m.clocks.into_iter().map(decode_clock).collect::<Result<_, _>>()?,
         holidays: m.holidays.into_iter().map(Day::from_days).collect(),

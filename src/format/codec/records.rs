@@ -1,7 +1,7 @@
 //! What events are about: funds, policies, lots and payments.
 
 use super::families::{decode_payout, encode_payout, encode_terms};
-use super::{DecodeError, fixed, number, optional, some};
+use super::{DecodeError, fixed, known, number, optional, some};
 use crate::domain::command::PaymentMethod;
 use crate::domain::event::PaymentExecuted;
 use crate::domain::fund::{
@@ -55,14 +55,6 @@ fn decode_profile(m: pb::FundProfile) -> Result<FundProfile, DecodeError> {
         subsidizes_recipients: m.subsidizes_recipients,
         includes_matching: m.includes_matching,
     })
-}
-
-/// A number that may be unset.
-fn known<T>(number: i32, from_number: fn(i32) -> Option<T>, what: &'static str) -> Result<Option<T>, DecodeError> {
-    match number {
-        0 => Ok(None),
-        number => from_number(number).ok_or(DecodeError::Field(what)).map(Some),
-    }
 }
 
 pub(super) fn encode_policy(policy_id: &PolicyId, policy: &PolicyVersion, m: &mut Wire<'_>) {
