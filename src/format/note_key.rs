@@ -53,9 +53,13 @@ impl fmt::Debug for SignerKey {
 }
 
 /// First 4 bytes of SHA-256(name ‖ newline ‖ algorithm ‖ public key).
-fn key_hash(name: &str, public_key: &PublicKey) -> String {
+fn hash_bytes(name: &str, public_key: &PublicKey) -> [u8; 4] {
     let digest = Sha256::new().chain_update(name).chain_update([b'\n', ED25519]).chain_update(public_key.0).finalize();
-    hexadecimal::of(digest.first_chunk::<4>().unwrap_or(&[0; 4]))
+    digest.first_chunk::<4>().copied().unwrap_or_default()
+}
+
+fn key_hash(name: &str, public_key: &PublicKey) -> String {
+    hexadecimal::of(&hash_bytes(name, public_key))
 }
 
 /// `name+hash+base64`, taken apart: the key may hold `+` itself, the name may not.
@@ -123,6 +127,13 @@ impl SignerKey {
     /// The public key.
     pub fn verifier(&self) -> VerifierKey {
         VerifierKey { name: self.name.clone(), public_key: PublicKey(self.key.verifying_key().to_bytes()) }
+    }
+
+    /// The line of a signed note: `— name base64(key hash ‖ signature)`, over a text that ends with a newline.
+    pub fn note_line(&self, text: &str) -> String {
+        let mut bytes = hash_bytes(&self.name, &self.verifier().public_key).to_vec();
+        bytes.extend_from_slice(&self.sign(text.as_bytes()).0);
+        format!("\u{2014} {} {}\n", self.name, STANDARD.encode(bytes))
     }
 
     /// Signs a message.

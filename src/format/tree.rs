@@ -1,31 +1,166 @@
-//! Merkle tree hashes of RFC 6962, section 2.1: leaves and nodes have prefixes of their own, so that neither can pass for
-//! the other.
+//! Merkle trees of RFC 6962, section 2.1: hashes, the growing edge of a tree, and proofs. Leaves and nodes have prefixes of
+//! their own, so that neither can pass for the other.
+//!
+//! This is the half that makes proofs; the half that checks them is the auditor's own (`audit::tree`).
 
 use sha2::{Digest, Sha256};
 
 use super::record::HASH_BYTES;
 
+/// A hash of a leaf or of a node.
+pub type TreeHash = [u8; HASH_BYTES];
+
 /// Hash of a leaf: SHA-256(0x00 ‖ leaf).
-pub fn leaf_hash(leaf: &[u8]) -> [u8; HASH_BYTES] {
+pub fn leaf_hash(leaf: &[u8]) -> TreeHash {
     Sha256::new().chain_update([0]).chain_update(leaf).finalize().into()
 }
 
-fn node_hash(left: &[u8; HASH_BYTES], right: &[u8; HASH_BYTES]) -> [u8; HASH_BYTES] {
+/// Hash of a node: SHA-256(0x01 ‖ left ‖ right).
+pub fn node_hash(left: &TreeHash, right: &TreeHash) -> TreeHash {
     Sha256::new().chain_update([1]).chain_update(left).chain_update(right).finalize().into()
 }
 
 /// Root over leaf hashes, in order; of none, the hash of nothing.
-pub fn root(leaves: &[[u8; HASH_BYTES]]) -> [u8; HASH_BYTES] {
-    match leaves {
-        [] => Sha256::digest([]).into(),
-        [leaf] => *leaf,
-        _ => {
-            // The left part is the largest power of two that leaves something for the right.
-            let half = leaves.len().div_ceil(2).next_power_of_two();
-            let (left, right) = leaves.split_at(half.min(leaves.len()));
-            node_hash(&root(left), &root(right))
+pub fn root(leaves: &[TreeHash]) -> TreeHash {
+    let mut edge = Edge::default();
+    for leaf in leaves {
+        edge.push(*leaf, |_, _| {});
+    }
+    edge.root()
+}
+
+/// The growing edge of a tree: the roots of its complete subtrees, the largest first. It is all that appending needs, and
+/// gives the root of the tree as it stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Edge {
+    size: u64,
+    peaks: Vec<TreeHash>,
+}
+
+impl Edge {
+    /// The edge of a tree that is stored: reads at most 63 nodes.
+    pub fn read<N: Nodes + ?Sized>(nodes: &N, size: u64) -> Result<Self, N::Error> {
+        let mut edge = Self { size, peaks: Vec::new() };
+        let mut start = 0_u64;
+        for level in (0..u64::BITS).rev() {
+            if size >> level & 1 == 1 {
+                edge.peaks.push(nodes.node(Node { level, index: start >> level })?);
+                start = start.saturating_add(1 << level);
+            }
+        }
+        Ok(edge)
+    }
+
+    /// Leaves in the tree.
+    pub const fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Appends a leaf; tells every node that it completes, the leaf itself first.
+    pub fn push(&mut self, leaf: TreeHash, mut complete: impl FnMut(Node, &TreeHash)) {
+        let mut node = Node { level: 0, index: self.size };
+        let mut hash = leaf;
+        complete(node, &hash);
+        while node.index & 1 == 1
+            && let Some(left) = self.peaks.pop()
+        {
+            hash = node_hash(&left, &hash);
+            node = Node { level: node.level.saturating_add(1), index: node.index >> 1 };
+            complete(node, &hash);
+        }
+        self.peaks.push(hash);
+        self.size = self.size.saturating_add(1);
+    }
+
+    /// The root of the tree.
+    pub fn root(&self) -> TreeHash {
+        let mut peaks = self.peaks.iter().rev();
+        let Some(last) = peaks.next() else { return Sha256::digest([]).into() };
+        peaks.fold(*last, |right, left| node_hash(left, &right))
+    }
+}
+
+/// Where a complete subtree stands: it covers the leaves from `index · 2^level` on, `2^level` of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Its height; leaves have 0.
+    pub level: u32,
+    /// Its place among the nodes of that height, from 0.
+    pub index: u64,
+}
+
+/// The nodes of a tree, wherever they are kept.
+pub trait Nodes {
+    /// Why a node cannot be read.
+    type Error;
+
+    /// The hash of a complete subtree.
+    fn node(&self, node: Node) -> Result<TreeHash, Self::Error>;
+}
+
+/// The hashes that show that a leaf is in the tree of a size, the leaf's sibling first (RFC 6962, section 2.1.1). The index
+/// must be below the size; none are given otherwise.
+pub fn inclusion_proof<N: Nodes + ?Sized>(nodes: &N, index: u64, size: u64) -> Result<Vec<TreeHash>, N::Error> {
+    let (mut start, mut end) = (0, size);
+    let mut siblings = Vec::new();
+    if index >= size {
+        return Ok(Vec::new());
+    }
+    while end.saturating_sub(start) > 1 {
+        let middle = split(start, end);
+        if index < middle {
+            siblings.push((middle, end));
+            end = middle;
+        } else {
+            siblings.push((start, middle));
+            start = middle;
         }
     }
+    siblings.into_iter().rev().map(|(start, end)| subtree(nodes, start, end)).collect()
+}
+
+/// The hashes that show that the tree of one size is the beginning of the tree of another (RFC 6962, section 2.1.2); none
+/// where the sizes are equal or the first is 0. The first must not be above the second; none are given otherwise.
+pub fn consistency_proof<N: Nodes + ?Sized>(nodes: &N, old_size: u64, size: u64) -> Result<Vec<TreeHash>, N::Error> {
+    let mut parts = Vec::new();
+    if old_size == 0 || old_size >= size {
+        return Ok(Vec::new());
+    }
+    let (mut start, mut end) = (0, size);
+    // Whether the old tree is known to whoever checks: as long as nothing to the left was cut off.
+    let mut is_whole = true;
+    while end != old_size {
+        let middle = split(start, end);
+        if old_size <= middle {
+            parts.push((middle, end));
+            end = middle;
+        } else {
+            parts.push((start, middle));
+            start = middle;
+            is_whole = false;
+        }
+    }
+    if !is_whole {
+        parts.push((start, end));
+    }
+    parts.into_iter().rev().map(|(start, end)| subtree(nodes, start, end)).collect()
+}
+
+/// Where a tree over leaves divides: the left part is the largest power of two that leaves something for the right.
+const fn split(start: u64, end: u64) -> u64 {
+    let count = end.saturating_sub(start);
+    start.saturating_add(count.div_ceil(2).next_power_of_two())
+}
+
+/// The hash of a tree over neighbouring leaves, one that occurs within a larger tree.
+fn subtree<N: Nodes + ?Sized>(nodes: &N, start: u64, end: u64) -> Result<TreeHash, N::Error> {
+    let count = end.saturating_sub(start);
+    if count.is_power_of_two() {
+        let level = count.trailing_zeros();
+        return nodes.node(Node { level, index: start >> level });
+    }
+    let middle = split(start, end);
+    Ok(node_hash(&subtree(nodes, start, middle)?, &subtree(nodes, middle, end)?))
 }
 
 #[cfg(test)]
@@ -58,5 +193,71 @@ mod tests {
         ] {
             assert_eq!(hexadecimal::of(&root(&leaves[..count])), expected, "{count}");
         }
+    }
+
+    /// A tree of single bytes in memory: leaf i is the byte i.
+    struct Bytes(Vec<TreeHash>);
+
+    impl Bytes {
+        fn new(size: u8) -> Self {
+            Self((0..size).map(|byte| leaf_hash(&[byte])).collect())
+        }
+    }
+
+    impl Nodes for Bytes {
+        type Error = std::convert::Infallible;
+
+        fn node(&self, Node { level, index }: Node) -> Result<TreeHash, Self::Error> {
+            let start = usize::try_from(index << level).unwrap();
+            Ok(root(&self.0[start..start + (1 << level)]))
+        }
+    }
+
+    fn hex_lines(hashes: &[TreeHash]) -> String {
+        hashes.iter().map(|hash| format!(" {}", hexadecimal::of(hash))).collect()
+    }
+
+    /// Whether a subtree of these leaves occurs in trees: a power of two that holds it begins where it begins. Of no leaves
+    /// there is one everywhere.
+    fn is_subtree(start: u64, end: u64) -> bool {
+        start == end || start.is_multiple_of((end - start).next_power_of_two())
+    }
+
+    /// The rolling hashes of draft-ietf-plants-merkle-tree-certs over every subtree of trees up to 130 leaves, and over every
+    /// inclusion proof in them.
+    #[test]
+    fn subtrees_and_proofs_are_those_of_the_published_test_vectors() {
+        let tree = Bytes::new(130);
+        let (mut subtrees, mut proofs) = (Sha256::new(), Sha256::new());
+        for end in 0..=130_u64 {
+            for start in (0..=end).filter(|start| is_subtree(*start, end)) {
+                let hash = root(&tree.0[usize::try_from(start).unwrap()..usize::try_from(end).unwrap()]);
+                subtrees.update(format!("[{start}, {end}) {}\n", hexadecimal::of(&hash)));
+                let part = Bytes(tree.0[usize::try_from(start).unwrap()..].to_vec());
+                for index in start..end {
+                    let proof = inclusion_proof(&part, index - start, end - start).unwrap();
+                    proofs.update(format!("{index} [{start}, {end}){}\n", hex_lines(&proof)));
+                }
+            }
+        }
+        let (subtrees, proofs) = (hexadecimal::of(&subtrees.finalize()), hexadecimal::of(&proofs.finalize()));
+        assert_eq!(subtrees, "b82806ad4265bb151c1119c0f4db437bb4d1a1f887b3a7fba1cd4ebf552e3e81");
+        assert_eq!(proofs, "ac2a8f989e44d99e399db448050ff5f19757df53cfb716aa81015d3955d8163f");
+    }
+
+    #[test]
+    fn an_edge_grows_as_the_root_over_all_leaves_does() {
+        let tree = Bytes::new(130);
+        let mut edge = Edge::default();
+        let mut complete = 0;
+        for (size, leaf) in (1..).zip(&tree.0) {
+            edge.push(*leaf, |node, hash| {
+                complete += 1;
+                assert_eq!(*hash, tree.node(node).unwrap(), "{node:?}");
+            });
+            assert_eq!(edge, Edge::read(&tree, size).unwrap());
+            assert_eq!(edge.root(), subtree(&tree, 0, size).unwrap());
+        }
+        assert_eq!(complete, 130 + 65 + 32 + 16 + 8 + 4 + 2 + 1);
     }
 }

@@ -10,6 +10,7 @@ pub mod files;
 pub mod memory;
 pub mod recover;
 pub mod sled;
+pub mod tree;
 
 use std::sync::Arc;
 
