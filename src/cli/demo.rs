@@ -23,7 +23,7 @@ use crate::format::block::{Block, StoredValue};
 use crate::format::codec;
 use crate::format::record::split_entry;
 use crate::grpc::node::Node;
-use crate::grpc::server::{self, Limits};
+use crate::grpc::server;
 use crate::ledger::Genesis;
 use crate::ledger::clock::SystemClock;
 use crate::ledger::directory::{DataDirectory, log_path};
@@ -89,7 +89,7 @@ impl<'a> Tour<'a> {
             let stop = async { drop(stopped.await) };
             Ok::<_, Failure>((
                 format!("http://{bound}"),
-                tokio::spawn(serve_until_stopped(node, listener.into(), Limits::default(), stop, lang)),
+                tokio::spawn(serve_until_stopped(node, listener.into(), stop, lang)),
             ))
         })?;
         let mut globals = globals.clone();

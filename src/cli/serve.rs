@@ -10,12 +10,13 @@ use std::time::Duration;
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
+use tokio::task::JoinSet;
 
 use super::settings::{self, LogFormat, LogSettings, Settings, SettingsArgs};
 use super::{Failure, Globals, Lang};
 use crate::grpc::node::Node;
 use crate::grpc::server::{self, Limits};
-use crate::http::metrics;
+use crate::http::{metrics, tiles};
 use crate::ledger::Genesis;
 use crate::ledger::OpenError;
 use crate::ledger::clock::SystemClock;
@@ -26,8 +27,8 @@ use crate::messages::cli as text;
 /// Name of a ledger that `serve --insecure-dev` creates.
 const DEVELOPMENT_ORIGIN: &str = "development.invalid/funds";
 
-/// How long requests for metrics may go on after the service has stopped.
-const METRICS_STOP: Duration = Duration::from_secs(1);
+/// How long requests for metrics and tiles may go on after the service has stopped.
+const BESIDE_STOP: Duration = Duration::from_secs(1);
 
 /// Arguments of `serve`.
 #[derive(Args, Debug)]
@@ -53,9 +54,20 @@ pub fn run(globals: &Globals, args: &ServeArgs, out: &mut dyn Write) -> Result<(
             None => None,
             Some(address) => Some(server::listen(address).await?),
         };
-        announce(globals, &node, bound, metrics.as_ref().map(|(_, bound)| *bound), out)?;
-        let listeners = Listeners { api: listener, metrics: metrics.map(|(listener, _)| listener) };
-        serve_until_stopped(node, listeners, settings.limits.into(), stop_signal(globals.lang)?, globals.lang).await
+        let tiles = match settings.tiles_listen {
+            None => None,
+            Some(address) => Some(server::listen(address).await?),
+        };
+        let beside = [metrics.as_ref(), tiles.as_ref()].map(|listener| listener.map(|(_, bound)| *bound));
+        announce(globals, &node, bound, beside, out)?;
+        let service = Service {
+            api: listener,
+            metrics: metrics.map(|(listener, _)| listener),
+            tiles: tiles.map(|(listener, _)| listener),
+            limits: settings.limits.into(),
+            checkpoint_interval: Duration::from_millis(settings.checkpoint_interval_milliseconds.get()),
+        };
+        serve_until_stopped(node, service, stop_signal(globals.lang)?, globals.lang).await
     })
 }
 
@@ -65,8 +77,9 @@ pub(super) fn admit(settings: &Settings, lang: Lang) -> Result<&Path, Failure> {
     objections.extend((!settings.insecure_dev).then(|| text::serve_needs_consent(lang)));
     let is_loopback = settings.listen.ip().is_loopback();
     objections.extend((!is_loopback).then(|| text::serve_needs_loopback(lang, settings.listen)));
-    let metrics = settings.metrics_listen.filter(|address| !address.ip().is_loopback());
-    objections.extend(metrics.map(|address| text::serve_needs_loopback(lang, address)));
+    let beside = [settings.metrics_listen, settings.tiles_listen].into_iter().flatten();
+    let elsewhere = beside.filter(|address| !address.ip().is_loopback());
+    objections.extend(elsewhere.map(|address| text::serve_needs_loopback(lang, address)));
     objections.extend(settings.data.is_none().then(|| text::serve_needs_data(lang)));
     match &settings.data {
         Some(data) if objections.is_empty() => Ok(data),
@@ -74,16 +87,20 @@ pub(super) fn admit(settings: &Settings, lang: Lang) -> Result<&Path, Failure> {
     }
 }
 
-/// Where a service listens.
-pub(super) struct Listeners {
+/// A service: where it listens, and how it runs.
+pub(super) struct Service {
     api: TcpListener,
     metrics: Option<TcpListener>,
+    tiles: Option<TcpListener>,
+    limits: Limits,
+    checkpoint_interval: Duration,
 }
 
-impl From<TcpListener> for Listeners {
-    /// The API alone.
+impl From<TcpListener> for Service {
+    /// The API alone, as it runs by default.
     fn from(api: TcpListener) -> Self {
-        Self { api, metrics: None }
+        let checkpoint_interval = Duration::from_millis(settings::CHECKPOINT_INTERVAL_MILLISECONDS.get());
+        Self { api, metrics: None, tiles: None, limits: Limits::default(), checkpoint_interval }
     }
 }
 
@@ -91,7 +108,7 @@ fn announce(
     globals: &Globals,
     node: &Node,
     bound: SocketAddr,
-    metrics: Option<SocketAddr>,
+    [metrics, tiles]: [Option<SocketAddr>; 2],
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
     let ledger = node.ledger();
@@ -106,6 +123,9 @@ fn announce(
     writeln!(out, "{}", text::serve_head(globals.lang, head.hash, head.sequence))?;
     if let Some(metrics) = metrics {
         writeln!(out, "{}", text::serve_metrics(globals.lang, metrics))?;
+    }
+    if let Some(tiles) = tiles {
+        writeln!(out, "{}", text::serve_tiles(globals.lang, tiles))?;
     }
     writeln!(out, "{}", text::serve_listening(globals.lang, bound))?;
     if !globals.quiet {
@@ -122,8 +142,7 @@ fn announce(
 /// Serves a node and closes it; fails if the ledger had stopped posting, so that a supervisor restarts it.
 pub(super) async fn serve_until_stopped(
     node: Node,
-    listeners: Listeners,
-    limits: Limits,
+    service: Service,
     stop: impl Future<Output = ()> + Send + 'static,
     lang: Lang,
 ) -> Result<(), Failure> {
@@ -135,22 +154,26 @@ pub(super) async fn serve_until_stopped(
         }
     };
     let node = Arc::new(node);
-    let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
-    let metrics = listeners.metrics.map(|listener| {
-        // Whoever watches the service sees it until it has ended.
-        let stop = async move { drop(stopped.await) };
-        tokio::spawn(metrics::serve(Arc::clone(&node), listener, stop))
-    });
-    let served = server::serve(Arc::clone(&node), listeners.api, limits, stop).await;
+    node.sign_every(service.checkpoint_interval)?;
+    // Whoever watches the service sees it until it has ended.
+    let (stopping, stopped) = tokio::sync::watch::channel(());
+    let until_stopped = || {
+        let mut stopped = stopped.clone();
+        async move { while stopped.changed().await.is_ok() {} }
+    };
+    let mut beside = JoinSet::new();
+    if let Some(listener) = service.metrics {
+        beside.spawn(metrics::serve(Arc::clone(&node), listener, until_stopped()));
+    }
+    if let Some(listener) = service.tiles {
+        beside.spawn(tiles::serve(Arc::clone(&node), listener, until_stopped()));
+    }
+    let served = server::serve(Arc::clone(&node), service.api, service.limits, stop).await;
     drop(stopping);
-    if let Some(metrics) = metrics {
-        let abort = metrics.abort_handle();
-        match tokio::time::timeout(METRICS_STOP, metrics).await {
-            Ok(Ok(Err(fault))) => tracing::warn!(%fault, "metrics were not served to the end"),
-            Ok(_) => {}
-            // Somebody has begun a request and not ended it: that holds up no stop.
-            Err(_) => abort.abort(),
-        }
+    // Somebody who has begun a request and not ended it holds up no stop: what is left is dropped, and so aborted.
+    let ended = tokio::time::timeout(BESIDE_STOP, beside.join_all()).await;
+    for fault in ended.unwrap_or_default().into_iter().filter_map(Result::err) {
+        tracing::warn!(%fault, "not served to the end");
     }
     served?;
     let failed = node.ledger().failed().map(str::to_owned);

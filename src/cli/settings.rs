@@ -25,6 +25,9 @@ use crate::messages::cli as text;
 /// Before the name of a key, with `__` between its parts: `FUNDLEDGER__LIMITS__STREAMS_MAX`.
 const ENVIRONMENT_PREFIX: &str = "FUNDLEDGER";
 
+/// Every event is under a signed checkpoint within a second.
+pub(super) const CHECKPOINT_INTERVAL_MILLISECONDS: NonZeroU64 = NonZeroU64::new(500).expect("500 is not 0");
+
 /// Everything that can be set.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -35,6 +38,10 @@ pub(super) struct Settings {
     pub(super) listen: SocketAddr,
     /// Address to serve metrics on; none where there is none.
     pub(super) metrics_listen: Option<SocketAddr>,
+    /// Address to serve the log's tiles on; none where there is none.
+    pub(super) tiles_listen: Option<SocketAddr>,
+    /// How often a checkpoint is signed while the log grows.
+    pub(super) checkpoint_interval_milliseconds: NonZeroU64,
     /// Whether plain text on loopback is accepted.
     pub(super) insecure_dev: bool,
     /// Logs of the service itself.
@@ -90,6 +97,8 @@ impl Default for Settings {
             data: None,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7070)),
             metrics_listen: None,
+            tiles_listen: None,
+            checkpoint_interval_milliseconds: CHECKPOINT_INTERVAL_MILLISECONDS,
             insecure_dev: false,
             log: LogSettings::default(),
             limits: LimitSettings::default(),
@@ -169,6 +178,9 @@ pub struct SettingsArgs {
     /// Address to serve Prometheus metrics on, at /metrics; port 0 picks a free one [default: none].
     #[arg(long, value_name = "ADDR")]
     pub metrics_listen: Option<SocketAddr>,
+    /// Serve the log as static files at this address (/checkpoint, /tile/...); port 0 picks a free one [default: none].
+    #[arg(long, value_name = "ADDR")]
+    pub tiles_listen: Option<SocketAddr>,
     /// Serve plain text on loopback; create a ledger marked DEVELOPMENT for ever where the directory is empty.
     #[arg(long)]
     pub insecure_dev: bool,
@@ -317,6 +329,7 @@ fn of_flags(args: &SettingsArgs) -> Vec<(String, Value, Origin)> {
         ("data", args.data.as_ref().map(|path| path.display().to_string()), "--data"),
         ("listen", args.listen.map(|address| address.to_string()), "--listen"),
         ("metrics_listen", args.metrics_listen.map(|address| address.to_string()), "--metrics-listen"),
+        ("tiles_listen", args.tiles_listen.map(|address| address.to_string()), "--tiles-listen"),
         ("insecure_dev", args.insecure_dev.then(|| true.to_string()), "--insecure-dev"),
         ("log.filter", args.log.clone(), "--log"),
         ("log.format", args.json_logs.then(|| "json".to_owned()), "--json-logs"),

@@ -41,6 +41,7 @@ pub struct VerifierKey {
 }
 
 /// A private key with its owner's name.
+#[derive(Clone)]
 pub struct SignerKey {
     name: String,
     key: SigningKey,

@@ -9,6 +9,7 @@ use tonic::{Request, Response, Status};
 
 use super::convert;
 use super::node::Node;
+use super::proofs::Proofs;
 use super::reading::read_position;
 use super::rules;
 use super::status::Statuses;
@@ -27,6 +28,12 @@ pub(super) struct AuditApi {
     pub(super) stopping: Stopping,
     /// Rules that may run at a time: each reads the whole log.
     pub(super) rule_runs: Arc<Semaphore>,
+}
+
+impl AuditApi {
+    fn proofs<T>(&self, request: &Request<T>) -> Proofs {
+        Proofs { node: Arc::clone(&self.node), statuses: Statuses::for_request(request) }
+    }
 }
 
 #[tonic::async_trait]
@@ -59,6 +66,30 @@ impl AuditService for AuditApi {
             send_entries(log.as_ref(), start_sequence, end, &head, statuses, &sender);
         });
         Ok(Response::new(UntilStopped::new(ReceiverStream::new(receiver), self.stopping.clone(), statuses)))
+    }
+
+    async fn get_checkpoint(
+        &self,
+        request: Request<v1::GetCheckpointRequest>,
+    ) -> Result<Response<v1::GetCheckpointResponse>, Status> {
+        let proofs = self.proofs(&request);
+        proofs.checkpoint(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn get_inclusion_proof(
+        &self,
+        request: Request<v1::GetInclusionProofRequest>,
+    ) -> Result<Response<v1::GetInclusionProofResponse>, Status> {
+        let proofs = self.proofs(&request);
+        proofs.inclusion(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn get_consistency_proof(
+        &self,
+        request: Request<v1::GetConsistencyProofRequest>,
+    ) -> Result<Response<v1::GetConsistencyProofResponse>, Status> {
+        let proofs = self.proofs(&request);
+        proofs.consistency(request.into_inner()).await.map(Response::new)
     }
 
     async fn run_rules(&self, request: Request<v1::RunRulesRequest>) -> Result<Response<v1::RunRulesResponse>, Status> {

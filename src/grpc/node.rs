@@ -1,7 +1,7 @@
 //! A node: the ledger with the views that answer its queries, kept up with what is committed.
 
 use std::path::Path;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -15,11 +15,13 @@ use crate::format::block::Block;
 use crate::format::codec;
 use crate::format::keyed::KeyedDigest;
 use crate::format::record::split_entry;
+use crate::ledger::checkpoints::{self, Checkpoints};
 use crate::ledger::clock::Clock;
 use crate::ledger::directory::DataDirectory;
 use crate::ledger::snapshot_files::SnapshotFiles;
 use crate::ledger::{Committed, Ledger, OpenError, Outcome, Unavailable};
 use crate::log::entries::{EntryFiles, WithEntries};
+use crate::log::tree::TreeFiles;
 use crate::log::{Fault, LogRead, blocks_between};
 use crate::projection::events::Events;
 use crate::projection::history::{self, History, Row, Sizes, Snapshot};
@@ -46,8 +48,16 @@ pub struct Node {
     vault: Arc<Vault>,
     snapshots: SnapshotFiles,
     folding: Mutex<Option<JoinHandle<()>>>,
+    checkpoints: Arc<Checkpoints>,
+    signing: Mutex<Option<Signing>>,
     // Keeps the directory locked.
     _directory: DataDirectory,
+}
+
+/// The thread that signs checkpoints, and what ends it.
+struct Signing {
+    stop: SyncSender<()>,
+    thread: JoinHandle<()>,
 }
 
 /// How far what is derived has got: sequences.
@@ -69,6 +79,7 @@ struct Shared {
     views: RwLock<Views>,
     history: History,
     entries: Arc<EntryFiles>,
+    tree: Arc<TreeFiles>,
     vault: Arc<Vault>,
     position: watch::Sender<i64>,
 }
@@ -103,6 +114,7 @@ impl Shared {
             self.position.send_replace(head.sequence);
             self.history.tidy();
             self.entries.append(blocks);
+            self.tree.append(blocks);
         }
     }
 
@@ -160,12 +172,23 @@ impl Node {
         let history = History::open(&directory.index(), log.as_ref(), committed, Sizes::default())?;
         let views = caught_up(&ledger, &snapshots, &history)?;
         let entries = Arc::new(EntryFiles::open(&directory.entries(), log.as_ref(), committed)?);
+        let latest = checkpoints::latest(directory.path(), &directory.checkpoint_key());
+        let trusted = latest.as_ref().ok().and_then(Option::as_ref).map(|latest| &latest.checkpoint);
+        let trusted = trusted.map(|trusted| (trusted.size, trusted.root));
+        let tree = Arc::new(TreeFiles::open(&directory.tree(), log.as_ref(), committed, trusted)?);
+        let copies = (Arc::clone(&tree), Arc::clone(&entries));
+        let checkpoints =
+            Checkpoints::new(directory.path(), ledger.origin(), directory.checkpoint_key(), copies, latest);
+        if let Some(why) = checkpoints.refused() {
+            ledger.refuse_postings(why);
+        }
+        let checkpoints = Arc::new(checkpoints);
         let position = watch::Sender::new(views.position.sequence);
         let readable = Arc::new(WithEntries::new(Arc::clone(&log), Arc::clone(&entries)));
         let vault = Arc::new(Vault::open(&directory.vault(), directory.vault_key(), directory.accounts())?);
         follow_from_log(&vault, log.as_ref(), committed)?;
         let views =
-            Arc::new(Shared { views: RwLock::new(views), history, entries, vault: Arc::clone(&vault), position });
+            Arc::new(Shared { views: RwLock::new(views), history, entries, tree, vault: Arc::clone(&vault), position });
         let (folded, written) = (Arc::clone(&views), snapshots.clone());
         let folding = std::thread::Builder::new()
             .name("projections".to_owned())
@@ -173,12 +196,47 @@ impl Node {
             .map_err(|error| Fault::new("starting a thread", error))?;
         let pseudonyms = directory.pseudonyms();
         let folding = Mutex::new(Some(folding));
-        Ok(Self { ledger, readable, views, pseudonyms, vault, snapshots, folding, _directory: directory })
+        let signing = Mutex::new(None);
+        let _directory = directory;
+        Ok(Self { ledger, readable, views, pseudonyms, vault, snapshots, folding, checkpoints, signing, _directory })
     }
 
     /// The ledger.
     pub const fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// Signs a checkpoint at this interval whenever the log has grown, until the node is closed.
+    pub fn sign_every(&self, interval: Duration) -> Result<(), Fault> {
+        let (stop, stopped) = sync_channel(1);
+        let checkpoints = Arc::clone(&self.checkpoints);
+        let thread = std::thread::Builder::new()
+            .name("checkpoints".to_owned())
+            .spawn(move || {
+                while matches!(stopped.recv_timeout(interval), Err(RecvTimeoutError::Timeout)) {
+                    if let Err(fault) = checkpoints.sign() {
+                        tracing::error!(%fault, "no checkpoint could be signed; trying again");
+                    }
+                }
+            })
+            .map_err(|error| Fault::new("starting a thread", error))?;
+        *self.signing.lock().unwrap_or_else(PoisonError::into_inner) = Some(Signing { stop, thread });
+        Ok(())
+    }
+
+    /// Checkpoints of the log.
+    pub fn checkpoints(&self) -> Arc<Checkpoints> {
+        Arc::clone(&self.checkpoints)
+    }
+
+    /// The tree over the log.
+    pub fn tree(&self) -> Arc<TreeFiles> {
+        Arc::clone(&self.views.tree)
+    }
+
+    /// The copy of the log that is read one entry at a time.
+    pub fn entries(&self) -> Arc<EntryFiles> {
+        Arc::clone(&self.views.entries)
     }
 
     /// The log, for reading one entry here and another there.
@@ -270,6 +328,14 @@ impl Node {
         if let Some(Err(_panic)) = folding.map(JoinHandle::join) {
             return Err(Fault::new("closing the views", "their thread had panicked"));
         }
+        let signing = self.signing.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Signing { stop, thread }) = signing {
+            // It has ended already, or hears it: the channel holds one.
+            stop.send(()).ok();
+            thread.join().ok();
+        }
+        // What was posted last is signed too.
+        self.checkpoints.sign()?;
         self.views.history.close();
         self.vault.set_followed(self.ledger.committed().sequence)?;
         let views = self.views.read();

@@ -1,3 +1,4 @@
-//! What is served over plain HTTP, beside the API: metrics.
+//! What is served over plain HTTP, beside the API: metrics, and the log's tiles.
 
 pub mod metrics;
+pub mod tiles;

@@ -8,6 +8,8 @@
 //! projections/  snapshots of the views; derived, may be deleted
 //! index/        runs of the history index; derived, may be deleted; made when it is missing
 //! entries/      a copy of the log's entries for reading one at a time; derived, may be deleted; made when it is missing
+//! tree/         the Merkle tree over the log; derived, may be deleted; made when it is missing
+//! checkpoint    the last signature under the log: what was signed once is held against the log at every start
 //! keys/         secrets that are not in the log: back them up apart from it
 //! vault/        personal data, which the log only commits to; made when it is missing
 //! ```
@@ -18,10 +20,12 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use super::checkpoints::CHECKPOINT_FILE;
 use super::clock::Clock;
 use super::{Digests, Genesis};
 use crate::format::hexadecimal;
 use crate::format::keyed::{Fingerprints, KEY_BYTES, KeyedDigest};
+use crate::format::note_key::SignerKey;
 use crate::log::files::write_durably;
 use crate::log::sled::{SledLog, sync_directory};
 use crate::log::{Fault, Log};
@@ -38,6 +42,8 @@ const DIGEST_KEY: &str = "digest.key";
 const PSEUDONYM_KEY: &str = "pseudonym.key";
 const VAULT: &str = "vault";
 const VAULT_KEY: &str = "vault.key";
+const TREE: &str = "tree";
+const CHECKPOINT_KEY: &str = "checkpoint.key";
 const FORMAT_TITLE: &str = "fundledger data directory";
 /// Version of the directory's layout.
 pub const DIRECTORY_FORMAT: u32 = 1;
@@ -105,6 +111,7 @@ pub struct DataDirectory {
     digest_key: [u8; KEY_BYTES],
     pseudonym_key: [u8; KEY_BYTES],
     vault_key: [u8; KEY_BYTES],
+    checkpoint_key: SignerKey,
     _lock: File,
 }
 
@@ -130,6 +137,7 @@ impl DataDirectory {
         let digest_key = new_key(&keys, DIGEST_KEY)?;
         let pseudonym_key = new_key(&keys, PSEUDONYM_KEY)?;
         let vault_key = new_key(&keys, VAULT_KEY)?;
+        let checkpoint_key = new_checkpoint_key(&keys, origin)?;
         let mut log = SledLog::open(&path.join(LOG))?;
         super::create(&mut log, genesis, clock).map_err(|error| Fault::new("writing the genesis", error))?;
         log.adopt(log.head(), &[])?;
@@ -141,7 +149,7 @@ impl DataDirectory {
             sync_directory(parent)?;
         }
         let (path, origin) = (path.to_owned(), origin.to_owned());
-        Ok(Self { path, origin, digest_key, pseudonym_key, vault_key, _lock: lock })
+        Ok(Self { path, origin, digest_key, pseudonym_key, vault_key, checkpoint_key, _lock: lock })
     }
 
     /// Opens the ledger in a directory.
@@ -173,14 +181,22 @@ impl DataDirectory {
         if !path.join(VAULT).exists() && !keys.join(VAULT_KEY).exists() {
             new_key(&keys, VAULT_KEY)?;
         }
+        // Earlier versions signed nothing. For what was signed once the key is needed.
+        if !path.join(CHECKPOINT_FILE).exists() && !keys.join(CHECKPOINT_KEY).exists() {
+            new_checkpoint_key(&keys, &origin)?;
+        }
         let key = |name: &str| {
             read_key(&path.join(KEYS).join(name))
                 .map_err(|error| incomplete(&format!("{KEYS}/{name}"), error.to_string()))
         };
+        let checkpoint_key = fs::read_to_string(keys.join(CHECKPOINT_KEY)).map_err(|error| error.to_string());
+        let checkpoint_key = checkpoint_key.and_then(|text| SignerKey::parse(&text).map_err(|error| error.to_string()));
+        let checkpoint_key = checkpoint_key.map_err(|cause| incomplete(&format!("{KEYS}/{CHECKPOINT_KEY}"), cause))?;
         Ok(Self {
             digest_key: key(DIGEST_KEY)?,
             pseudonym_key: key(PSEUDONYM_KEY)?,
             vault_key: key(VAULT_KEY)?,
+            checkpoint_key,
             path: path.to_owned(),
             origin,
             _lock: lock,
@@ -222,6 +238,21 @@ impl DataDirectory {
             commands: KeyedDigest::new(&self.digest_key, "fundledger/command/v1"),
             fingerprints: Fingerprints::new(&self.digest_key),
         }
+    }
+
+    /// Where the tree over the log lies.
+    pub fn tree(&self) -> PathBuf {
+        self.path.join(TREE)
+    }
+
+    /// Where the latest checkpoint lies: the directory itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What checkpoints are signed with.
+    pub fn checkpoint_key(&self) -> SignerKey {
+        self.checkpoint_key.clone()
     }
 
     /// Where personal data lie.
@@ -339,9 +370,27 @@ fn restrict(_path: &Path) -> Result<(), Fault> {
     Ok(())
 }
 
-fn new_key(directory: &Path, name: &str) -> Result<[u8; KEY_BYTES], Fault> {
+fn random_key() -> Result<[u8; KEY_BYTES], Fault> {
     let mut key = [0; KEY_BYTES];
     getrandom::fill(&mut key).map_err(|error| Fault::new("taking random bytes for a key", error))?;
+    Ok(key)
+}
+
+fn new_key(directory: &Path, name: &str) -> Result<[u8; KEY_BYTES], Fault> {
+    let key = random_key()?;
+    keep_secret(directory, name, &hexadecimal::of(&key))?;
+    Ok(key)
+}
+
+/// The key that checkpoints are signed with is named after the log.
+fn new_checkpoint_key(directory: &Path, origin: &str) -> Result<SignerKey, Fault> {
+    let key = SignerKey::from_seed(origin, &random_key()?);
+    keep_secret(directory, CHECKPOINT_KEY, &key.secret_text())?;
+    Ok(key)
+}
+
+/// Writes a secret to a new file that only its owner can read.
+fn keep_secret(directory: &Path, name: &str, secret: &str) -> Result<(), Fault> {
     let path = directory.join(name);
     let mut options = File::options();
     options.write(true).create_new(true);
@@ -351,12 +400,11 @@ fn new_key(directory: &Path, name: &str) -> Result<[u8; KEY_BYTES], Fault> {
         options.mode(0o600);
     }
     let written = options.open(&path).and_then(|mut file| {
-        writeln!(file, "{}", hexadecimal::of(&key))?;
+        writeln!(file, "{secret}")?;
         file.sync_all()
     });
     written.map_err(|error| Fault::new(format!("writing {}", path.display()), error))?;
-    sync_directory(directory)?;
-    Ok(key)
+    sync_directory(directory)
 }
 
 fn read_key(path: &Path) -> io::Result<[u8; KEY_BYTES]> {

@@ -4,6 +4,7 @@
 //! everyone in the group. The sync in progress is the batching window: there is no timer. After a failed write or sync
 //! nothing is ever acknowledged again until a restart has read the log anew.
 
+pub mod checkpoints;
 pub mod clock;
 mod committer;
 pub mod directory;
@@ -396,6 +397,13 @@ impl Ledger {
     /// Why the running ledger failed, if it did: what recovery found at the start is not a failure.
     pub fn failed(&self) -> Option<&str> {
         self.read_only().filter(|_| *self.shared.failed.borrow())
+    }
+
+    /// Accepts nothing from here on, for what was found at the start; the first reason stays.
+    pub fn refuse_postings(&self, why: &str) {
+        if self.shared.read_only.set(why.to_owned()).is_ok() {
+            tracing::error!(reason = why, "the ledger accepts no postings");
+        }
     }
 
     /// Resolves when the running ledger fails.

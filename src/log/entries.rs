@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use super::sled::sync_directory;
 use super::{Fault, LogRead, Values, blocks_between};
 use crate::format::block::Block;
 use crate::format::record::HASH_BYTES;
@@ -38,6 +39,8 @@ pub struct EntryFiles {
     files: RwLock<Vec<Arc<Pair>>>,
     // The first sequence that is not in it.
     next: AtomicI64,
+    // The first sequence that was not synced.
+    synced: AtomicI64,
     // It could not be written: it ends here until the next start.
     is_given_up: AtomicBool,
 }
@@ -137,6 +140,7 @@ impl EntryFiles {
             entries_a_file,
             files: RwLock::new(pairs),
             next: AtomicI64::new(next),
+            synced: AtomicI64::new(0),
             is_given_up: AtomicBool::new(is_given_up),
         };
         // The links make an equal last entry a proof that all before it were the same.
@@ -176,6 +180,26 @@ impl EntryFiles {
     /// The first sequence that is not in it.
     pub fn next(&self) -> i64 {
         self.next.load(Ordering::Acquire)
+    }
+
+    /// Makes everything copied so far survive a power cut.
+    pub fn sync(&self) -> Result<(), Fault> {
+        let next = self.next();
+        let file = |sequence: i64| usize::try_from(sequence.div_euclid(self.entries_a_file)).unwrap_or(usize::MAX);
+        let first = file(self.synced.load(Ordering::Acquire));
+        let pairs: Vec<_> = {
+            let files = self.files.read().unwrap_or_else(PoisonError::into_inner);
+            files.iter().skip(first).map(Arc::clone).collect()
+        };
+        let failed = |error| Fault::new(format!("syncing the copy in {}", self.directory.display()), error);
+        for pair in pairs {
+            pair.entries.sync_data().and_then(|()| pair.places.sync_data()).map_err(failed)?;
+        }
+        let synced = self.synced.swap(next, Ordering::AcqRel);
+        if synced == 0 || file(next) > file(synced) {
+            sync_directory(&self.directory)?;
+        }
+        Ok(())
     }
 
     /// Copies neighbouring blocks; called by one thread. What is there already is passed over.

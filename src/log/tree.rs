@@ -223,6 +223,20 @@ fn entry_hashes(block: &Block) -> impl Iterator<Item = TreeHash> + '_ {
     links.chain(std::iter::once(block.head.hash.0))
 }
 
+/// The entries of a tile of entries, each after its length.
+pub fn entry_bundle(log: &dyn LogRead, tile: &Tile) -> Result<Vec<u8>, Fault> {
+    let missing = || Fault::new(format!("reading {tile}"), "an entry is missing");
+    let mut bytes = Vec::new();
+    for sequence in tile.start()..tile.start().saturating_add(tile.width) {
+        let sequence = i64::try_from(sequence).map_err(|_| missing())?;
+        let entry = log.entry_at(sequence)?.ok_or_else(missing)?;
+        let length = u16::try_from(entry.len()).map_err(|_| missing())?;
+        bytes.extend_from_slice(&length.to_be_bytes());
+        bytes.extend_from_slice(&entry);
+    }
+    Ok(bytes)
+}
+
 #[cfg(test)]
 #[expect(clippy::arithmetic_side_effects, reason = "a test may fail")]
 mod tests {

@@ -80,6 +80,7 @@ serve-development = a DEVELOPMENT ledger: it can never become a real one
 serve-read-only = POSTING IS REFUSED: { $cause }
 serve-head = head { $sequence } { $hash }
 serve-metrics = metrics at http://{ $address }/metrics
+serve-tiles = tiles at http://{ $address }/checkpoint
 serve-listening = listening on http://{ $address }
 serve-needs-data = no directory of a ledger: pass --data, or set `data`
 serve-needs-consent = this version serves plain text only: pass --insecure-dev to accept that, on loopback

@@ -79,6 +79,7 @@ serve-development = 开发用账本：永远不能转为正式账本
 serve-read-only = 已停止记账：{ $cause }
 serve-head = 最新序号 { $sequence } { $hash }
 serve-metrics = 指标地址 http://{ $address }/metrics
+serve-tiles = 公开日志地址 http://{ $address }/checkpoint
 serve-listening = 监听地址 http://{ $address }
 serve-needs-data = 未指定账本目录：请用 --data 或配置项 `data`
 serve-needs-consent = 本版本只提供明文服务：如可接受（仅限本机回环地址）请加 --insecure-dev

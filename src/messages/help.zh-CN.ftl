@@ -24,6 +24,7 @@ help-serve = 运行服务
     .listen = 监听地址；端口 0 表示任选空闲端口（默认 127.0.0.1:7070）
     .log = 各部分的日志级别，例如 info 或 warn,fundledger=debug（默认 info）
     .metrics_listen = 在此地址的 /metrics 提供 Prometheus 指标；端口 0 表示任选空闲端口（默认不提供）
+    .tiles_listen = 在此地址以静态文件形式提供日志（/checkpoint、/tile/...）；端口 0 表示任选空闲端口（默认不提供）
 help-import = 导入真实支付或预算文件：可续传，逐行报告被拒绝的行
     .dry_run = 只读取、规划并报告；无需服务器，不入账
     .input = 公布的文件：CSV，或以 gzip 压缩的 CSV
@@ -78,6 +79,7 @@ help-config-check = 检查 serve 将使用的配置；有误则列出全部错�
     .listen = 监听地址；端口 0 表示任选空闲端口（默认 127.0.0.1:7070）
     .log = 各部分的日志级别，例如 info 或 warn,fundledger=debug（默认 info）
     .metrics_listen = 在此地址的 /metrics 提供 Prometheus 指标；端口 0 表示任选空闲端口（默认不提供）
+    .tiles_listen = 在此地址以静态文件形式提供日志（/checkpoint、/tile/...）；端口 0 表示任选空闲端口（默认不提供）
 help-config-show = 显示每个配置项的现值及其来源
     .config = TOML 配置文件（见 docs/configuration.md）；环境变量与命令行优先于它
     .data = 账本目录
@@ -86,6 +88,7 @@ help-config-show = 显示每个配置项的现值及其来源
     .listen = 监听地址；端口 0 表示任选空闲端口（默认 127.0.0.1:7070）
     .log = 各部分的日志级别，例如 info 或 warn,fundledger=debug（默认 info）
     .metrics_listen = 在此地址的 /metrics 提供 Prometheus 指标；端口 0 表示任选空闲端口（默认不提供）
+    .tiles_listen = 在此地址以静态文件形式提供日志（/checkpoint、/tile/...）；端口 0 表示任选空闲端口（默认不提供）
 help-completions = 生成 shell 补全脚本
     .shell = shell 名称
 help-man = 生成手册页

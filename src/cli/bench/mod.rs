@@ -28,7 +28,7 @@ use super::connect::Connection;
 use super::serve::serve_until_stopped;
 use super::{Failure, Format, Globals, Lang};
 use crate::grpc::node::Node;
-use crate::grpc::server::{self, Limits};
+use crate::grpc::server;
 use crate::ledger::Genesis;
 use crate::ledger::clock::SystemClock;
 use crate::ledger::directory::DataDirectory;
@@ -150,7 +150,6 @@ impl Temporary {
         let served = tokio::spawn(serve_until_stopped(
             node,
             listener.into(),
-            Limits::default(),
             async {
                 // Dropping the sender stops the server as well.
                 drop(stopped.await);

@@ -1,0 +1,146 @@
+//! Checkpoints and proofs: what whoever holds them can check without this server.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use prost::bytes::Bytes;
+use tonic::Status;
+
+use super::convert::Violation;
+use super::node::Node;
+use super::reading::beyond;
+use super::status::Statuses;
+use crate::domain::refusal::Reason;
+use crate::format::checkpoint::proof_file;
+use crate::format::record::EntryHash;
+use crate::format::tree::{Edge, TreeHash, consistency_proof, inclusion_proof};
+use crate::ledger::checkpoints::Signed;
+use crate::log::tree::TreeFiles;
+use crate::log::{Fault, LogRead};
+use crate::pb::v1;
+
+/// Longest a request waits for a checkpoint.
+const WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// What a request for a proof needs.
+pub(super) struct Proofs {
+    pub(super) node: Arc<Node>,
+    pub(super) statuses: Statuses,
+}
+
+impl Proofs {
+    pub(super) async fn checkpoint(
+        self,
+        request: v1::GetCheckpointRequest,
+    ) -> Result<v1::GetCheckpointResponse, Status> {
+        let latest = self.covering("min_sequence", request.min_sequence.unwrap_or(0)).await?;
+        Ok(v1::GetCheckpointResponse {
+            checkpoint: latest.note.clone(),
+            tree_size: signed(latest.checkpoint.size),
+            root_hash: latest.checkpoint.root.to_vec().into(),
+            verifier_key: self.node.checkpoints().verifier_key(),
+        })
+    }
+
+    pub(super) async fn inclusion(
+        self,
+        request: v1::GetInclusionProofRequest,
+    ) -> Result<v1::GetInclusionProofResponse, Status> {
+        let latest = self.covering("sequence", request.sequence).await?;
+        let sequence = request.sequence;
+        let (index, size) = (sequence.unsigned_abs(), latest.checkpoint.size);
+        let read = move |tree: &TreeFiles, log: &dyn LogRead| {
+            let hashes = inclusion_proof(tree, index, size).map_err(|error| unread(&error))?;
+            let entry = log.entry_at(sequence)?.ok_or_else(|| Fault::new("reading the log", "an entry is missing"))?;
+            Ok((EntryHash::of(&entry), hashes))
+        };
+        let (entry_hash, hashes) = self.read(read).await?;
+        Ok(v1::GetInclusionProofResponse {
+            sequence,
+            entry_hash: entry_hash.0.to_vec().into(),
+            tree_size: signed(size),
+            tlog_proof: proof_file(index, &hashes, &latest.note),
+            hashes: on_the_wire(&hashes),
+            checkpoint: latest.note.clone(),
+        })
+    }
+
+    pub(super) async fn consistency(
+        self,
+        request: v1::GetConsistencyProofRequest,
+    ) -> Result<v1::GetConsistencyProofResponse, Status> {
+        let v1::GetConsistencyProofRequest { old_tree_size, tree_size } = request;
+        // The last entry that must be signed; of an empty log there is none.
+        let latest = self.covering("tree_size", tree_size.unwrap_or(1).saturating_sub(1)).await?;
+        let size = tree_size.map_or(latest.checkpoint.size, i64::unsigned_abs);
+        let old_size = u64::try_from(old_tree_size).ok().filter(|old_size| *old_size <= size);
+        let Some(old_size) = old_size else {
+            return Err(self.violation("old_tree_size", format!("is {old_tree_size}, not from 0 to {size}")));
+        };
+        let read = move |tree: &TreeFiles, _: &dyn LogRead| {
+            let hashes = consistency_proof(tree, old_size, size);
+            let root = Edge::read(tree, size).map(|edge| edge.root());
+            Ok((hashes.map_err(|error| unread(&error))?, root.map_err(|error| unread(&error))?))
+        };
+        let (hashes, root) = self.read(read).await?;
+        Ok(v1::GetConsistencyProofResponse {
+            old_tree_size,
+            tree_size: signed(size),
+            hashes: on_the_wire(&hashes),
+            root_hash: root.to_vec().into(),
+            checkpoint: latest.note.clone(),
+        })
+    }
+
+    /// The latest checkpoint, once it covers a sequence.
+    async fn covering(&self, field: &str, sequence: i64) -> Result<Arc<Signed>, Status> {
+        if sequence < 0 {
+            return Err(self.violation(field, format!("is {sequence}; it starts at 0")));
+        }
+        let committed = self.node.ledger().committed().sequence;
+        if sequence > committed {
+            return Err(self.statuses.reason(Reason::SequenceBeyondHead, &beyond(sequence, committed)));
+        }
+        let mut latest = self.node.checkpoints().subscribe();
+        let covers = |signed: &Option<Arc<Signed>>| {
+            signed.as_ref().is_some_and(|latest| latest.checkpoint.size > sequence.unsigned_abs())
+        };
+        // Where nothing is signed any more, waiting is in vain.
+        let is_refused = self.node.checkpoints().refused().is_some();
+        let patience = if is_refused { Duration::ZERO } else { WAIT_MAX };
+        let covering = tokio::time::timeout(patience, latest.wait_for(covers)).await;
+        let covering = covering.ok().and_then(Result::ok).and_then(|latest| latest.clone());
+        covering.ok_or_else(|| {
+            let reason = if is_refused { Reason::ReadOnly } else { Reason::QueueFull };
+            self.statuses.reason(reason, &[("sequence", sequence.to_string())])
+        })
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&TreeFiles, &dyn LogRead) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Status> {
+        let (tree, log) = (self.node.tree(), self.node.log());
+        let read = tokio::task::spawn_blocking(move || read(&tree, log.as_ref())).await;
+        let read = read.map_err(|error| Fault::new("reading a proof", error)).flatten();
+        read.map_err(|fault| self.statuses.fault(&fault))
+    }
+
+    fn violation(&self, field: &str, description: String) -> Status {
+        self.statuses.violations(&[Violation { field: field.to_owned(), reason: Reason::FieldInvalid, description }])
+    }
+}
+
+fn unread(error: &io::Error) -> Fault {
+    Fault::new("reading the tree", error)
+}
+
+fn on_the_wire(hashes: &[TreeHash]) -> Vec<Bytes> {
+    hashes.iter().map(|hash| hash.to_vec().into()).collect()
+}
+
+/// A size as a sequence is written: no log has 2^63 entries.
+fn signed(size: u64) -> i64 {
+    i64::try_from(size).unwrap_or(i64::MAX)
+}

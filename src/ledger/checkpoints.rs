@@ -1,0 +1,246 @@
+//! Checkpoints: the ledger's signature under its whole history, renewed while the log grows.
+//!
+//! **Promise.** Of one size never two roots are signed, and never a smaller tree than before. A checkpoint is on disk before it
+//! leaves the program; at a start it is compared with the log, and where the log is shorter or another one, nothing is signed
+//! and nothing is posted any more. (A log whose whole directory was replaced can only be found by whoever is outside.)
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::{fs, io};
+
+use tokio::sync::watch;
+
+use crate::format::checkpoint::{CHECKPOINT_BYTES_MAX, Checkpoint, split_note};
+use crate::format::note_key::SignerKey;
+use crate::format::tree::{Edge, TreeHash};
+use crate::log::Fault;
+use crate::log::entries::EntryFiles;
+use crate::log::files::write_durably;
+use crate::log::tree::TreeFiles;
+
+/// Name of the file of the latest checkpoint.
+pub const CHECKPOINT_FILE: &str = "checkpoint";
+
+/// A checkpoint that was signed and is on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signed {
+    /// What it says.
+    pub checkpoint: Checkpoint,
+    /// The signed note.
+    pub note: String,
+}
+
+/// The latest checkpoint in a directory; `None` where none was ever signed. Damage is an error: what was signed is then not
+/// known, and another root might be signed at the same size.
+pub fn latest(directory: &Path, key: &SignerKey) -> Result<Option<Signed>, Fault> {
+    let path = directory.join(CHECKPOINT_FILE);
+    let damaged = |cause: &str| Fault::new(format!("reading {}", path.display()), cause);
+    let note = match fs::metadata(&path) {
+        Ok(found) if usize::try_from(found.len()).is_ok_and(|length| length <= CHECKPOINT_BYTES_MAX) => {
+            fs::read_to_string(&path).map_err(|error| damaged(&error.to_string()))?
+        }
+        Ok(_) => return Err(damaged("it is too long for a checkpoint")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(damaged(&error.to_string())),
+    };
+    let (text, signatures) = split_note(&note).ok_or_else(|| damaged("it is no signed note"))?;
+    let checkpoint = Checkpoint::parse(text).ok_or_else(|| damaged("it is no checkpoint"))?;
+    // Ed25519 signs the same text with the same bytes each time.
+    let line = key.note_line(text);
+    if !signatures.split_inclusive('\n').any(|other| other == line) {
+        return Err(damaged("it does not carry this ledger's signature"));
+    }
+    Ok(Some(Signed { checkpoint, note }))
+}
+
+/// Signs checkpoints.
+pub struct Checkpoints {
+    directory: PathBuf,
+    origin: String,
+    key: SignerKey,
+    tree: Arc<TreeFiles>,
+    entries: Arc<EntryFiles>,
+    latest: watch::Sender<Option<Arc<Signed>>>,
+    /// Why nothing is signed.
+    refused: Option<String>,
+    signing: Mutex<()>,
+}
+
+impl std::fmt::Debug for Checkpoints {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Checkpoints").field("origin", &self.origin).finish_non_exhaustive()
+    }
+}
+
+impl Checkpoints {
+    /// Checkpoints of a log, whose tree was opened with what [`latest`] gave.
+    pub fn new(
+        directory: &Path,
+        origin: &str,
+        key: SignerKey,
+        (tree, entries): (Arc<TreeFiles>, Arc<EntryFiles>),
+        latest: Result<Option<Signed>, Fault>,
+    ) -> Self {
+        let (latest, refused) = match latest {
+            Ok(latest) => {
+                let refused = latest.as_ref().and_then(|latest| objection(&latest.checkpoint, origin, &tree));
+                (latest, refused)
+            }
+            Err(fault) => (None, Some(format!("what was signed last is not known: {fault}"))),
+        };
+        Self {
+            directory: directory.to_owned(),
+            origin: origin.to_owned(),
+            key,
+            tree,
+            entries,
+            latest: watch::Sender::new(latest.map(Arc::new)),
+            refused,
+            signing: Mutex::new(()),
+        }
+    }
+
+    /// Why nothing is signed, if so.
+    pub fn refused(&self) -> Option<&str> {
+        self.refused.as_deref()
+    }
+
+    /// The public key that checkpoints are verified with, as text.
+    pub fn verifier_key(&self) -> String {
+        self.key.verifier().to_string()
+    }
+
+    /// The latest checkpoint.
+    pub fn latest(&self) -> Option<Arc<Signed>> {
+        self.latest.borrow().clone()
+    }
+
+    /// Follows the latest checkpoint.
+    pub fn subscribe(&self) -> watch::Receiver<Option<Arc<Signed>>> {
+        self.latest.subscribe()
+    }
+
+    /// Signs the log as it stands, if it has grown. Blocks.
+    pub fn sign(&self) -> Result<(), Fault> {
+        if self.refused.is_some() || self.tree.is_given_up() {
+            return Ok(());
+        }
+        let _one_at_a_time = self.signing.lock().unwrap_or_else(PoisonError::into_inner);
+        let edge = self.tree.edge();
+        let signed_size = self.latest.borrow().as_ref().map_or(0, |latest| latest.checkpoint.size);
+        if edge.size() <= signed_size {
+            return Ok(());
+        }
+        // The second copy of the log is whole up to what is signed.
+        self.entries.sync()?;
+        self.tree.sync()?;
+        let checkpoint = Checkpoint { origin: self.origin.clone(), size: edge.size(), root: edge.root() };
+        let note = checkpoint.signed([&self.key]);
+        // Before it leaves: after a crash there must be no second opinion about this size.
+        write_durably(&self.directory, CHECKPOINT_FILE, note.as_bytes())?;
+        self.latest.send_replace(Some(Arc::new(Signed { checkpoint, note })));
+        Ok(())
+    }
+}
+
+/// What speaks against going on from a checkpoint with this tree.
+fn objection(latest: &Checkpoint, origin: &str, tree: &TreeFiles) -> Option<String> {
+    let Checkpoint { origin: signed_origin, size, root } = latest;
+    if signed_origin != origin {
+        return Some(format!("the last checkpoint was signed for {signed_origin}, this is {origin}"));
+    }
+    if *size > tree.size() {
+        let last = tree.size().checked_sub(1).map_or_else(|| "none".to_owned(), |last| last.to_string());
+        return Some(format!(
+            "a checkpoint over {size} entries was signed, and the last entry of the log is {last}: acknowledged events are missing"
+        ));
+    }
+    let found: Option<TreeHash> = Edge::read(tree, *size).ok().map(|edge| edge.root());
+    (found != Some(*root)).then(|| {
+        format!("the first {size} entries of the log are not those that a checkpoint was signed for: it was changed")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::block::BlockBuilder;
+    use crate::format::record::Head;
+    use crate::log::Log;
+    use crate::log::memory::MemoryLog;
+
+    const ORIGIN: &str = "ledger.example.org/funds";
+
+    struct Place(tempfile::TempDir);
+
+    impl Place {
+        fn checkpoints(&self, events: &[u8]) -> Checkpoints {
+            let mut builder = BlockBuilder::new(Head::EMPTY);
+            for event in events {
+                builder.push(|buffer| buffer.push(*event)).unwrap();
+            }
+            let mut log = MemoryLog::default();
+            log.append(Head::EMPTY, &builder.take()).unwrap();
+            let (reader, committed) = (log.reader(), log.head().sequence);
+            let path = self.0.path();
+            let key = SignerKey::from_seed(ORIGIN, &[1; 32]);
+            let latest = latest(path, &key);
+            let trusted = latest.as_ref().ok().and_then(Option::as_ref).map(|latest| &latest.checkpoint);
+            let trusted = trusted.map(|trusted| (trusted.size, trusted.root));
+            let entries = EntryFiles::open(&path.join("entries"), reader.as_ref(), committed).unwrap();
+            let tree = TreeFiles::open(&path.join("tree"), reader.as_ref(), committed, trusted).unwrap();
+            Checkpoints::new(path, ORIGIN, key, (Arc::new(tree), Arc::new(entries)), latest)
+        }
+
+        fn file(&self) -> String {
+            fs::read_to_string(self.0.path().join(CHECKPOINT_FILE)).unwrap()
+        }
+    }
+
+    /// A log that grew is signed again; one that is shorter, or was changed, is not.
+    #[test]
+    fn only_a_log_that_grew_is_signed_again() {
+        let place = Place(tempfile::tempdir().unwrap());
+        let first = place.checkpoints(b"abc");
+        assert_eq!((first.refused(), first.latest()), (None, None));
+        first.sign().unwrap();
+        let signed = first.latest().unwrap();
+        assert_eq!((signed.checkpoint.size, signed.note.as_str()), (3, place.file().as_str()));
+        let grown = place.checkpoints(b"abcd");
+        assert_eq!(grown.latest().as_deref(), Some(&*signed));
+        grown.sign().unwrap();
+        let signed = grown.latest().unwrap();
+        assert_eq!(signed.checkpoint.size, 4);
+        for (events, why) in [(&b"abc"[..], "missing"), (b"abcx", "changed"), (b"xbcdefgh", "changed")] {
+            let refused = place.checkpoints(events);
+            assert!(refused.refused().is_some_and(|said| said.contains(why)), "{:?}", refused.refused());
+            refused.sign().unwrap();
+            assert_eq!(place.file(), signed.note);
+        }
+        assert_eq!(place.checkpoints(b"abcdefgh").refused(), None);
+    }
+
+    /// Whatever byte of the file is damaged: nothing is signed.
+    #[test]
+    fn a_damaged_checkpoint_is_never_passed_over() {
+        let place = Place(tempfile::tempdir().unwrap());
+        place.checkpoints(b"abc").sign().unwrap();
+        let note = place.file().into_bytes();
+        let path = place.0.path().join(CHECKPOINT_FILE);
+        let key = SignerKey::from_seed(ORIGIN, &[1; 32]);
+        assert!(latest(place.0.path(), &key).is_ok_and(|latest| latest.is_some()));
+        for at in 0..note.len() {
+            let mut damaged = note.clone();
+            *damaged.get_mut(at).unwrap() ^= 1;
+            fs::write(&path, damaged).unwrap();
+            assert!(latest(place.0.path(), &key).is_err(), "byte {at}");
+        }
+        for length in 0..note.len() {
+            fs::write(&path, note.get(..length).unwrap()).unwrap();
+            assert!(latest(place.0.path(), &key).is_err(), "cut at {length}");
+        }
+        fs::write(&path, vec![b'a'; CHECKPOINT_BYTES_MAX + 1]).unwrap();
+        let refused = place.checkpoints(b"abcd");
+        assert!(refused.refused().is_some_and(|why| why.contains("too long")), "{:?}", refused.refused());
+    }
+}
