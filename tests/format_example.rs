@@ -158,7 +158,7 @@ fn audited(values: &Values) -> Report {
 }
 
 fn deep() -> Options {
-    Options { depth: Depth::Deep, claimed_head: None, progress: None }
+    Options { depth: Depth::Deep, ..Options::default() }
 }
 
 // ── the fixtures ──

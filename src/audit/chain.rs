@@ -8,6 +8,7 @@ use prost::bytes::{Bytes, BytesMut};
 use super::books::Record;
 use super::frame::{AsItIs, Block, Entry, Facts, Fingerprint, Hash, Part, Place, Reader, Unplaced, Value, ZEROS};
 use super::report::{Fact, Fault, FaultKind, Findings, LastEntry, hex};
+use super::tree::Tree;
 
 const FORMAT_VERSION: i32 = 1;
 const ORIGIN_CHARS_MAX: usize = 255;
@@ -57,10 +58,19 @@ pub(super) struct Chain {
     requests: Seen,
     claimed: Option<(i64, Hash)>,
     at_claimed: Option<Hash>,
+    /// The tree over the entries; it stops growing where one is lost.
+    tree: Tree,
+    /// Sizes whose roots are wanted, the smallest last.
+    wanted: Vec<u64>,
+    pub(super) roots: Vec<(u64, Hash)>,
 }
 
 impl Chain {
-    pub(super) fn new(claimed: Option<(i64, Hash)>) -> Self {
+    pub(super) fn new(claimed: Option<(i64, Hash)>, mut wanted: Vec<u64>) -> Self {
+        wanted.sort_unstable_by(|a, b| b.cmp(a));
+        wanted.dedup();
+        // Nothing is before an empty tree.
+        wanted.pop_if(|size| *size == 0);
         Self {
             findings: Findings::default(),
             events: 0,
@@ -79,6 +89,9 @@ impl Chain {
             requests: Seen::default(),
             claimed,
             at_claimed: None,
+            tree: Tree::default(),
+            wanted,
+            roots: Vec::new(),
         }
     }
 
@@ -327,6 +340,7 @@ impl Chain {
     fn take_entry(&mut self, sequence: i64, entry: Entry, found: &mut Findings, books: &mut Vec<ForBooks>) {
         self.events = self.events.saturating_add(1);
         self.last = Some(LastEntry { sequence, hash: entry.hash });
+        self.grow(sequence, entry.hash);
         if self.claimed.is_some_and(|(claimed, _)| claimed == sequence) {
             self.at_claimed = Some(entry.hash);
         }
@@ -342,6 +356,20 @@ impl Chain {
                 books.push(ForBooks::Stop(sequence));
             }
         }
+    }
+
+    fn grow(&mut self, sequence: i64, hash: Hash) {
+        if u64::try_from(sequence) == Ok(self.tree.size()) {
+            self.tree.push(hash);
+            if let Some(size) = self.wanted.pop_if(|size| *size == self.tree.size()) {
+                self.roots.push((size, self.tree.root()));
+            }
+        }
+    }
+
+    /// Size and root of the tree over all entries; `None` where entries are missing.
+    pub(super) fn tree(&self) -> Option<(u64, Hash)> {
+        (self.tree.size() == self.events && self.events > 0).then(|| (self.tree.size(), self.tree.root()))
     }
 
     fn check_facts(&mut self, sequence: i64, facts: &Facts, found: &mut Findings) {

@@ -14,23 +14,29 @@ macro_rules! fact {
     };
 }
 
+mod anchors;
 mod books;
 mod bundle;
 mod calendar;
 mod chain;
 mod frame;
+pub mod note;
 mod opening;
 mod pipeline;
+pub mod policy;
+pub mod receipt;
 mod report;
 pub mod rules;
 #[cfg(test)]
 mod tests;
+pub mod tree;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use thiserror::Error;
 
+pub use anchors::Anchors;
 pub use bundle::{Bundle, read_bundle};
 pub use opening::{Opened, Opening, check_opening};
 pub use pipeline::verify;
@@ -53,21 +59,24 @@ pub enum Evidence<'a> {
 pub struct Unreadable(pub String);
 
 /// How far to look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Depth {
     /// Bytes, sequences and the chain.
+    #[default]
     Chain,
     /// Also every balance, derived again from the legs.
     Deep,
 }
 
 /// How to audit.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// How far to look.
     pub depth: Depth,
     /// Sequence and hash of the last entry as the source claims it, e.g. a server's answer.
     pub claimed_head: Option<(i64, [u8; 32])>,
+    /// What the log is held against from outside.
+    pub anchors: Anchors,
     /// Where to count the events checked so far.
     pub progress: Option<Arc<AtomicU64>>,
 }

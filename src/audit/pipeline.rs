@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Instant;
 
+use super::anchors::Found;
 use super::books::{Books, Statement};
 use super::chain::{Chain, ForBooks};
 use super::frame::{Fingerprints, Keep, Reader, Value};
@@ -35,6 +36,15 @@ pub fn verify(evidence: Evidence<'_>, options: &Options) -> Report {
         outcome.books_stopped_at = statement.stopped_at;
     }
     outcome.scope = scope;
+    let found = Found {
+        origin: outcome.origin.as_deref(),
+        last_sequence: outcome.head.map_or(-1, |head| head.sequence),
+        is_whole: outcome.unreadable.is_none(),
+        roots: &outcome.roots,
+    };
+    let (findings, anchored_size) = options.anchors.claims().compare(&found);
+    outcome.findings.merge(findings);
+    outcome.anchored_size = anchored_size;
     Report::new(outcome, started.elapsed())
 }
 
@@ -54,7 +64,14 @@ pub(super) fn examine(evidence: Evidence<'_>, options: &Options, mut take: impl 
 }
 
 fn scope(evidence: &Evidence<'_>, options: &Options, is_deep: bool) -> Scope {
-    Scope { has_blocks: matches!(evidence, Evidence::Blocks(_)), has_claim: options.claimed_head.is_some(), is_deep }
+    Scope {
+        has_blocks: matches!(evidence, Evidence::Blocks(_)),
+        has_claim: options.claimed_head.is_some(),
+        has_checkpoint: options.anchors.has_checkpoint(),
+        has_keys: options.anchors.has_keys(),
+        has_policy: options.anchors.needs_witnesses(),
+        is_deep,
+    }
 }
 
 /// Reads, checks and follows; `take` runs beside it and gets what is to be kept.
@@ -81,7 +98,7 @@ fn follow<T: Default + Send>(
         let (events, events_waiting) = sync_channel(BATCHES_WAITING);
         let taking = threads.spawn(move || take(events_waiting));
         let chain_progress = options.progress.as_ref().filter(|_| keep != Keep::Books);
-        let mut outcome = follow_chain(steps_waiting, &reader, options.claimed_head, &events, chain_progress);
+        let mut outcome = follow_chain(steps_waiting, &reader, options, &events, chain_progress);
         drop(events);
         let taken = taking.join().unwrap_or_else(|_| {
             outcome.unreadable = Some(TROUBLE.to_owned());
@@ -171,11 +188,11 @@ fn check_batches(jobs: &Mutex<Receiver<Job>>, reader: &Reader) {
 fn follow_chain(
     steps: Receiver<Step>,
     reader: &Reader,
-    claimed: Option<(i64, [u8; 32])>,
+    options: &Options,
     books: &SyncSender<Vec<ForBooks>>,
     progress: Option<&Arc<AtomicU64>>,
 ) -> Outcome {
-    let mut chain = Chain::new(claimed);
+    let mut chain = Chain::new(options.claimed_head, options.anchors.claims().sizes());
     let mut unreadable = None;
     let mut events = Vec::new();
     for step in steps {
@@ -203,6 +220,9 @@ fn follow_chain(
         books.send(events).ok();
     }
     Outcome {
+        tree: chain.tree(),
+        roots: chain.roots,
+        anchored_size: None,
         findings: chain.findings,
         scope: Scope::default(),
         events: chain.events,

@@ -143,13 +143,7 @@ impl Parser {
         Ok(())
     }
 
-    fn party(
-        &self,
-        name: Option<&str>,
-        key: &str,
-        url: Option<&str>,
-        kind: KeyKind,
-    ) -> Result<Party, &'static str> {
+    fn party(&self, name: Option<&str>, key: &str, url: Option<&str>, kind: KeyKind) -> Result<Party, &'static str> {
         let key = NoteKey::parse(key).map_err(|_| "it names no key that can be believed")?;
         if key.kind() != kind {
             return Err("the key is of another kind: a log's and a witness's are not the same");

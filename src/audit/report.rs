@@ -53,6 +53,12 @@ kinds! {
     Head = "head";
     /// A leg names an unknown account or lot, another fund, or an account of the wrong kind.
     Leg = "leg";
+    /// The tree over the entries is not the one that a checkpoint was signed for.
+    Root = "root";
+    /// A checkpoint is not signed by a key of the log, or falsely.
+    Signature = "signature";
+    /// Too few witnesses have seen the log.
+    Witness = "witness";
     /// Debits and credits of a book differ (I1).
     Unbalanced = "unbalanced";
     /// An account is below zero (I2).
@@ -218,7 +224,13 @@ checks! {
     Closings = "closings";
     /// Makers apart from checkers.
     Duties = "duties";
-    /// Whether this is the log that was published: no signature, checkpoint or witness was looked at.
+    /// The root of the tree against checkpoints.
+    Checkpoint = "checkpoint";
+    /// Signatures of checkpoints, by keys that the auditor brought.
+    Signatures = "signatures";
+    /// The quorum of witnesses in the auditor's policy.
+    Witnesses = "witnesses";
+    /// Whether this is the log that others saw: by a checkpoint that the auditor kept, or by witnesses.
     Anchoring = "anchoring";
     /// Digests of commands and pseudonyms of payees: opaque without the ledger's keys.
     KeyedDigests = "keyed_digests";
@@ -234,19 +246,22 @@ checks! {
 const CHAIN_CHECKS: &[Check] = &[Check::Sequences, Check::Chain, Check::Events];
 const BOOK_CHECKS: &[Check] =
     &[Check::Numbering, Check::Legs, Check::Balances, Check::Returns, Check::Closings, Check::Duties, Check::Approvals];
-const NEVER_CHECKED: &[Check] = &[Check::Anchoring, Check::KeyedDigests, Check::NamedPersons, Check::DecisionRules];
+const NEVER_CHECKED: &[Check] = &[Check::KeyedDigests, Check::NamedPersons, Check::DecisionRules];
 
 /// Which checks were on, for the report's two lists.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Scope {
     pub(super) has_blocks: bool,
     pub(super) has_claim: bool,
+    pub(super) has_checkpoint: bool,
+    pub(super) has_keys: bool,
+    pub(super) has_policy: bool,
     pub(super) is_deep: bool,
 }
 
 impl Scope {
     /// Books that had to stop before the end do not count as checked.
-    fn lists(self, books_stopped_at: Option<i64>) -> (Vec<Check>, Vec<Check>) {
+    fn lists(self, books_stopped_at: Option<i64>, is_anchored: bool) -> (Vec<Check>, Vec<Check>) {
         let mut checked = Vec::new();
         let mut not_checked = Vec::new();
         let mut put = |is_on: bool, checks: &[Check]| {
@@ -256,6 +271,10 @@ impl Scope {
         put(true, CHAIN_CHECKS);
         put(self.has_claim, &[Check::ClaimedHead]);
         put(self.is_deep && books_stopped_at.is_none(), BOOK_CHECKS);
+        put(self.has_checkpoint, &[Check::Checkpoint]);
+        put(self.has_keys, &[Check::Signatures]);
+        put(self.has_policy, &[Check::Witnesses]);
+        put(is_anchored, &[Check::Anchoring]);
         put(false, NEVER_CHECKED);
         (checked, not_checked)
     }
@@ -279,6 +298,10 @@ pub struct Report {
     pub events: u64,
     /// The last entry read.
     pub head: Option<LastEntry>,
+    /// Size and root of the tree over all entries; `None` where some are missing.
+    pub tree: Option<(u64, [u8; 32])>,
+    /// How many entries are vouched for from outside: by a checkpoint that the auditor kept, or by witnesses.
+    pub anchored_size: Option<u64>,
     /// The ledger's name, from its genesis.
     pub origin: Option<String>,
     /// Whether the genesis marks it as a development ledger.
@@ -310,6 +333,9 @@ pub(super) struct Outcome {
     pub(super) scope: Scope,
     pub(super) events: u64,
     pub(super) head: Option<LastEntry>,
+    pub(super) tree: Option<(u64, [u8; 32])>,
+    pub(super) roots: Vec<(u64, [u8; 32])>,
+    pub(super) anchored_size: Option<u64>,
     pub(super) origin: Option<String>,
     pub(super) is_development: bool,
     pub(super) books_stopped_at: Option<i64>,
@@ -318,7 +344,8 @@ pub(super) struct Outcome {
 
 impl Report {
     pub(super) fn new(outcome: Outcome, elapsed: Duration) -> Self {
-        let (checked, not_checked) = outcome.scope.lists(outcome.books_stopped_at);
+        let is_anchored = outcome.anchored_size.is_some();
+        let (checked, not_checked) = outcome.scope.lists(outcome.books_stopped_at, is_anchored);
         let mut faults = outcome.findings.faults;
         faults.sort_by_key(|fault| fault.sequence);
         let verdict = match (outcome.findings.count, &outcome.unreadable) {
@@ -330,6 +357,8 @@ impl Report {
             verdict,
             events: outcome.events,
             head: outcome.head,
+            tree: outcome.tree,
+            anchored_size: outcome.anchored_size,
             origin: outcome.origin,
             is_development: outcome.is_development,
             is_deep: outcome.scope.is_deep,
@@ -350,7 +379,10 @@ impl Report {
         let names = |checks: &[Check]| checks.iter().map(|check| check.as_str()).collect::<Vec<_>>();
         json!({
             "verdict": self.verdict.as_str(),
-            "anchored": false,
+            "anchored": self.anchored_size.is_some(),
+            "anchored_size": self.anchored_size,
+            "tree_size": self.tree.map(|(size, _)| size),
+            "root": self.tree.map(|(_, root)| hex(&root)),
             "events": self.events,
             "last_sequence": self.head.map(|head| head.sequence),
             "head": self.head.map(|head| hex(&head.hash)),

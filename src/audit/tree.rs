@@ -54,9 +54,8 @@ impl Tree {
     /// The root over the leaves so far.
     pub fn root(&self) -> Hash {
         let right_to_left = self.roots.iter().flatten();
-        let root = right_to_left.fold(None, |right: Option<Hash>, left| {
-            Some(right.map_or(*left, |right| node_hash(left, &right)))
-        });
+        let root = right_to_left
+            .fold(None, |right: Option<Hash>, left| Some(right.map_or(*left, |right| node_hash(left, &right))));
         root.unwrap_or_else(|| Sha256::digest([]).into())
     }
 }

@@ -191,7 +191,7 @@ impl<'a> Tour<'a> {
     }
 
     fn verify(&mut self, source: String, allow_unanchored: bool) -> Result<(), Failure> {
-        let args = VerifyArgs { source, deep: true, allow_unanchored, json: false };
+        let args = VerifyArgs { source, deep: true, allow_unanchored, ..VerifyArgs::default() };
         verify::run(&self.globals, &args, self.out)
     }
 

@@ -15,6 +15,7 @@ use crate::messages::cli as text;
 
 pub mod balance;
 pub mod bench;
+pub mod checkpoint;
 pub mod clocks;
 pub mod completions;
 pub mod config;
@@ -30,6 +31,7 @@ pub mod keys;
 pub mod personal_data;
 pub mod post;
 mod posting;
+pub mod proof;
 pub mod proposals;
 pub mod reconcile;
 pub mod render;
@@ -71,6 +73,10 @@ pub enum Command {
     Statement(statement::StatementArgs),
     /// Verify a ledger independently: a stopped ledger's directory, a bundle, or a running server.
     Verify(verify::VerifyArgs),
+    /// Print the latest signed checkpoint, to be kept outside.
+    Checkpoint(checkpoint::CheckpointArgs),
+    /// Fetch the proof that an entry is in the signed log, or check one that was kept.
+    Proof(proof::ProofArgs),
     /// Write a stopped ledger's log to a file that can be verified anywhere.
     Export(export::ExportArgs),
     /// A guided tour on a temporary ledger with real data: post, balance, trace, verify, tamper, verify.
@@ -120,6 +126,8 @@ impl Command {
             Self::Balance(args) => balance::run(globals, args, out),
             Self::Statement(args) => statement::run(globals, args, out),
             Self::Verify(args) => verify::run(globals, args, out),
+            Self::Checkpoint(args) => checkpoint::run(globals, args, out),
+            Self::Proof(args) => proof::run(globals, args, out),
             Self::Export(args) => export::run(globals, args, out),
             Self::Demo(args) => demo::run(globals, args, out),
             Self::Bench(args) => bench::run(globals, args, out),

@@ -185,7 +185,7 @@ fn opening(opened: &OpenPersonalDataResponse) -> Value {
 fn check(globals: &Globals, args: &CheckArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let lang = globals.lang;
     let opening = read_opening(&args.opening, lang)?;
-    let options = |claimed_head| Options { depth: Depth::Chain, claimed_head, progress: None };
+    let options = |claimed_head| Options { depth: Depth::Chain, claimed_head, ..Options::default() };
     let path = Path::new(&args.source);
     let (opened, report) = if args.source.starts_with("http://") {
         let served = Served::start(globals, &args.source)?;

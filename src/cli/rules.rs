@@ -15,7 +15,7 @@ use super::evidence::PrivateCopy;
 use super::render::{self, hex};
 use super::{Failure, Format, Globals, Lang};
 use crate::audit::rules::{self as pack, Need, PACK, RULES, Rule, Settings};
-use crate::audit::{Depth, Evidence, Options, Verdict, read_bundle};
+use crate::audit::{Evidence, Options, Verdict, read_bundle};
 use crate::grpc::convert;
 use crate::grpc::rules::wire;
 use crate::messages::{self, cli as text};
@@ -291,7 +291,7 @@ fn offline(globals: &Globals, args: &RunArgs, path: &Path) -> Result<RunRulesRes
         advance_codes: args.advance_code.clone(),
     };
     settings.check().map_err(|unknown| Failure::Usage(text::rules_unknown(lang, unknown)))?;
-    let options = Options { depth: Depth::Chain, claimed_head: None, progress: None };
+    let options = Options::default();
     let outcome = if path.is_file() {
         let bundle = read_bundle(path).map_err(|error| Failure::Unavailable(error.to_string()))?;
         pack::run(Evidence::Blocks(Box::new(bundle)), &options, &settings)

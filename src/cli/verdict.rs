@@ -11,7 +11,10 @@ use crate::messages::cli as text;
 /// Writes a report: the verdict, every fault, what was checked and, as important, what was not.
 pub(super) fn write(out: &mut dyn Write, report: &Report, lang: Lang) -> Result<(), Failure> {
     let verdict = match report.verdict {
-        Verdict::Verified => text::verdict_verified(lang),
+        Verdict::Verified => match report.anchored_size {
+            None => text::verdict_verified(lang),
+            Some(_) => text::verdict_anchored(lang),
+        },
         Verdict::Broken => text::verdict_broken(lang),
         Verdict::Incomplete => text::verdict_incomplete(lang),
     };
@@ -39,6 +42,8 @@ fn lines(report: &Report, lang: Lang) -> Vec<String> {
         lines.push(text::report_last_sequence(lang, head.sequence));
         lines.push(text::report_head(lang, hex(&head.hash)));
     }
+    lines.extend(report.tree.map(|(size, root)| text::report_root(lang, hex(&root), size)));
+    lines.extend(report.anchored_size.map(|size| text::report_anchored(lang, size)));
     lines.extend(report.unreadable.as_ref().map(|why| text::report_unreadable(lang, why)));
     if let Some(sequence) = report.first_bad_sequence {
         lines.push(text::report_first_bad(lang, sequence));
@@ -71,6 +76,9 @@ fn meaning(check: Check, lang: Lang) -> String {
         Check::Returns => text::check_returns(lang),
         Check::Closings => text::check_closings(lang),
         Check::Duties => text::check_duties(lang),
+        Check::Checkpoint => text::check_checkpoint(lang),
+        Check::Signatures => text::check_signatures(lang),
+        Check::Witnesses => text::check_witnesses(lang),
         Check::Anchoring => text::check_anchoring(lang),
         Check::KeyedDigests => text::check_keyed_digests(lang),
         Check::Approvals => text::check_approvals(lang),
@@ -93,6 +101,9 @@ fn kind(kind: FaultKind, lang: Lang) -> String {
         FaultKind::Decode => text::fault_decode(lang),
         FaultKind::Books => text::fault_books(lang),
         FaultKind::Head => text::fault_head(lang),
+        FaultKind::Root => text::fault_root(lang),
+        FaultKind::Signature => text::fault_signature(lang),
+        FaultKind::Witness => text::fault_witness(lang),
         FaultKind::Leg => text::fault_leg(lang),
         FaultKind::Unbalanced => text::fault_unbalanced(lang),
         FaultKind::NegativeBalance => text::fault_negative_balance(lang),
@@ -124,6 +135,8 @@ mod tests {
             verdict: Verdict::Broken,
             events: 10,
             head: None,
+            tree: Some((10, [1; 32])),
+            anchored_size: Some(9),
             origin: Some("o".to_owned()),
             is_development: true,
             is_deep: true,

@@ -1,7 +1,8 @@
 //! `verify`: independent verification. It never opens the evidence for writing.
 
-use std::io::Write;
-use std::path::Path;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -11,14 +12,17 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::evidence::{PrivateCopy, Served};
 use super::{Failure, Format, Globals, verdict};
-use crate::audit::{self, Depth, Evidence, Options, Report, Verdict, read_bundle};
+use crate::audit::note::{NOTE_BYTES_MAX, Note, NoteKey};
+use crate::audit::policy::{POLICY_BYTES_MAX, Policy};
+use crate::audit::{self, Anchors, Depth, Evidence, Options, Report, Verdict, read_bundle};
+use crate::ledger::clock::{Clock, SystemClock};
 use crate::messages::cli as text;
 
 /// How often the progress bar looks at the count.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Arguments of `verify`.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 pub struct VerifyArgs {
     /// Directory of a stopped ledger, bundle file, or address of a running server.
     #[arg(value_name = "DIR|BUNDLE|URL")]
@@ -29,6 +33,18 @@ pub struct VerifyArgs {
     /// Accept a ledger that is only consistent with itself: no checkpoint from outside was compared.
     #[arg(long)]
     pub allow_unanchored: bool,
+    /// A checkpoint that you kept: the log must still begin with what it covers.
+    #[arg(long, value_name = "FILE")]
+    pub checkpoint: Vec<PathBuf>,
+    /// Public key of the log, as `init` prints it: every checkpoint must be signed with it.
+    #[arg(long, value_name = "KEY")]
+    pub key: Vec<String>,
+    /// Your policy: the log's key, witnesses and quorum (C2SP tlog-policy).
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+    /// Oldest cosignature of a witness that counts, in seconds.
+    #[arg(long, value_name = "SECONDS", requires = "policy")]
+    pub cosigned_within: Option<u64>,
     /// The report as one JSON object (the same as --format json).
     #[arg(long)]
     pub json: bool,
@@ -47,33 +63,74 @@ pub fn run(globals: &Globals, args: &VerifyArgs, out: &mut dyn Write) -> Result<
     match report.verdict {
         Verdict::Broken => Err(Failure::Refused(text::verify_broken(globals.lang))),
         Verdict::Incomplete => Err(Failure::Unavailable(text::verify_incomplete(globals.lang))),
-        Verdict::Verified if args.allow_unanchored => Ok(()),
+        Verdict::Verified if args.allow_unanchored || report.anchored_size.is_some() => Ok(()),
         Verdict::Verified => Err(Failure::Refused(text::verify_unanchored(globals.lang))),
     }
 }
 
 fn verify(globals: &Globals, args: &VerifyArgs) -> Result<Report, Failure> {
     let depth = if args.deep { Depth::Deep } else { Depth::Chain };
-    let options = |claimed_head| {
+    let anchors = anchors(globals, args)?;
+    let options = |claimed_head, served| {
         let progress = Some(Arc::new(AtomicU64::new(0)));
-        Options { depth, claimed_head, progress }
+        let anchors = Anchors { served, ..anchors.clone() };
+        Options { depth, claimed_head, anchors, progress }
     };
     if args.source.starts_with("http://") || args.source.starts_with("https://") {
         let served = Served::start(globals, &args.source)?;
-        let options = options(Some(served.claimed_head));
+        let options = options(Some(served.claimed_head), served.checkpoint.clone());
         let total = u64::try_from(served.claimed_head.0).ok();
         return Ok(watched(globals, &options, total, || {
             audit::verify(Evidence::Entries(Box::new(served.entries())), &options)
         }));
     }
     let path = Path::new(&args.source);
-    let options = options(None);
     if path.is_file() {
+        let options = options(None, None);
         let bundle = read_bundle(path).map_err(|error| Failure::Unavailable(error.to_string()))?;
         return Ok(watched(globals, &options, None, || audit::verify(Evidence::Blocks(Box::new(bundle)), &options)));
     }
     let copy = PrivateCopy::take(path)?;
+    let options = options(None, copy.checkpoint.clone());
     Ok(watched(globals, &options, None, || audit::verify(Evidence::Blocks(Box::new(copy.values())), &options)))
+}
+
+/// What the auditor brought along.
+fn anchors(globals: &Globals, args: &VerifyArgs) -> Result<Anchors, Failure> {
+    let kept: Result<Vec<_>, Failure> = args.checkpoint.iter().map(|path| read_note(path)).collect();
+    let keys: Result<Vec<_>, Failure> = args.key.iter().map(|key| log_key(key)).collect();
+    let policy = args.policy.as_deref().map(read_policy).transpose()?;
+    let now = SystemClock.now().0.checked_div(1_000_000_000).and_then(|now| u64::try_from(now).ok());
+    let now = now.ok_or_else(|| Failure::Unavailable(text::clock_before_1970(globals.lang)))?;
+    let cosigned_since = args.cosigned_within.map(|within| now.saturating_sub(within));
+    Ok(Anchors { kept: kept?, served: None, keys: keys?, policy, cosigned_since })
+}
+
+/// Reads a checkpoint, whatever it says.
+pub(super) fn read_note(path: &Path) -> Result<String, Failure> {
+    let note = read_text(path, NOTE_BYTES_MAX)?;
+    Note::parse(&note).map_err(|error| Failure::about(path.display(), error))?;
+    Ok(note)
+}
+
+/// Reads a policy.
+pub(super) fn read_policy(path: &Path) -> Result<Policy, Failure> {
+    let text = read_text(path, POLICY_BYTES_MAX)?;
+    Policy::parse(&text).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))
+}
+
+/// A public key of a log.
+pub(super) fn log_key(text: &str) -> Result<NoteKey, Failure> {
+    NoteKey::parse(text).map_err(|error| Failure::Usage(format!("--key {text}: {error}")))
+}
+
+/// Reads a text that is not longer than it may be.
+pub(super) fn read_text(path: &Path, bytes_max: usize) -> Result<String, Failure> {
+    let failed = |error: std::io::Error| Failure::about(path.display(), error);
+    let mut text = String::new();
+    let most = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
+    File::open(path).map_err(failed)?.take(most).read_to_string(&mut text).map_err(failed)?;
+    Ok(text)
 }
 
 /// Runs the audit beside a progress bar.

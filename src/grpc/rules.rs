@@ -36,7 +36,8 @@ pub(super) async fn run(
     let head = node.ledger().committed();
     let log = node.log();
     let ran = tokio::task::spawn_blocking(move || {
-        let options = Options { depth: Depth::Chain, claimed_head: Some((head.sequence, head.hash.0)), progress: None };
+        let options =
+            Options { depth: Depth::Chain, claimed_head: Some((head.sequence, head.hash.0)), ..Options::default() };
         rules::run(Evidence::Entries(Box::new(entries(log.as_ref(), head.sequence))), &options, &settings)
     });
     let ran = ran.await.map_err(|error| statuses.fault(&Fault::new("running rules", error)))?;

@@ -1,12 +1,12 @@
 //! Roles, keys and proposals, derived again from their events; and every signature checked over the bytes that the log
 //! holds, by the key that counted when it was booked.
 
+use crate::audit::tree::{Tree, leaf_hash};
 use std::collections::{BTreeMap, BTreeSet};
 
 use ed25519_dalek::{Signature, VerifyingKey};
 use prost::Message;
 use prost::bytes::Bytes;
-use sha2::{Digest, Sha256};
 
 use crate::audit::report::{Fact, FaultKind, Findings};
 use crate::pb::v1::command_proposed::Content;
@@ -404,19 +404,8 @@ fn part(message: &mut Vec<u8>, bytes: &[u8]) {
     message.extend_from_slice(bytes);
 }
 
-fn leaf_hash(leaf: &[u8]) -> [u8; 32] {
-    Sha256::new().chain_update([0]).chain_update(leaf).finalize().into()
-}
-
-/// Tree hash of RFC 6962, level by level: of a level with an odd number of nodes the last goes up as it is.
 fn root(leaves: &[[u8; 32]]) -> [u8; 32] {
-    let mut level = leaves.to_vec();
-    while level.len() > 1 {
-        let join = |pair: &[[u8; 32]]| match pair {
-            [left, right] => Sha256::new().chain_update([1]).chain_update(left).chain_update(right).finalize().into(),
-            _ => pair.first().copied().unwrap_or_default(),
-        };
-        level = level.chunks(2).map(join).collect();
-    }
-    level.first().copied().unwrap_or_default()
+    let mut tree = Tree::default();
+    leaves.iter().for_each(|leaf| tree.push(*leaf));
+    tree.root()
 }

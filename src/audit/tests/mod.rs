@@ -6,8 +6,10 @@ mod bytes;
 mod families;
 mod family_story;
 mod money;
+mod notes;
 mod speed;
 mod story;
+mod tree;
 
 use prost::Message;
 use sha2::{Digest, Sha256};
@@ -89,7 +91,7 @@ pub(super) fn blocks(entries: &[Vec<u8>], per_block: usize) -> Vec<KeyValue> {
 }
 
 pub(super) fn options(depth: Depth) -> Options {
-    Options { depth, claimed_head: None, progress: None }
+    Options { depth, ..Options::default() }
 }
 
 pub(super) fn audit(values: Vec<KeyValue>, depth: Depth) -> Report {

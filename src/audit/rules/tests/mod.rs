@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use prost::Message;
 
 use super::*;
-use crate::audit::{Depth, Unreadable};
+use crate::audit::Unreadable;
 use crate::pb::v1::event::Payload;
 use crate::pb::v1::{self, AccountKind as Kind, Event, Leg};
 
@@ -146,7 +146,7 @@ impl Log {
     }
 
     fn outcome(&self, settings: &Settings) -> Outcome {
-        let options = Options { depth: Depth::Chain, claimed_head: None, progress: None };
+        let options = Options::default();
         let entries = self.entries().into_iter().map(Ok::<_, Unreadable>);
         run(Evidence::Entries(Box::new(entries)), &options, settings).unwrap()
     }

@@ -1,0 +1,283 @@
+//! Notes, checkpoints, policies and proofs as files: what is well formed is read, and nothing else, whatever it is.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use ed25519_dalek::{Signer as _, SigningKey};
+use sha2::{Digest, Sha256};
+
+use crate::audit::note::{Checkpoint, KeyKind, Note, NoteError, NoteKey};
+use crate::audit::policy::Policy;
+use crate::audit::receipt::Receipt;
+
+const ORIGIN: &str = "ledger.example.org/funds";
+
+/// Somebody who signs: made here, with nothing of the ledger's.
+struct Person {
+    name: &'static str,
+    kind: u8,
+    key: SigningKey,
+}
+
+impl Person {
+    fn new(name: &'static str, kind: u8, seed: u8) -> Self {
+        Self { name, kind, key: SigningKey::from_bytes(&[seed; 32]) }
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        [&[self.kind][..], self.key.verifying_key().as_bytes()].concat()
+    }
+
+    fn id(&self) -> [u8; 4] {
+        let digest = Sha256::new().chain_update(self.name).chain_update("\n").chain_update(self.bytes()).finalize();
+        *digest.first_chunk().unwrap()
+    }
+
+    fn public(&self) -> String {
+        let id: String = self.id().iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{}+{id}+{}", self.name, STANDARD.encode(self.bytes()))
+    }
+
+    fn note_key(&self) -> NoteKey {
+        NoteKey::parse(&self.public()).unwrap()
+    }
+
+    fn line(&self, text: &str, time: u64) -> String {
+        let signature = match self.kind {
+            1 => self.key.sign(text.as_bytes()).to_bytes().to_vec(),
+            _ => {
+                let signed = self.key.sign(format!("cosignature/v1\ntime {time}\n{text}").as_bytes());
+                [&time.to_be_bytes()[..], &signed.to_bytes()[..]].concat()
+            }
+        };
+        format!("\u{2014} {} {}\n", self.name, STANDARD.encode([&self.id()[..], &signature].concat()))
+    }
+}
+
+fn text() -> String {
+    format!("{ORIGIN}\n12\n{}\n", STANDARD.encode([5; 32]))
+}
+
+#[test]
+fn signatures_count_for_whom_they_name() {
+    let (log, witness, other) =
+        (Person::new(ORIGIN, 1, 1), Person::new("audit-office", 4, 2), Person::new("peer", 4, 3));
+    let text = text();
+    let note = format!("{text}\n{}{}{}", log.line(&text, 0), other.line(&text, 70), witness.line(&text, 77));
+    let note = Note::parse(&note).unwrap();
+    assert_eq!(
+        Checkpoint::parse(note.text()).unwrap(),
+        Checkpoint { origin: ORIGIN.to_owned(), size: 12, root: [5; 32] }
+    );
+    let keys = [log.note_key(), witness.note_key()];
+    assert_eq!(keys.clone().map(|key| key.kind()), [KeyKind::Log, KeyKind::Witness]);
+    let signers = note.signers(&keys).unwrap();
+    assert_eq!(
+        signers.iter().map(|signer| (signer.key.name(), signer.time)).collect::<Vec<_>>(),
+        [(ORIGIN, 0), ("audit-office", 77)]
+    );
+    // A key of the same name that is not its: another id, and passed over.
+    let namesake = Person::new("audit-office", 4, 9).note_key();
+    assert_eq!(note.signers([&namesake]), Ok(vec![]));
+    // A false signature in the name of a known key.
+    let false_line = witness.line("another text\n", 77);
+    let forged = Note::parse(&format!("{text}\n{}{false_line}", log.line(&text, 0))).unwrap();
+    assert_eq!(forged.signers(&keys), Err(NoteError::FalseSignature("audit-office".to_owned())));
+    assert_eq!(forged.signers([&log.note_key()]).unwrap().len(), 1);
+    // The time is signed.
+    let mut at_another_time = witness.line(&text, 77);
+    at_another_time = at_another_time.replace(
+        at_another_time.rsplit(' ').next().unwrap(),
+        &(STANDARD.encode(
+            [
+                &witness.id()[..],
+                &78_u64.to_be_bytes(),
+                &witness.key.sign(format!("cosignature/v1\ntime 77\n{text}").as_bytes()).to_bytes().to_vec(),
+            ]
+            .concat(),
+        ) + "\n"),
+    );
+    let moved = Note::parse(&format!("{text}\n{at_another_time}")).unwrap();
+    assert!(moved.signers(&keys).is_err());
+}
+
+/// One bit of a signed note changed is never the same note: it is no note, or the signature is false, or its line is somebody
+/// else's.
+#[test]
+fn every_changed_bit_of_a_note_shows() {
+    let log = Person::new(ORIGIN, 1, 1);
+    let text = text();
+    let note = format!("{text}\n{}", log.line(&text, 0)).into_bytes();
+    let key = log.note_key();
+    for at in 0..note.len() {
+        for bit in 0..8 {
+            let mut changed = note.clone();
+            changed[at] ^= 1 << bit;
+            let Ok(changed) = String::from_utf8(changed) else { continue };
+            let Ok(parsed) = Note::parse(&changed) else { continue };
+            assert!(parsed.signers([&key]).is_ok_and(|signers| signers.is_empty()) || parsed.signers([&key]).is_err());
+        }
+    }
+    for length in 0..note.len() {
+        let cut = String::from_utf8_lossy(&note[..length]).into_owned();
+        assert!(Note::parse(&cut).is_err(), "{length}");
+    }
+}
+
+#[test]
+fn what_is_no_note_and_no_checkpoint_is_refused() {
+    let log = Person::new(ORIGIN, 1, 1);
+    let line = log.line(&text(), 0);
+    for note in [
+        "",
+        "\n",
+        "\n\n",
+        "text\n",
+        "text\n\n",
+        "text\n\n\n",
+        &format!("text\n{line}"),
+        &format!("text\n\n{}", line.trim_end()),
+        &format!("te\txt\n\n{line}"),
+        &format!("text\r\n\n{line}"),
+        "text\n\n- name AAAAAAAA\n",
+        "text\n\n\u{2014}  AAAAAAAA\n",
+        "text\n\n\u{2014} na+me AAAAAAAA\n",
+        "text\n\n\u{2014} name AAAA\n",
+        "text\n\n\u{2014} name AAAAA===\n",
+        "text\n\n\u{2014} name AAAAAA\n",
+        "text\n\n\u{2014} name AAAAAAB=\n",
+        "text\n\n\u{2014} na\u{3000}me AAAAAAAA\n",
+        &format!("text\n\n{}", line.repeat(129)),
+        &format!("{}\n\n{line}", "a".repeat(1 << 18)),
+    ] {
+        assert!(Note::parse(note).is_err(), "{note:?}");
+    }
+    assert!(Note::parse(&format!("text\n\n{}", line.repeat(16))).is_ok());
+    // The last empty line divides.
+    assert_eq!(Note::parse(&format!("one\n\ntwo\n\n{line}")).unwrap().text(), "one\n\ntwo\n");
+    let root = STANDARD.encode([5; 32]);
+    for checkpoint in [
+        "",
+        "o\n",
+        "o\n1\n",
+        &format!("\n1\n{root}\n"),
+        &format!("o\n01\n{root}\n"),
+        &format!("o\n+1\n{root}\n"),
+        &format!("o\n-1\n{root}\n"),
+        &format!("o\n18446744073709551616\n{root}\n"),
+        &format!("o\n1\n{}\n", &root[..40]),
+        &format!("o\n1\n{root}"),
+        &format!("o\n1\n{root}\n\n"),
+    ] {
+        assert!(Checkpoint::parse(checkpoint).is_err(), "{checkpoint:?}");
+    }
+    assert!(Checkpoint::parse(&format!("o\n1\n{root}\nextension\n")).is_ok());
+}
+
+#[test]
+fn keys_of_other_kinds_and_cut_keys_are_refused() {
+    let public = Person::new("audit-office", 4, 2).public();
+    assert_eq!(NoteKey::parse(&public).unwrap().to_string(), public);
+    let weak = Person { name: "weak", kind: 1, key: SigningKey::from_bytes(&[1; 32]) };
+    for text in [
+        String::new(),
+        public[1..].to_owned(),
+        public[..public.len() - 4].to_owned(),
+        public.replace("audit", "Audit"),
+        Person::new("a b", 1, 1).public(),
+        Person::new("post-quantum", 6, 1).public(),
+        format!("{}+00000000+{}", weak.name, STANDARD.encode([&[1, 1][..], &[0; 31]].concat())),
+    ] {
+        assert!(NoteKey::parse(&text).is_err(), "{text}");
+    }
+}
+
+/// The quorum of groups in groups.
+#[test]
+fn a_policy_says_how_many_are_enough() {
+    let log = Person::new(ORIGIN, 1, 1).public();
+    let people: Vec<Person> = ["congress", "audit", "province", "bank"]
+        .into_iter()
+        .zip(2..)
+        .map(|(name, seed)| Person::new(name, 4, seed))
+        .collect();
+    let witnesses: String = people
+        .iter()
+        .map(|person| format!("witness {} {} https://{}.example/\n", person.name, person.public(), person.name))
+        .collect();
+    let policy = format!(
+        "# who watches\n\nlog {log} https://ledger.example/\n{witnesses}group city all congress audit\ngroup others any province bank\ngroup both 2 city others\nquorum both\n"
+    );
+    let policy = Policy::parse(&policy).unwrap();
+    assert_eq!((policy.logs().len(), policy.witnesses().len(), policy.needs_witnesses()), (1, 4, true));
+    assert_eq!(policy.witnesses()[0].url.as_deref(), Some("https://congress.example/"));
+    let text = text();
+    for signing in 0..16_usize {
+        let present = |at: usize| signing >> at & 1 == 1;
+        let lines: String = (0..4).filter(|at| present(*at)).map(|at| people[at].line(&text, 7)).collect();
+        let lines = if lines.is_empty() { Person::new(ORIGIN, 1, 1).line(&text, 0) } else { lines };
+        let note = Note::parse(&format!("{text}\n{lines}")).unwrap();
+        let signers = note.signers(policy.witnesses().iter().map(|witness| &witness.key)).unwrap();
+        assert_eq!(policy.is_met(&signers), present(0) && present(1) && (present(2) || present(3)), "{signing:04b}");
+    }
+    let none = Policy::parse(&format!("log {log}\nquorum none\n")).unwrap();
+    assert!(none.is_met(&[]) && !none.needs_witnesses());
+}
+
+#[test]
+fn what_is_no_policy_is_refused_with_its_line() {
+    let log = Person::new(ORIGIN, 1, 1).public();
+    let (one, two) = (Person::new("one", 4, 2).public(), Person::new("two", 4, 3).public());
+    let renamed = Person::new("three", 4, 2).public();
+    let base = format!("log {log}\nwitness one {one}\nwitness two {two}\n");
+    for (rest, line) in [
+        ("".to_owned(), 3),
+        ("quorum three\n".to_owned(), 4),
+        ("quorum one\nquorum two\n".to_owned(), 5),
+        ("group g all\nquorum g\n".to_owned(), 4),
+        ("group g 0 one\nquorum g\n".to_owned(), 4),
+        ("group g 3 one two\nquorum g\n".to_owned(), 4),
+        ("group g 01 one two\nquorum g\n".to_owned(), 4),
+        ("group g all one one\nquorum g\n".to_owned(), 4),
+        ("group g all one\ngroup h all one two\nquorum h\n".to_owned(), 5),
+        ("group one all two\nquorum one\n".to_owned(), 4),
+        ("group none all two\nquorum none\n".to_owned(), 4),
+        ("group g all later\n".to_owned(), 4),
+        (format!("witness three {renamed}\nquorum three\n"), 4),
+        (format!("witness three {log}\nquorum three\n"), 4),
+        (format!("log {one}\nquorum one\n"), 4),
+        ("witness three\n".to_owned(), 4),
+        ("trust everybody\n".to_owned(), 4),
+        ("quorum\n".to_owned(), 4),
+    ] {
+        let error = Policy::parse(&format!("{base}{rest}")).unwrap_err();
+        assert_eq!(error.line, line, "{rest:?}: {error}");
+    }
+    assert!(Policy::parse("").is_err() && Policy::parse("quorum none\n").is_err());
+    assert!(Policy::parse(&"#\n".repeat(1 << 18)).is_err());
+}
+
+#[test]
+fn a_proof_is_read_strictly() {
+    let log = Person::new(ORIGIN, 1, 1);
+    let (one, two) = (STANDARD.encode([1; 32]), STANDARD.encode([2; 32]));
+    let text = text();
+    let note = format!("{text}\n{}", log.line(&text, 0));
+    let proof = format!("c2sp.org/tlog-proof@v1\nindex 3\n{one}\n{two}\n\n{note}");
+    assert_eq!(Receipt::parse(&proof).unwrap().index, 3);
+    let with_extra = proof.replace("index", "extra AAAA\nindex");
+    assert_eq!(Receipt::parse(&with_extra).unwrap(), Receipt::parse(&proof).unwrap());
+    for wrong in [
+        String::new(),
+        proof.replace("@v1", "@v2"),
+        proof.replace("index 3", "index 03"),
+        proof.replace("index 3\n", ""),
+        proof.replace(&one, &one[..40]),
+        proof.replace("index", "extra !\nindex"),
+        proof.replace(&two, &(format!("{two}\n").repeat(63) + &two)),
+        proof.replace("\n\n", "\n"),
+        proof[..proof.len() - 1].to_owned(),
+        proof.replace("index 3", "index 18446744073709551616"),
+    ] {
+        assert!(Receipt::parse(&wrong).is_err(), "{wrong:?}");
+    }
+}

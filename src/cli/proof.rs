@@ -1,0 +1,157 @@
+//! `proof`: fetches the proof of an entry, or checks one that was kept, offline.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use sha2::{Digest, Sha256};
+
+use super::connect;
+use super::render::hex;
+use super::verify::{log_key, read_policy, read_text};
+use super::{Failure, Globals, Lang};
+use crate::audit::note::NoteKey;
+use crate::audit::policy::Policy;
+use crate::audit::receipt::{RECEIPT_BYTES_MAX, Receipt};
+use crate::messages::cli as text;
+use crate::pb::v1;
+
+/// Arguments of `proof`.
+#[derive(Args, Debug)]
+pub struct ProofArgs {
+    /// The entry.
+    #[arg(value_name = "SEQUENCE", required_unless_present = "check")]
+    pub sequence: Option<i64>,
+    /// Check a proof that was kept, without any server.
+    #[arg(long, value_name = "FILE", conflicts_with = "sequence")]
+    pub check: Option<PathBuf>,
+    /// Hash of the entry, as its receipt gave it, in hexadecimal.
+    #[arg(long, value_name = "HASH", requires = "check")]
+    pub entry_hash: Option<String>,
+    /// File with the entry itself, as it stands in the log.
+    #[arg(long, value_name = "FILE", requires = "check", conflicts_with = "entry_hash")]
+    pub entry: Option<PathBuf>,
+    /// Public key of the log, as `init` prints it.
+    #[arg(long, value_name = "KEY")]
+    pub key: Vec<String>,
+    /// Your policy: the log's key, witnesses and quorum (C2SP tlog-policy).
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+    /// Say in words what it proves, and what it does not.
+    #[arg(long)]
+    pub explain: bool,
+}
+
+/// Prints or checks a proof.
+pub fn run(globals: &Globals, args: &ProofArgs, out: &mut dyn Write) -> Result<(), Failure> {
+    let lang = globals.lang;
+    let keys: Vec<_> = args.key.iter().map(|key| log_key(key)).collect::<Result<_, _>>()?;
+    let policy = args.policy.as_deref().map(read_policy).transpose()?;
+    let believed = Believed { keys, policy };
+    let (file, entry_hash) = match (&args.check, args.sequence) {
+        (Some(path), _) => {
+            let hash = match (&args.entry_hash, &args.entry) {
+                (Some(hash), _) => parsed(hash).ok_or_else(|| Failure::Usage(text::proof_hash_invalid(lang)))?,
+                (None, Some(path)) => hash_of(path)?,
+                (None, None) => return Err(Failure::Usage(text::proof_needs_entry(lang))),
+            };
+            (read_text(path, RECEIPT_BYTES_MAX)?, hash)
+        }
+        (None, sequence) => fetched(globals, sequence.unwrap_or_default())?,
+    };
+    let receipt = Receipt::parse(&file).map_err(|error| Failure::Refused(text::proof_malformed(lang, error)))?;
+    if !receipt.proves(&entry_hash) {
+        return Err(Failure::Refused(text::proof_false(lang)));
+    }
+    let vouched = believed.vouch(&receipt, lang)?;
+    if args.check.is_none() && !args.explain {
+        write!(out, "{file}")?;
+        return Ok(());
+    }
+    let size = receipt.checkpoint.size;
+    writeln!(out, "{}", text::proof_proven(lang, hex(&entry_hash), &receipt.checkpoint.origin, receipt.index, size))?;
+    if args.explain {
+        for line in explained(&receipt, lang) {
+            writeln!(out, "  {line}")?;
+        }
+    }
+    for line in vouched {
+        writeln!(out, "  {line}")?;
+    }
+    Ok(())
+}
+
+/// Whom to believe.
+struct Believed {
+    keys: Vec<NoteKey>,
+    policy: Option<Policy>,
+}
+
+impl Believed {
+    /// Who vouches for the checkpoint of a proof, in words; refuses what does not come up to the policy.
+    fn vouch(&self, receipt: &Receipt, lang: Lang) -> Result<Vec<String>, Failure> {
+        let refused = |error: &dyn std::fmt::Display| Failure::Refused(text::checkpoint_doubted(lang, error));
+        let logs = self.policy.iter().flat_map(Policy::logs).map(|log| &log.key);
+        let logs: Vec<&NoteKey> = self.keys.iter().chain(logs).collect();
+        if logs.is_empty() {
+            return Ok(vec![text::proof_unsigned(lang)]);
+        }
+        let signers = receipt.note.signers(logs).map_err(|error| refused(&error))?;
+        if !signers.iter().any(|signer| signer.key.name() == receipt.checkpoint.origin) {
+            return Err(refused(&text::checkpoint_unsigned(lang)));
+        }
+        let mut lines = vec![text::proof_signed(lang, &receipt.checkpoint.origin)];
+        if let Some(policy) = &self.policy {
+            let witnesses = policy.witnesses().iter().map(|witness| &witness.key);
+            let cosigners = receipt.note.signers(witnesses).map_err(|error| refused(&error))?;
+            lines.extend(cosigners.iter().map(|signer| {
+                let time = jiff::Timestamp::from_second(i64::try_from(signer.time).unwrap_or(i64::MAX));
+                let time = time.map_or_else(|_| signer.time.to_string(), |time| time.to_string());
+                text::proof_cosigned(lang, signer.key.name(), time)
+            }));
+            if !policy.is_met(&cosigners) {
+                return Err(refused(&text::proof_quorum_missing(lang)));
+            }
+        }
+        Ok(lines)
+    }
+}
+
+fn explained(receipt: &Receipt, lang: Lang) -> Vec<String> {
+    vec![
+        text::proof_means_position(lang, receipt.index),
+        text::proof_means_history(lang, receipt.checkpoint.size),
+        text::proof_means_not_content(lang),
+        text::proof_means_not_later(lang),
+    ]
+}
+
+fn fetched(globals: &Globals, sequence: i64) -> Result<(String, [u8; 32]), Failure> {
+    let lang = globals.lang;
+    connect::with(globals, async |connection| {
+        let request = connection.request(v1::GetInclusionProofRequest { sequence });
+        let answer = connection.audit().get_inclusion_proof(request).await;
+        let proof = answer.map_err(|status| connection.failure(&status))?.into_inner();
+        let hash = proof.entry_hash.as_ref().try_into();
+        Ok((proof.tlog_proof, hash.map_err(|_| Failure::Unavailable(text::verify_no_hash(lang)))?))
+    })
+}
+
+/// The entry hash of what a file holds: SHA-256 of a zero byte and the entry.
+fn hash_of(path: &Path) -> Result<[u8; 32], Failure> {
+    let entry = std::fs::read(path).map_err(|error| Failure::about(path.display(), error))?;
+    Ok(Sha256::new_with_prefix([0]).chain_update(entry).finalize().into())
+}
+
+fn parsed(hash: &str) -> Option<[u8; 32]> {
+    let is_hexadecimal = hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let mut bytes = [0; 32];
+    if !is_hexadecimal {
+        return None;
+    }
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        let start = at.checked_mul(2)?;
+        *byte = u8::from_str_radix(hash.get(start..start.checked_add(2)?)?, 16).ok()?;
+    }
+    Some(bytes)
+}
