@@ -10,6 +10,7 @@
 //! - [`projection`]: what is derived from committed events: names and balances, and the history index.
 //! - [`vault`]: the values of personal data, which the log only commits to.
 //! - [`audit`]: the verifier, with its own framing, hashing and sums.
+//! - [`witness`]: who sees from outside that the log only grows.
 //! - [`grpc`]: the services, and the only conversions between wire and domain.
 //! - [`cli`]: one file per command.
 
@@ -25,3 +26,4 @@ pub mod messages;
 pub mod pb;
 pub mod projection;
 pub mod vault;
+pub mod witness;

@@ -235,7 +235,7 @@ async fn freeze() {
             }
         }
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        let mut bundle = BundleWriter::new(fs::File::create(&path).unwrap()).unwrap();
+        let mut bundle = BundleWriter::new(fs::File::create(&path).unwrap(), &[]).unwrap();
         for (key, value) in &values {
             bundle.value(key, value).unwrap();
         }

@@ -194,6 +194,11 @@ async fn a_rechained_log_with_wrong_sums_is_found_by_the_books() {
     }
     overwrite(&served.data(), values);
     let (code, report) = verified(&served, &[]);
+    let kinds = (&report["faults"][0]["kind"], report["fault_count"].as_i64());
+    assert_eq!((code, kinds), (1, (&Value::from("root"), Some(1))), "the ledger's own signature tells: {report:#}");
+    // Whoever holds the disk holds that as well.
+    std::fs::remove_file(served.data().join("checkpoint")).unwrap();
+    let (code, report) = verified(&served, &[]);
     assert_eq!((code, &report["verdict"]), (0, &Value::from("verified")), "a chain alone cannot tell: {report:#}");
     let (code, report) = verified(&served, &["--deep"]);
     assert_eq!((code, report["first_bad_sequence"].as_i64()), (1, Some(TARGET)), "{report:#}");

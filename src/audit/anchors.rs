@@ -39,7 +39,7 @@ impl Claim {
 /// The claims of an audit, and what they found.
 pub(super) struct Claims<'a> {
     anchors: &'a Anchors,
-    claims: Vec<Claim>,
+    all: Vec<Claim>,
     findings: Findings,
 }
 
@@ -54,11 +54,11 @@ pub(super) struct Found<'a> {
 impl Anchors {
     /// Looks at the signatures, before the log is read.
     pub(super) fn claims(&self) -> Claims<'_> {
-        let mut claims = Claims { anchors: self, claims: Vec::new(), findings: Findings::default() };
+        let mut claims = Claims { anchors: self, all: Vec::new(), findings: Findings::default() };
         let kept = self.kept.iter().map(|note| (note, true));
         for (note, is_kept) in kept.chain(self.served.iter().map(|note| (note, false))) {
             match claims.claim(note, is_kept) {
-                Ok(claim) => claims.claims.push(claim),
+                Ok(claim) => claims.all.push(claim),
                 Err(error) => {
                     let message = fact!("a checkpoint cannot be believed: {}", error);
                     claims.findings.add(0, FaultKind::Signature, message);
@@ -109,13 +109,13 @@ impl Claims<'_> {
 
     /// Sizes whose roots are to be compared.
     pub(super) fn sizes(&self) -> Vec<u64> {
-        self.claims.iter().map(|claim| claim.checkpoint.size).collect()
+        self.all.iter().map(|claim| claim.checkpoint.size).collect()
     }
 
     /// Compares the claims with the log; gives the findings, and up to which size the log is anchored outside.
     pub(super) fn compare(mut self, found: &Found<'_>) -> (Findings, Option<u64>) {
         let mut anchored = None;
-        for claim in &self.claims {
+        for claim in &self.all {
             let sequence = claim.sequence();
             let Checkpoint { origin, size, root } = &claim.checkpoint;
             if found.origin.is_some_and(|found| found != origin) {
@@ -130,9 +130,8 @@ impl Claims<'_> {
             };
             match root_of(*size) {
                 Some(computed) if computed == *root => {
-                    if claim.is_kept || claim.is_witnessed {
-                        anchored = anchored.max(Some(*size));
-                    }
+                    let is_outside = claim.is_kept || claim.is_witnessed;
+                    anchored = anchored.max(is_outside.then_some(*size));
                 }
                 Some(computed) => {
                     let message = fact!(
@@ -152,7 +151,7 @@ impl Claims<'_> {
                 None => {}
             }
         }
-        if self.anchors.needs_witnesses() && !self.claims.iter().any(|claim| claim.is_witnessed) {
+        if self.anchors.needs_witnesses() && !self.all.iter().any(|claim| claim.is_witnessed) {
             let last = found.last_sequence.max(0);
             let message = fact!("no checkpoint is cosigned by the quorum of the policy");
             self.findings.add(last, FaultKind::Witness, message);

@@ -8,8 +8,13 @@ use sha2::{Digest, Sha256};
 
 use super::{KeyValue, Unreadable};
 
-const MAGIC: &[u8; 21] = b"fundledger bundle v1\n";
+/// Versions 1 and 2; the first had no attachments.
+const MAGICS: [&[u8; 21]; 2] = [b"fundledger bundle v1\n", b"fundledger bundle v2\n"];
 const END_MARK: u16 = u16::MAX;
+const ATTACHMENT: u16 = 0xFFFE;
+/// Most attachments that are read.
+const ATTACHMENTS_MAX: usize = 16;
+const CHECKPOINT: &[u8] = b"checkpoint";
 /// No key or value of a log is nearly that long: a longer one means that the lengths are lost.
 const PIECE_BYTES_MAX: u32 = 1 << 20;
 const READ_BUFFER_BYTES: usize = 1 << 20;
@@ -26,33 +31,65 @@ pub struct Bundle<R> {
     input: R,
     digest: Sha256,
     values: u64,
+    attachments: Vec<KeyValue>,
+    /// Length of the next key, read already.
+    next_key: Option<[u8; 2]>,
     is_done: bool,
 }
 
 impl<R: Read> Bundle<R> {
     /// Starts reading; refuses what is not a bundle.
     pub fn new(input: R) -> Result<Self, Unreadable> {
-        let mut bundle = Self { input, digest: Sha256::new(), values: 0, is_done: false };
+        let attachments = Vec::new();
+        let mut bundle = Self { input, digest: Sha256::new(), values: 0, attachments, next_key: None, is_done: false };
         let magic = bundle.array::<21>().map_err(|_| not_a_bundle())?;
-        if magic != *MAGIC {
+        if !MAGICS.contains(&&magic) {
             return Err(not_a_bundle());
         }
         bundle.digest.update(magic);
+        bundle.read_attachments()?;
         Ok(bundle)
     }
 
-    fn next_value(&mut self) -> Result<Option<KeyValue>, Unreadable> {
-        let key_length = self.array::<2>()?;
-        if u16::from_be_bytes(key_length) == END_MARK {
-            return self.check_end().map(|()| None);
+    /// The signed checkpoint that came with the log, if any.
+    pub fn checkpoint(&self) -> Option<String> {
+        let found = self.attachments.iter().find(|(name, _)| name == CHECKPOINT)?;
+        Some(String::from_utf8_lossy(&found.1).into_owned())
+    }
+
+    fn read_attachments(&mut self) -> Result<(), Unreadable> {
+        loop {
+            let key_length = self.array::<2>()?;
+            if u16::from_be_bytes(key_length) != ATTACHMENT {
+                self.next_key = Some(key_length);
+                return Ok(());
+            }
+            if self.attachments.len() >= ATTACHMENTS_MAX {
+                return Err(Unreadable("the bundle has too many attachments".to_owned()));
+            }
+            self.digest.update(key_length);
+            let name_length = self.array::<2>()?;
+            let attachment = self.key_and_value(name_length)?;
+            self.attachments.push(attachment);
         }
+    }
+
+    fn key_and_value(&mut self, key_length: [u8; 2]) -> Result<KeyValue, Unreadable> {
         self.digest.update(key_length);
         let key = self.piece(u16::from_be_bytes(key_length).into())?;
         let value_length = self.array::<4>()?;
         self.digest.update(value_length);
-        let value = self.piece(u32::from_be_bytes(value_length))?;
+        Ok((key, self.piece(u32::from_be_bytes(value_length))?))
+    }
+
+    fn next_value(&mut self) -> Result<Option<KeyValue>, Unreadable> {
+        let key_length = self.next_key.take().map_or_else(|| self.array::<2>(), Ok)?;
+        if u16::from_be_bytes(key_length) == END_MARK {
+            return self.check_end().map(|()| None);
+        }
+        let value = self.key_and_value(key_length)?;
         self.values = self.values.saturating_add(1);
-        Ok(Some((key, value)))
+        Ok(Some(value))
     }
 
     fn check_end(&mut self) -> Result<(), Unreadable> {
@@ -97,7 +134,7 @@ impl<R: Read> Bundle<R> {
 }
 
 fn not_a_bundle() -> Unreadable {
-    Unreadable("not a fundledger bundle of version 1".to_owned())
+    Unreadable("not a fundledger bundle of version 1 or 2".to_owned())
 }
 
 impl<R: Read> Iterator for Bundle<R> {

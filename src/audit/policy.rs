@@ -63,7 +63,11 @@ impl Policy {
         if parser.logs.is_empty() {
             return Err(end("no log is named"));
         }
-        let quorum = parser.quorum.ok_or_else(|| end("no quorum is named; `quorum none` needs nobody"))?;
+        let quorum = match parser.quorum {
+            Quorum::Unnamed => return Err(end("no quorum is named; `quorum none` needs nobody")),
+            Quorum::Nobody => None,
+            Quorum::Member(at) => Some(at),
+        };
         let members = parser.members.into_iter().map(|(_, member)| member).collect();
         Ok(Self { logs: parser.logs, witnesses: parser.witnesses, members, quorum })
     }
@@ -104,6 +108,15 @@ impl Policy {
     }
 }
 
+/// The line that says who is needed.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Quorum {
+    #[default]
+    Unnamed,
+    Nobody,
+    Member(usize),
+}
+
 #[derive(Default)]
 struct Parser {
     logs: Vec<Party>,
@@ -111,7 +124,7 @@ struct Parser {
     members: Vec<(String, Member)>,
     /// Members of a group: nobody is counted twice.
     taken: Vec<usize>,
-    quorum: Option<Option<usize>>,
+    quorum: Quorum,
 }
 
 impl Parser {
@@ -192,10 +205,10 @@ impl Parser {
     }
 
     fn set_quorum(&mut self, name: &str) -> Result<(), &'static str> {
-        if self.quorum.is_some() {
+        if self.quorum != Quorum::Unnamed {
             return Err("there is a quorum already");
         }
-        self.quorum = Some(if name == NONE { None } else { Some(self.find(name)?) });
+        self.quorum = if name == NONE { Quorum::Nobody } else { Quorum::Member(self.find(name)?) };
         Ok(())
     }
 }

@@ -250,6 +250,7 @@ const NEVER_CHECKED: &[Check] = &[Check::KeyedDigests, Check::NamedPersons, Chec
 
 /// Which checks were on, for the report's two lists.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a line of the report")]
 pub(super) struct Scope {
     pub(super) has_blocks: bool,
     pub(super) has_claim: bool,

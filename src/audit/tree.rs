@@ -36,19 +36,16 @@ impl Tree {
 
     /// Appends the hash of a leaf.
     pub fn push(&mut self, leaf: Hash) {
+        self.size = self.size.saturating_add(1);
         let mut carried = leaf;
         for digit in &mut self.roots {
-            match digit.take() {
-                Some(left) => carried = node_hash(&left, &carried),
-                None => {
-                    *digit = Some(carried);
-                    self.size = self.size.saturating_add(1);
-                    return;
-                }
-            }
+            let Some(left) = digit.take() else {
+                *digit = Some(carried);
+                return;
+            };
+            carried = node_hash(&left, &carried);
         }
         self.roots.push(Some(carried));
-        self.size = self.size.saturating_add(1);
     }
 
     /// The root over the leaves so far.

@@ -51,7 +51,7 @@ fn administrators(keys: &[String], lang: Lang) -> Result<Vec<(ActorId, PublicKey
     let mut administrators: Vec<(ActorId, PublicKey)> = Vec::with_capacity(keys.len());
     for key in keys {
         let usage = |cause: String| Failure::Usage(text::init_admin_invalid(lang, cause, key));
-        let VerifierKey { name, public_key } = VerifierKey::parse(key).map_err(|error| usage(error.to_string()))?;
+        let VerifierKey { name, public_key, .. } = VerifierKey::parse(key).map_err(|error| usage(error.to_string()))?;
         let name = ActorId::parse(name).map_err(|error| usage(error.to_string()))?;
         if administrators.iter().any(|(other, known)| *other == name || *known == public_key) {
             return Err(usage(text::init_admin_twice(lang)));

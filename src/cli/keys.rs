@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 
 use super::{Failure, Globals};
 use crate::domain::ids::ActorId;
-use crate::format::note_key::{SignerKey, VerifierKey};
+use crate::format::note_key::{KeyKind, SignerKey, VerifierKey};
 
 /// Arguments of `keys`.
 #[derive(Args, Debug)]
@@ -28,6 +28,9 @@ pub enum KeysCommand {
         /// New file for the private key, readable by its owner only.
         #[arg(long, value_name = "FILE")]
         output: PathBuf,
+        /// A key for a witness, which signs the time as well; the name is then the witness's.
+        #[arg(long)]
+        witness: bool,
     },
     /// Print the public key of a private one.
     Public {
@@ -39,18 +42,20 @@ pub enum KeysCommand {
 /// Runs `keys`.
 pub fn run(_globals: &Globals, args: &KeysArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let public = match &args.command {
-        KeysCommand::Generate { name, output } => generate(name, output)?,
-        KeysCommand::Public { file } => read(file)?.verifier(),
+        KeysCommand::Generate { name, output, witness } => generate(name, output, *witness)?,
+        KeysCommand::Public { file } => read_any(file)?.verifier(),
     };
     writeln!(out, "{public}")?;
     Ok(())
 }
 
-fn generate(name: &str, output: &Path) -> Result<VerifierKey, Failure> {
+fn generate(name: &str, output: &Path, is_witness: bool) -> Result<VerifierKey, Failure> {
+    // The names of witnesses are as strict: they stand in notes, between blanks.
     ActorId::parse(name).map_err(|error| Failure::Usage(format!("{name:?} {error}")))?;
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|error| Failure::about("getrandom", error))?;
-    let key = SignerKey::from_seed(name, &seed);
+    let kind = if is_witness { KeyKind::Cosigner } else { KeyKind::Signer };
+    let key = SignerKey::of_kind(name, &seed, kind);
     let mut options = File::options();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -66,7 +71,15 @@ fn generate(name: &str, output: &Path) -> Result<VerifierKey, Failure> {
     Ok(key.verifier())
 }
 
-/// Reads a private key.
+/// Reads a private key of any kind.
+fn read_any(file: &Path) -> Result<SignerKey, Failure> {
+    let text = std::fs::read_to_string(file);
+    let text = text.map_err(|error| Failure::about(file.display(), error))?;
+    let witness = SignerKey::parse_kind(&text, KeyKind::Cosigner).ok();
+    witness.map_or_else(|| read(file), Ok)
+}
+
+/// Reads the private key of a person.
 pub fn read(file: &Path) -> Result<SignerKey, Failure> {
     let text = std::fs::read_to_string(file);
     let text = text.map_err(|error| Failure::about(file.display(), error))?;

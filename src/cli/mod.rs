@@ -43,6 +43,7 @@ pub mod supervision;
 pub mod trace;
 mod verdict;
 pub mod verify;
+pub mod witness;
 
 /// A public-money ledger: typed commands over gRPC, one hash-chained event each, every minor unit traceable.
 #[derive(Debug, Parser)]
@@ -77,6 +78,8 @@ pub enum Command {
     Checkpoint(checkpoint::CheckpointArgs),
     /// Fetch the proof that an entry is in the signed log, or check one that was kept.
     Proof(proof::ProofArgs),
+    /// Run a witness: it signs that a log only grows, for an audit office or a people's congress.
+    Witness(witness::WitnessArgs),
     /// Write a stopped ledger's log to a file that can be verified anywhere.
     Export(export::ExportArgs),
     /// A guided tour on a temporary ledger with real data: post, balance, trace, verify, tamper, verify.
@@ -128,6 +131,7 @@ impl Command {
             Self::Verify(args) => verify::run(globals, args, out),
             Self::Checkpoint(args) => checkpoint::run(globals, args, out),
             Self::Proof(args) => proof::run(globals, args, out),
+            Self::Witness(args) => witness::run(globals, args, out),
             Self::Export(args) => export::run(globals, args, out),
             Self::Demo(args) => demo::run(globals, args, out),
             Self::Bench(args) => bench::run(globals, args, out),

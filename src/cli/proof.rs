@@ -69,7 +69,7 @@ pub fn run(globals: &Globals, args: &ProofArgs, out: &mut dyn Write) -> Result<(
         return Ok(());
     }
     let size = receipt.checkpoint.size;
-    writeln!(out, "{}", text::proof_proven(lang, hex(&entry_hash), &receipt.checkpoint.origin, receipt.index, size))?;
+    writeln!(out, "{}", text::proof_proven(lang, hex(&entry_hash), receipt.index, &receipt.checkpoint.origin, size))?;
     if args.explain {
         for line in explained(&receipt, lang) {
             writeln!(out, "  {line}")?;

@@ -185,7 +185,7 @@ pub(super) async fn serve_until_stopped(
     }
 }
 
-fn stop_signal(lang: Lang) -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
+pub(super) fn stop_signal(lang: Lang) -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
     let failed = |error: std::io::Error| Failure::Unavailable(text::serve_signals_failed(lang, error));
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;

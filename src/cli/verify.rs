@@ -86,8 +86,8 @@ fn verify(globals: &Globals, args: &VerifyArgs) -> Result<Report, Failure> {
     }
     let path = Path::new(&args.source);
     if path.is_file() {
-        let options = options(None, None);
         let bundle = read_bundle(path).map_err(|error| Failure::Unavailable(error.to_string()))?;
+        let options = options(None, bundle.checkpoint());
         return Ok(watched(globals, &options, None, || audit::verify(Evidence::Blocks(Box::new(bundle)), &options)));
     }
     let copy = PrivateCopy::take(path)?;
@@ -121,7 +121,7 @@ pub(super) fn read_policy(path: &Path) -> Result<Policy, Failure> {
 
 /// A public key of a log.
 pub(super) fn log_key(text: &str) -> Result<NoteKey, Failure> {
-    NoteKey::parse(text).map_err(|error| Failure::Usage(format!("--key {text}: {error}")))
+    NoteKey::parse(text).map_err(|error| Failure::Usage(format!("{text}: {error}")))
 }
 
 /// Reads a text that is not longer than it may be.

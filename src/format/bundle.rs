@@ -6,7 +6,11 @@ use std::io::{self, Write};
 use sha2::{Digest, Sha256};
 
 /// First line of a bundle.
-pub const MAGIC: &[u8] = b"fundledger bundle v1\n";
+pub const MAGIC: &[u8] = b"fundledger bundle v2\n";
+/// Before an attachment, in the place of a key's length.
+const ATTACHMENT: u16 = 0xFFFE;
+/// Name of the attachment that is the latest signed checkpoint.
+pub const CHECKPOINT: &str = "checkpoint";
 
 /// Writes a bundle value by value.
 pub struct BundleWriter<W> {
@@ -16,10 +20,14 @@ pub struct BundleWriter<W> {
 }
 
 impl<W: Write> BundleWriter<W> {
-    /// Starts a bundle.
-    pub fn new(output: W) -> io::Result<Self> {
+    /// Starts a bundle with what is to be read before the log, each under its name.
+    pub fn new(output: W, attachments: &[(&str, &[u8])]) -> io::Result<Self> {
         let mut writer = Self { output, digest: Sha256::new(), values: 0 };
         writer.put(MAGIC)?;
+        for (name, bytes) in attachments {
+            writer.put(&ATTACHMENT.to_be_bytes())?;
+            writer.piece(name.as_bytes(), bytes)?;
+        }
         Ok(writer)
     }
 
@@ -30,13 +38,18 @@ impl<W: Write> BundleWriter<W> {
 
     /// Adds a value.
     pub fn value(&mut self, key: &[u8], value: &[u8]) -> io::Result<()> {
-        let too_long = |_| io::Error::new(io::ErrorKind::InvalidData, "a key or value too long for a bundle");
-        self.put(&u16::try_from(key.len()).map_err(too_long)?.to_be_bytes())?;
-        self.put(key)?;
-        self.put(&u32::try_from(value.len()).map_err(too_long)?.to_be_bytes())?;
-        self.put(value)?;
+        self.piece(key, value)?;
         self.values = self.values.saturating_add(1);
         Ok(())
+    }
+
+    fn piece(&mut self, key: &[u8], value: &[u8]) -> io::Result<()> {
+        let too_long = || io::Error::new(io::ErrorKind::InvalidData, "a key or value too long for a bundle");
+        let key_length = u16::try_from(key.len()).ok().filter(|length| *length < ATTACHMENT).ok_or_else(too_long)?;
+        self.put(&key_length.to_be_bytes())?;
+        self.put(key)?;
+        self.put(&u32::try_from(value.len()).map_err(|_| too_long())?.to_be_bytes())?;
+        self.put(value)
     }
 
     /// Writes the end mark; gives the number of values.

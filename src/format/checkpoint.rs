@@ -53,7 +53,7 @@ pub fn split_note(note: &str) -> Option<(&str, &str)> {
 
 /// A proof that stands by itself (C2SP tlog-proof): an entry is in the tree of a checkpoint.
 pub fn proof_file(index: u64, hashes: &[TreeHash], note: &str) -> String {
-    let hashes: String = hashes.iter().map(|hash| format!("{}\n", STANDARD.encode(hash))).collect();
+    let hashes: String = hashes.iter().flat_map(|hash| [STANDARD.encode(hash), "\n".to_owned()]).collect();
     format!("c2sp.org/tlog-proof@v1\nindex {index}\n{hashes}\n{note}")
 }
 

@@ -13,8 +13,24 @@ use super::approval;
 use super::hexadecimal;
 use crate::domain::approval::{PublicKey, Signature};
 
-/// The algorithm byte of Ed25519.
-const ED25519: u8 = 1;
+/// What a key signs, as its first byte says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyKind {
+    /// Messages and notes, with Ed25519.
+    Signer,
+    /// Notes with the time, as a witness does: cosignature/v1 with Ed25519.
+    Cosigner,
+}
+
+impl KeyKind {
+    const fn byte(self) -> u8 {
+        match self {
+            Self::Signer => 1,
+            Self::Cosigner => 4,
+        }
+    }
+}
+
 const PRIVATE: &str = "PRIVATE+KEY+";
 
 /// A text that is not a key.
@@ -38,6 +54,7 @@ pub struct VerifierKey {
     pub name: String,
     /// The key.
     pub public_key: PublicKey,
+    kind: KeyKind,
 }
 
 /// A private key with its owner's name.
@@ -45,6 +62,7 @@ pub struct VerifierKey {
 pub struct SignerKey {
     name: String,
     key: SigningKey,
+    kind: KeyKind,
 }
 
 impl fmt::Debug for SignerKey {
@@ -53,29 +71,30 @@ impl fmt::Debug for SignerKey {
     }
 }
 
-/// First 4 bytes of SHA-256(name ‖ newline ‖ algorithm ‖ public key).
-fn hash_bytes(name: &str, public_key: &PublicKey) -> [u8; 4] {
-    let digest = Sha256::new().chain_update(name).chain_update([b'\n', ED25519]).chain_update(public_key.0).finalize();
+/// First 4 bytes of SHA-256(name ‖ newline ‖ kind ‖ public key).
+fn hash_bytes(name: &str, public_key: &PublicKey, kind: KeyKind) -> [u8; 4] {
+    let digest =
+        Sha256::new().chain_update(name).chain_update([b'\n', kind.byte()]).chain_update(public_key.0).finalize();
     digest.first_chunk::<4>().copied().unwrap_or_default()
 }
 
-fn key_hash(name: &str, public_key: &PublicKey) -> String {
-    hexadecimal::of(&hash_bytes(name, public_key))
+fn key_hash(name: &str, public_key: &PublicKey, kind: KeyKind) -> String {
+    hexadecimal::of(&hash_bytes(name, public_key, kind))
 }
 
 /// `name+hash+base64`, taken apart: the key may hold `+` itself, the name may not.
-fn parts(text: &str) -> Option<(&str, &str, [u8; 32])> {
+fn parts(text: &str, kind: KeyKind) -> Option<(&str, &str, [u8; 32])> {
     let (name, rest) = text.split_once('+')?;
     let (hash, encoded) = rest.split_once('+')?;
     let bytes = STANDARD.decode(encoded).ok()?;
-    let (algorithm, key) = bytes.split_first()?;
+    let (found, key) = bytes.split_first()?;
     let is_named = !name.is_empty() && !name.chars().any(char::is_whitespace);
     let key = <[u8; 32]>::try_from(key).ok()?;
-    (is_named && *algorithm == ED25519).then_some((name, hash, key))
+    (is_named && *found == kind.byte()).then_some((name, hash, key))
 }
 
-fn encoded(key: &[u8; 32]) -> String {
-    let mut bytes = vec![ED25519];
+fn encoded(key: &[u8; 32], kind: KeyKind) -> String {
+    let mut bytes = vec![kind.byte()];
     bytes.extend_from_slice(key);
     STANDARD.encode(bytes)
 }
@@ -83,38 +102,50 @@ fn encoded(key: &[u8; 32]) -> String {
 impl VerifierKey {
     /// Parses a key.
     pub fn parse(text: &str) -> Result<Self, NoteKeyError> {
+        let kind = KeyKind::Signer;
         let form = NoteKeyError::Form("NAME+HASH+BASE64, as `fundledger keys generate` prints it");
-        let (name, hash, key) = parts(text.trim()).ok_or(form)?;
+        let (name, hash, key) = parts(text.trim(), kind).ok_or(form)?;
         let public_key = PublicKey(key);
         if !approval::is_public_key(&public_key) {
             return Err(NoteKeyError::Key);
         }
-        if hash != key_hash(name, &public_key) {
+        if hash != key_hash(name, &public_key, kind) {
             return Err(NoteKeyError::Hash);
         }
-        Ok(Self { name: name.to_owned(), public_key })
+        Ok(Self { name: name.to_owned(), public_key, kind })
     }
 }
 
 impl fmt::Display for VerifierKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}+{}+{}", self.name, key_hash(&self.name, &self.public_key), encoded(&self.public_key.0))
+        let hash = key_hash(&self.name, &self.public_key, self.kind);
+        write!(f, "{}+{hash}+{}", self.name, encoded(&self.public_key.0, self.kind))
     }
 }
 
 impl SignerKey {
     /// A key from 32 random bytes.
     pub fn from_seed(name: &str, seed: &[u8; 32]) -> Self {
-        Self { name: name.to_owned(), key: SigningKey::from_bytes(seed) }
+        Self::of_kind(name, seed, KeyKind::Signer)
     }
 
-    /// Parses a key.
+    /// A key of a kind, from 32 random bytes.
+    pub fn of_kind(name: &str, seed: &[u8; 32], kind: KeyKind) -> Self {
+        Self { name: name.to_owned(), key: SigningKey::from_bytes(seed), kind }
+    }
+
+    /// Parses a key that signs messages and notes.
     pub fn parse(text: &str) -> Result<Self, NoteKeyError> {
-        let form = || NoteKeyError::Form("PRIVATE+KEY+NAME+HASH+BASE64");
+        Self::parse_kind(text, KeyKind::Signer)
+    }
+
+    /// Parses a key of a kind.
+    pub fn parse_kind(text: &str, kind: KeyKind) -> Result<Self, NoteKeyError> {
+        let form = || NoteKeyError::Form("PRIVATE+KEY+NAME+HASH+BASE64, of the kind that is needed here");
         let rest = text.trim().strip_prefix(PRIVATE).ok_or_else(form)?;
-        let (name, hash, seed) = parts(rest).ok_or_else(form)?;
-        let key = Self::from_seed(name, &seed);
-        if hash != key_hash(name, &key.verifier().public_key) {
+        let (name, hash, seed) = parts(rest, kind).ok_or_else(form)?;
+        let key = Self::of_kind(name, &seed, kind);
+        if hash != key_hash(name, &key.verifier().public_key, kind) {
             return Err(NoteKeyError::Hash);
         }
         Ok(key)
@@ -127,13 +158,28 @@ impl SignerKey {
 
     /// The public key.
     pub fn verifier(&self) -> VerifierKey {
-        VerifierKey { name: self.name.clone(), public_key: PublicKey(self.key.verifying_key().to_bytes()) }
+        VerifierKey {
+            name: self.name.clone(),
+            public_key: PublicKey(self.key.verifying_key().to_bytes()),
+            kind: self.kind,
+        }
     }
 
     /// The line of a signed note: `— name base64(key hash ‖ signature)`, over a text that ends with a newline.
     pub fn note_line(&self, text: &str) -> String {
-        let mut bytes = hash_bytes(&self.name, &self.verifier().public_key).to_vec();
-        bytes.extend_from_slice(&self.sign(text.as_bytes()).0);
+        self.line(&self.sign(text.as_bytes()).0)
+    }
+
+    /// The line of a witness: the signature is over the text and the time, seconds since 1970, and carries the time before
+    /// it (C2SP tlog-cosignature).
+    pub fn cosignature_line(&self, text: &str, time: u64) -> String {
+        let signature = self.sign(format!("cosignature/v1\ntime {time}\n{text}").as_bytes());
+        self.line(&[&time.to_be_bytes()[..], &signature.0].concat())
+    }
+
+    fn line(&self, signature: &[u8]) -> String {
+        let mut bytes = hash_bytes(&self.name, &self.verifier().public_key, self.kind).to_vec();
+        bytes.extend_from_slice(signature);
         format!("\u{2014} {} {}\n", self.name, STANDARD.encode(bytes))
     }
 
@@ -144,8 +190,8 @@ impl SignerKey {
 
     /// The text to keep secret.
     pub fn secret_text(&self) -> String {
-        let hash = key_hash(&self.name, &self.verifier().public_key);
-        format!("{PRIVATE}{}+{hash}+{}", self.name, encoded(self.key.as_bytes()))
+        let hash = key_hash(&self.name, &self.verifier().public_key, self.kind);
+        format!("{PRIVATE}{}+{hash}+{}", self.name, encoded(self.key.as_bytes(), self.kind))
     }
 }
 

@@ -164,6 +164,7 @@ fn subtree<N: Nodes + ?Sized>(nodes: &N, start: u64, end: u64) -> Result<TreeHas
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "a test may fail")]
 mod tests {
     use super::*;
     use crate::format::hexadecimal;
@@ -214,7 +215,7 @@ mod tests {
     }
 
     fn hex_lines(hashes: &[TreeHash]) -> String {
-        hashes.iter().map(|hash| format!(" {}", hexadecimal::of(hash))).collect()
+        hashes.iter().flat_map(|hash| [" ".to_owned(), hexadecimal::of(hash)]).collect()
     }
 
     /// Whether a subtree of these leaves occurs in trees: a power of two that holds it begins where it begins. Of no leaves

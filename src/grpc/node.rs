@@ -197,8 +197,18 @@ impl Node {
         let pseudonyms = directory.pseudonyms();
         let folding = Mutex::new(Some(folding));
         let signing = Mutex::new(None);
-        let _directory = directory;
-        Ok(Self { ledger, readable, views, pseudonyms, vault, snapshots, folding, checkpoints, signing, _directory })
+        Ok(Self {
+            ledger,
+            readable,
+            views,
+            pseudonyms,
+            vault,
+            snapshots,
+            folding,
+            checkpoints,
+            signing,
+            _directory: directory,
+        })
     }
 
     /// The ledger.

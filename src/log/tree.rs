@@ -238,7 +238,6 @@ pub fn entry_bundle(log: &dyn LogRead, tile: &Tile) -> Result<Vec<u8>, Fault> {
 }
 
 #[cfg(test)]
-#[expect(clippy::arithmetic_side_effects, reason = "a test may fail")]
 mod tests {
     use super::*;
     use crate::format::block::BlockBuilder;

@@ -571,3 +571,8 @@ proof-means-position = The entry stands at sequence { $index }, and nothing else
 proof-means-history = The same root covers all { $size } entries: none before or after it can be changed without another root.
 proof-means-not-content = It does not say that what the entry records is true, only that it was recorded.
 proof-means-not-later = It does not say what came after the checkpoint, nor that everybody was shown the same log: that is what witnesses are for.
+
+## witness
+
+witness-key = public key of this witness: { $key }
+witness-listening = listening on http://{ $address }

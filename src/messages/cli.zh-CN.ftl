@@ -570,3 +570,8 @@ proof-means-position = 该条目位于序号 { $index }，在此树根之下该�
 proof-means-history = 同一树根覆盖全部 { $size } 个条目：前后任何条目改动都会使树根不同。
 proof-means-not-content = 它不表明条目所记属实，只表明已被记录。
 proof-means-not-later = 它不表明检查点之后的内容，也不表明人人所见为同一日志：这由见证人保证。
+
+## witness
+
+witness-key = 本见证人公钥：{ $key }
+witness-listening = 监听地址 http://{ $address }

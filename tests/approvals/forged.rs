@@ -41,7 +41,7 @@ fn forged(world: &World, events: &[v1::Event], edit: impl Fn(&mut v1::Event)) ->
         builder.push(|buffer| event.encode(buffer).unwrap()).unwrap();
     }
     let path = world.directory.path().join("forged");
-    let mut bundle = BundleWriter::new(std::fs::File::create(&path).unwrap()).unwrap();
+    let mut bundle = BundleWriter::new(std::fs::File::create(&path).unwrap(), &[]).unwrap();
     for value in builder.take().iter().flat_map(Block::to_values) {
         bundle.value(&value.key, &value.value).unwrap();
     }

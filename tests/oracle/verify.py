@@ -14,6 +14,7 @@ of accounts, and families.py, the rules of the families of funds.
 """
 
 import argparse
+import base64
 import datetime
 import hashlib
 import json
@@ -29,7 +30,8 @@ from kinds import (
     PAYOUT, PERSONAL, PERSONS, PLAN, POOL, RECALLED, SHARES, SOURCE, SURPLUS, TREASURY, UNALLOCATED, UNIT, USED,
 )  # fmt: skip
 
-MAGIC = b"fundledger bundle v1\n"
+MAGICS = (b"fundledger bundle v1\n", b"fundledger bundle v2\n")
+ATTACHMENT = b"\xff\xfe"
 END_MARK = b"\xff\xff"
 HEADER = struct.Struct(">BBBBHHI32s32s")
 HEADER_SIZE = 76
@@ -46,7 +48,7 @@ IDENTIFIER = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
 CHECKED = (
     "framing of bundle and blocks, checksums, end mark",
     "sequences: contiguous from 0",
-    "hash chain, heads of the blocks",
+    "hash chain, heads of the blocks; the root of the tree where a checkpoint came with the log",
     "genesis, strictly increasing booking times, unique request ids, decodable events",
 )
 CHECKED_DEEP = (
@@ -61,7 +63,7 @@ CHECKED_DEEP = (
     "what comparisons with bank statements say of the books",
 )
 NOT_CHECKED = (
-    "whether the chain is the one that was published: no checkpoint, signature or witness is looked at",
+    "whether the chain is the one that was published: no signature or witness is looked at",
     "keyed digests (commands, payees): opaque without their keys",
     "rules of decision: checkers needed, plan step, purposes, economic codes, expiry, contracts, freezes that block, "
     "instalments of loans, payouts issued again; roles and keys",
@@ -389,6 +391,7 @@ class Bundle:
         self.faults = faults
         self.digest = hashlib.sha256()
         self.values = 0
+        self.attachments = {}
 
     def read(self, size):
         """Reads exactly `size` bytes."""
@@ -399,14 +402,19 @@ class Bundle:
 
     def __iter__(self):
         """Yields (key, value); checks the end mark last."""
-        if self.read(len(MAGIC)) != MAGIC:
-            raise Incomplete("not a fundledger bundle of version 1")
-        self.digest.update(MAGIC)
+        magic = self.read(len(MAGICS[0]))
+        if magic not in MAGICS:
+            raise Incomplete("not a fundledger bundle of version 1 or 2")
+        self.digest.update(magic)
         while True:
             prefix = self.read(2)
             if prefix == END_MARK:
                 self.check_end()
                 return
+            is_attachment = prefix == ATTACHMENT and not self.values
+            if is_attachment:
+                self.digest.update(prefix)
+                prefix = self.read(2)
             key_size = int.from_bytes(prefix, "big")
             key_and_size = self.read(key_size + 4)
             value_size = int.from_bytes(key_and_size[key_size:], "big")
@@ -415,6 +423,9 @@ class Bundle:
                 raise Incomplete("no way to find the next value")
             value = self.read(value_size)
             self.digest.update(prefix + key_and_size + value)
+            if is_attachment:
+                self.attachments[key_and_size[:key_size]] = value
+                continue
             self.values += 1
             yield key_and_size[:key_size], value
 
@@ -433,6 +444,18 @@ class Bundle:
 # ---- Blocks and the chain ------------------------------------------------------------------------------------------
 
 
+def read_checkpoint(bundle, faults):
+    """Size and root of the checkpoint in a bundle: its signatures are not looked at."""
+    try:
+        lines = bundle.attachments[b"checkpoint"].decode().split("\n")
+        return int(lines[1]), base64.b64decode(lines[2], validate=True)
+    except KeyError:
+        return ()
+    except (ValueError, IndexError):
+        faults.add(0, "signature", "the checkpoint cannot be read")
+        return ()
+
+
 class Log:
     """Takes the values in order, puts blocks together and follows sequence, chain and time."""
 
@@ -446,6 +469,8 @@ class Log:
         self.last_booked = None
         self.request_ids = set()
         self.split = None  # (sequence, parts, heads, payloads so far) of an entry in several values.
+        self.peaks = []  # (leaves, root) of the complete subtrees, the largest first.
+        self.checkpoint = None  # (size, root) that was signed; empty where there is none.
 
     def value(self, key, value):
         """Checks one value of the store: key, header, checksum; hands on the block when it is whole."""
@@ -541,12 +566,27 @@ class Log:
         self.stop_books(expected)
         return sequence
 
+    def grow(self, leaf):
+        """Appends a leaf to the tree of RFC 6962; compares the root where a checkpoint was signed."""
+        self.peaks.append((1, leaf))
+        while len(self.peaks) > 1 and self.peaks[-1][0] == self.peaks[-2][0]:
+            (size, right), (_, left) = self.peaks.pop(), self.peaks.pop()
+            self.peaks.append((2 * size, hashlib.sha256(b"\1" + left + right).digest()))
+        if self.checkpoint and self.entries == self.checkpoint[0] == self.next_sequence:
+            root = self.peaks[-1][1]
+            for _, left in reversed(self.peaks[:-1]):
+                root = hashlib.sha256(b"\1" + left + root).digest()
+            if root != self.checkpoint[1]:
+                message = f"the first {self.entries} entries have the root {root.hex()}, the checkpoint says another"
+                self.fault(self.entries - 1, "root", message)
+
     def entry(self, sequence, entry):
         """Checks one entry: its link, its event, what the event says of itself, and its effect on the books."""
         self.next_sequence = sequence + 1
         self.entries += 1
         link, expected = entry[:32], self.head
         self.head = hashlib.sha256(b"\0" + entry).digest()
+        self.grow(self.head)
         if expected is not None and link != expected:
             message = "the first entry does not stand after 32 zero bytes"
             if sequence:
@@ -1425,9 +1465,12 @@ def verify(file, deep=False):
     faults = Faults()
     books = Books(faults) if deep else None
     log = Log(faults, books)
+    bundle = Bundle(file, faults)
     is_complete = False
     try:
-        for key, value in Bundle(file, faults):
+        for key, value in bundle:
+            if log.checkpoint is None:
+                log.checkpoint = read_checkpoint(bundle, faults)
             log.value(key, value)
         is_complete = True
     except Incomplete as error:

@@ -406,6 +406,8 @@ fn part(message: &mut Vec<u8>, bytes: &[u8]) {
 
 fn root(leaves: &[[u8; 32]]) -> [u8; 32] {
     let mut tree = Tree::default();
-    leaves.iter().for_each(|leaf| tree.push(*leaf));
+    for leaf in leaves {
+        tree.push(*leaf);
+    }
     tree.root()
 }

@@ -33,7 +33,7 @@ impl Person {
     }
 
     fn public(&self) -> String {
-        let id: String = self.id().iter().map(|byte| format!("{byte:02x}")).collect();
+        let id = crate::format::hexadecimal::of(&self.id());
         format!("{}+{id}+{}", self.name, STANDARD.encode(self.bytes()))
     }
 
@@ -42,12 +42,11 @@ impl Person {
     }
 
     fn line(&self, text: &str, time: u64) -> String {
-        let signature = match self.kind {
-            1 => self.key.sign(text.as_bytes()).to_bytes().to_vec(),
-            _ => {
-                let signed = self.key.sign(format!("cosignature/v1\ntime {time}\n{text}").as_bytes());
-                [&time.to_be_bytes()[..], &signed.to_bytes()[..]].concat()
-            }
+        let sign = |message: &str| self.key.sign(message.as_bytes()).to_bytes();
+        let signature = if self.kind == 1 {
+            sign(text).to_vec()
+        } else {
+            [&time.to_be_bytes()[..], &sign(&format!("cosignature/v1\ntime {time}\n{text}"))].concat()
         };
         format!("\u{2014} {} {}\n", self.name, STANDARD.encode([&self.id()[..], &signature].concat()))
     }
@@ -91,7 +90,7 @@ fn signatures_count_for_whom_they_name() {
             [
                 &witness.id()[..],
                 &78_u64.to_be_bytes(),
-                &witness.key.sign(format!("cosignature/v1\ntime 77\n{text}").as_bytes()).to_bytes().to_vec(),
+                &witness.key.sign(format!("cosignature/v1\ntime 77\n{text}").as_bytes()).to_bytes()[..],
             ]
             .concat(),
         ) + "\n"),
@@ -200,12 +199,13 @@ fn a_policy_says_how_many_are_enough() {
         .zip(2..)
         .map(|(name, seed)| Person::new(name, 4, seed))
         .collect();
-    let witnesses: String = people
+    let witnesses: Vec<String> = people
         .iter()
         .map(|person| format!("witness {} {} https://{}.example/\n", person.name, person.public(), person.name))
         .collect();
     let policy = format!(
-        "# who watches\n\nlog {log} https://ledger.example/\n{witnesses}group city all congress audit\ngroup others any province bank\ngroup both 2 city others\nquorum both\n"
+        "# who watches\n\nlog {log} https://ledger.example/\n{}group city all congress audit\ngroup others any province bank\ngroup both 2 city others\nquorum both\n",
+        witnesses.concat()
     );
     let policy = Policy::parse(&policy).unwrap();
     assert_eq!((policy.logs().len(), policy.witnesses().len(), policy.needs_witnesses()), (1, 4, true));
@@ -230,7 +230,7 @@ fn what_is_no_policy_is_refused_with_its_line() {
     let renamed = Person::new("three", 4, 2).public();
     let base = format!("log {log}\nwitness one {one}\nwitness two {two}\n");
     for (rest, line) in [
-        ("".to_owned(), 3),
+        (String::new(), 3),
         ("quorum three\n".to_owned(), 4),
         ("quorum one\nquorum two\n".to_owned(), 5),
         ("group g all\nquorum g\n".to_owned(), 4),
