@@ -128,8 +128,10 @@ async fn tiles_are_the_log_as_static_files() {
         let leaves: Vec<Hash> = entries(&bundle).iter().map(|entry| leaf_hash(entry)).collect();
         assert_eq!(tile, leaves.concat(), "{name}");
         let mut of_tile = Tree::default();
-        leaves.iter().for_each(|leaf| of_tile.push(*leaf));
-        leaves.into_iter().for_each(|leaf| tree.push(leaf));
+        for leaf in leaves {
+            of_tile.push(leaf);
+            tree.push(leaf);
+        }
         if index < whole {
             level_1.extend(of_tile.root());
         }

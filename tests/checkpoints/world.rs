@@ -47,7 +47,8 @@ impl World {
         let mut child = start(command.arg(self.data()).stdout(Stdio::piped()).stderr(Stdio::null())).unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         let mut after = |start: &str| lines.find_map(|line| line.strip_prefix(start).map(str::to_owned)).unwrap();
-        self.tiles = after("tiles at http://").trim_end_matches("/checkpoint").to_owned();
+        let tiles = after("tiles at http://");
+        tiles.trim_end_matches("/checkpoint").clone_into(&mut self.tiles);
         self.api = after("listening on http://");
         self.child = Some(child);
     }
