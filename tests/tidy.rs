@@ -16,7 +16,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("messages", &["domain"]),
     ("vault", &["domain", "format", "log"]),
     ("grpc", &["domain", "format", "ledger", "log", "messages", "pb", "projection", "vault", "audit"]),
-    ("witness", &["audit", "format", "log"]),
+    ("witness", &["audit", "format", "ledger", "log"]),
     ("http", &["format", "grpc", "log"]),
     ("pb", &[]),
 ];

@@ -12,8 +12,8 @@ use super::tree::Tree;
 pub struct Anchors {
     /// Checkpoints that the auditor kept: believed for what they say, whoever signed them.
     pub kept: Vec<String>,
-    /// The checkpoint that came with the log: believed as far as its signatures go.
-    pub served: Option<String>,
+    /// The checkpoints that came with the log: believed as far as their signatures go.
+    pub served: Vec<String>,
     /// Keys of the log that the auditor has from elsewhere.
     pub keys: Vec<NoteKey>,
     /// The auditor's policy; its logs' keys count as well.
@@ -75,7 +75,7 @@ impl Anchors {
     }
 
     pub(super) fn has_checkpoint(&self) -> bool {
-        !self.kept.is_empty() || self.served.is_some()
+        !self.kept.is_empty() || !self.served.is_empty()
     }
 
     pub(super) fn has_keys(&self) -> bool {

@@ -14,7 +14,7 @@ const END_MARK: u16 = u16::MAX;
 const ATTACHMENT: u16 = 0xFFFE;
 /// Most attachments that are read.
 const ATTACHMENTS_MAX: usize = 16;
-const CHECKPOINT: &[u8] = b"checkpoint";
+const CHECKPOINTS: [&[u8]; 2] = [b"checkpoint", b"checkpoint.witnessed"];
 /// No key or value of a log is nearly that long: a longer one means that the lengths are lost.
 const PIECE_BYTES_MAX: u32 = 1 << 20;
 const READ_BUFFER_BYTES: usize = 1 << 20;
@@ -51,10 +51,10 @@ impl<R: Read> Bundle<R> {
         Ok(bundle)
     }
 
-    /// The signed checkpoint that came with the log, if any.
-    pub fn checkpoint(&self) -> Option<String> {
-        let found = self.attachments.iter().find(|(name, _)| name == CHECKPOINT)?;
-        Some(String::from_utf8_lossy(&found.1).into_owned())
+    /// The signed checkpoints that came with the log.
+    pub fn checkpoints(&self) -> Vec<String> {
+        let found = self.attachments.iter().filter(|(name, _)| CHECKPOINTS.contains(&name.as_slice()));
+        found.map(|(_, note)| String::from_utf8_lossy(note).into_owned()).collect()
     }
 
     fn read_attachments(&mut self) -> Result<(), Unreadable> {

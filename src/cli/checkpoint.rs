@@ -19,6 +19,9 @@ pub struct CheckpointArgs {
     /// Wait until a checkpoint covers this sequence.
     #[arg(long, value_name = "SEQUENCE")]
     pub covering: Option<i64>,
+    /// The latest checkpoint that enough witnesses cosigned, with their signatures.
+    #[arg(long)]
+    pub witnessed: bool,
     /// A checkpoint that you kept: refuse one that does not continue it.
     #[arg(long, value_name = "FILE")]
     pub since: Option<PathBuf>,
@@ -33,7 +36,7 @@ pub fn run(globals: &Globals, args: &CheckpointArgs, out: &mut dyn Write) -> Res
     let keys: Vec<_> = args.key.iter().map(|key| log_key(key)).collect::<Result<_, _>>()?;
     let since = args.since.as_deref().map(super::verify::read_note).transpose()?;
     let latest = connect::with(globals, async |connection| {
-        let request = v1::GetCheckpointRequest { min_sequence: args.covering };
+        let request = v1::GetCheckpointRequest { min_sequence: args.covering, witnessed: args.witnessed };
         let answer = connection.audit().get_checkpoint(connection.request(request)).await;
         let latest = answer.map_err(|status| connection.failure(&status))?.into_inner();
         let note = Note::parse(&latest.checkpoint).map_err(|error| doubted(globals.lang, error))?;

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::connect::Connection;
 use super::{Failure, Globals};
 use crate::audit::{KeyValue, Unreadable};
-use crate::ledger::checkpoints::CHECKPOINT_FILE;
+use crate::ledger::checkpoints::{CHECKPOINT_FILE, WITNESSED_FILE};
 use crate::ledger::directory::{identify, lock_for_reading, log_path};
 use crate::log::sled::SledLog;
 use crate::log::{Log, LogRead};
@@ -22,8 +22,8 @@ const MESSAGES_WAITING_MAX: usize = 4;
 
 /// A private copy of a stopped ledger's log. The store's own open writes, so it is never let near the original.
 pub struct PrivateCopy {
-    /// The last checkpoint that was signed, if one lies beside the log.
-    pub checkpoint: Option<String>,
+    /// The checkpoints that lie beside the log, by file: the last one, and the last one that witnesses cosigned.
+    pub checkpoints: Vec<(&'static str, String)>,
     reader: Arc<dyn LogRead>,
     // Dropped last: the store closes before its files go.
     _directory: TempDir,
@@ -37,14 +37,18 @@ impl PrivateCopy {
         let failed = |error: std::io::Error| Failure::about(path.display(), error);
         let directory = tempfile::Builder::new().prefix("fundledger-verify-").tempdir().map_err(failed)?;
         copy_tree(&log_path(path), directory.path()).map_err(failed)?;
-        let checkpoint = match fs::read_to_string(path.join(CHECKPOINT_FILE)) {
-            Ok(checkpoint) => Some(checkpoint),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Err(error) => return Err(Failure::about(path.join(CHECKPOINT_FILE).display(), error)),
-        };
+        let mut checkpoints = Vec::new();
+        for name in [CHECKPOINT_FILE, WITNESSED_FILE] {
+            let file = path.join(name);
+            match fs::read_to_string(&file) {
+                Ok(checkpoint) => checkpoints.push((name, checkpoint)),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(Failure::about(file.display(), error)),
+            }
+        }
         drop(lock);
         let reader = SledLog::open(directory.path())?.reader();
-        Ok(Self { checkpoint, reader, _directory: directory })
+        Ok(Self { checkpoints, reader, _directory: directory })
     }
 
     /// The stored values, as they are.
@@ -71,8 +75,8 @@ fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
 pub struct Served {
     /// Sequence and hash of the head, as the server says.
     pub claimed_head: (i64, [u8; 32]),
-    /// The checkpoint that the server stands by, if it has one.
-    pub checkpoint: Option<String>,
+    /// The checkpoints that the server stands by.
+    pub checkpoints: Vec<String>,
     first: Vec<Vec<u8>>,
     rest: Receiver<Result<Vec<Vec<u8>>, Unreadable>>,
 }
@@ -87,10 +91,10 @@ impl Served {
         std::thread::spawn(move || {
             let read = super::connect::with(&globals, async |connection| {
                 // First, so that the log read after it covers it.
-                let checkpoint = latest(connection).await;
+                let checkpoints = latest(connection).await;
                 let mut stream = open(connection).await?;
                 let first = stream.message().await.map_err(|status| connection.failure(&status))?;
-                let first = first.map(|first| (first, checkpoint));
+                let first = first.map(|first| (first, checkpoints));
                 // Nobody listening any more ends the reading.
                 if head_sender.send(Ok(first)).is_err() {
                     return Ok(());
@@ -113,11 +117,11 @@ impl Served {
         });
         let gone = |_| Failure::Unavailable(text::server_gone(lang));
         let message = head.recv().map_err(gone)??;
-        let (message, checkpoint) = message.ok_or_else(|| Failure::Unavailable(text::verify_no_entries(lang)))?;
+        let (message, checkpoints) = message.ok_or_else(|| Failure::Unavailable(text::verify_no_entries(lang)))?;
         let position = message.head.clone().unwrap_or_default();
         let hash = <[u8; 32]>::try_from(position.entry_hash.as_ref())
             .map_err(|_| Failure::Unavailable(text::verify_no_hash(lang)))?;
-        Ok(Self { claimed_head: (position.sequence, hash), checkpoint, first: owned(message), rest })
+        Ok(Self { claimed_head: (position.sequence, hash), checkpoints, first: owned(message), rest })
     }
 
     /// The entries, in order.
@@ -131,10 +135,15 @@ impl Served {
 }
 
 /// What the server has signed; nothing, where it signs nothing or knows nothing of it.
-async fn latest(connection: &Connection) -> Option<String> {
-    let request = connection.request(v1::GetCheckpointRequest::default());
-    let answer = connection.audit().get_checkpoint(request).await.ok()?;
-    Some(answer.into_inner().checkpoint)
+async fn latest(connection: &Connection) -> Vec<String> {
+    let mut notes = Vec::new();
+    for witnessed in [false, true] {
+        let request = connection.request(v1::GetCheckpointRequest { min_sequence: None, witnessed });
+        if let Ok(answer) = connection.audit().get_checkpoint(request).await {
+            notes.push(answer.into_inner().checkpoint);
+        }
+    }
+    notes
 }
 
 async fn open(connection: &Connection) -> Result<tonic::Streaming<v1::ReadEntriesResponse>, Failure> {

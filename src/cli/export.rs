@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::evidence::PrivateCopy;
 use super::{Failure, Globals};
-use crate::format::bundle::{BundleWriter, CHECKPOINT};
+use crate::format::bundle::BundleWriter;
 use crate::messages::cli as text;
 
 /// Arguments of `export`.
@@ -38,8 +38,7 @@ pub fn run(globals: &Globals, args: &ExportArgs, out: &mut dyn Write) -> Result<
 
 fn write(copy: &PrivateCopy, path: &Path) -> Result<u64, Failure> {
     let file = File::create(path).map_err(|error| failed(path, &error))?;
-    let checkpoint = copy.checkpoint.as_deref().map(|note| (CHECKPOINT, note.as_bytes()));
-    let attachments: Vec<_> = checkpoint.into_iter().collect();
+    let attachments: Vec<_> = copy.checkpoints.iter().map(|(name, note)| (*name, note.as_bytes())).collect();
     let mut bundle = BundleWriter::new(BufWriter::new(file), &attachments).map_err(|error| failed(path, &error))?;
     for item in copy.values() {
         let (key, value) = item.map_err(|unreadable| Failure::Unavailable(unreadable.to_string()))?;

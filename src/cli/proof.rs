@@ -37,6 +37,9 @@ pub struct ProofArgs {
     /// Your policy: the log's key, witnesses and quorum (C2SP tlog-policy).
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
+    /// Under a checkpoint that enough witnesses cosigned.
+    #[arg(long, conflicts_with = "check")]
+    pub witnessed: bool,
     /// Say in words what it proves, and what it does not.
     #[arg(long)]
     pub explain: bool,
@@ -57,7 +60,7 @@ pub fn run(globals: &Globals, args: &ProofArgs, out: &mut dyn Write) -> Result<(
             };
             (read_text(path, RECEIPT_BYTES_MAX)?, hash)
         }
-        (None, sequence) => fetched(globals, sequence.unwrap_or_default())?,
+        (None, sequence) => fetched(globals, sequence.unwrap_or_default(), args.witnessed)?,
     };
     let receipt = Receipt::parse(&file).map_err(|error| Failure::Refused(text::proof_malformed(lang, error)))?;
     if !receipt.proves(&entry_hash) {
@@ -126,10 +129,10 @@ fn explained(receipt: &Receipt, lang: Lang) -> Vec<String> {
     ]
 }
 
-fn fetched(globals: &Globals, sequence: i64) -> Result<(String, [u8; 32]), Failure> {
+fn fetched(globals: &Globals, sequence: i64, witnessed: bool) -> Result<(String, [u8; 32]), Failure> {
     let lang = globals.lang;
     connect::with(globals, async |connection| {
-        let request = connection.request(v1::GetInclusionProofRequest { sequence });
+        let request = connection.request(v1::GetInclusionProofRequest { sequence, witnessed });
         let answer = connection.audit().get_inclusion_proof(request).await;
         let proof = answer.map_err(|status| connection.failure(&status))?.into_inner();
         let hash = proof.entry_hash.as_ref().try_into();

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use clap::Args;
@@ -13,16 +14,19 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
 use super::settings::{self, LogFormat, LogSettings, Settings, SettingsArgs};
+use super::verify::read_policy;
 use super::{Failure, Globals, Lang};
+use crate::audit::policy::Policy;
 use crate::grpc::node::Node;
 use crate::grpc::server::{self, Limits};
 use crate::http::{metrics, tiles};
 use crate::ledger::Genesis;
 use crate::ledger::OpenError;
-use crate::ledger::clock::SystemClock;
+use crate::ledger::clock::{Clock, SystemClock};
 use crate::ledger::directory::{DataDirectory, is_empty};
 use crate::log::Fault;
 use crate::messages::cli as text;
+use crate::witness::client::Witnesses;
 
 /// Name of a ledger that `serve --insecure-dev` creates.
 const DEVELOPMENT_ORIGIN: &str = "development.invalid/funds";
@@ -46,6 +50,7 @@ pub fn run(globals: &Globals, args: &ServeArgs, out: &mut dyn Write) -> Result<(
     if is_empty(data).map_err(|fault| Failure::Unavailable(fault.to_string()))? {
         drop(DataDirectory::create(data, Genesis::of_development(DEVELOPMENT_ORIGIN), &SystemClock)?);
     }
+    let witnesses = settings.witness_policy.as_deref().map(read_policy).transpose()?;
     let node = Node::open(data, Box::new(SystemClock))?;
     let runtime = Runtime::new().map_err(|error| Failure::Unavailable(text::runtime_failed(globals.lang, error)))?;
     runtime.block_on(async {
@@ -66,6 +71,7 @@ pub fn run(globals: &Globals, args: &ServeArgs, out: &mut dyn Write) -> Result<(
             tiles: tiles.map(|(listener, _)| listener),
             limits: settings.limits.into(),
             checkpoint_interval: Duration::from_millis(settings.checkpoint_interval_milliseconds.get()),
+            witnesses,
         };
         serve_until_stopped(node, service, stop_signal(globals.lang)?, globals.lang).await
     })
@@ -94,13 +100,14 @@ pub(super) struct Service {
     tiles: Option<TcpListener>,
     limits: Limits,
     checkpoint_interval: Duration,
+    witnesses: Option<Policy>,
 }
 
 impl From<TcpListener> for Service {
     /// The API alone, as it runs by default.
     fn from(api: TcpListener) -> Self {
         let checkpoint_interval = Duration::from_millis(settings::CHECKPOINT_INTERVAL_MILLISECONDS.get());
-        Self { api, metrics: None, tiles: None, limits: Limits::default(), checkpoint_interval }
+        Self { api, metrics: None, tiles: None, limits: Limits::default(), checkpoint_interval, witnesses: None }
     }
 }
 
@@ -155,6 +162,10 @@ pub(super) async fn serve_until_stopped(
     };
     let node = Arc::new(node);
     node.sign_every(service.checkpoint_interval)?;
+    let watching = match service.witnesses {
+        None => None,
+        Some(policy) => Some(watch(&node, policy, service.checkpoint_interval, lang).await?),
+    };
     // Whoever watches the service sees it until it has ended.
     let (stopping, stopped) = tokio::sync::watch::channel(());
     let until_stopped = || {
@@ -170,6 +181,10 @@ pub(super) async fn serve_until_stopped(
     }
     let served = server::serve(Arc::clone(&node), service.api, service.limits, stop).await;
     drop(stopping);
+    if let Some(Watching { stop, thread }) = watching {
+        drop(stop);
+        drop(tokio::task::spawn_blocking(move || thread.join()).await);
+    }
     // Somebody who has begun a request and not ended it holds up no stop: what is left is dropped, and so aborted.
     let ended = tokio::time::timeout(BESIDE_STOP, beside.join_all()).await;
     for fault in ended.unwrap_or_default().into_iter().filter_map(Result::err) {
@@ -183,6 +198,45 @@ pub(super) async fn serve_until_stopped(
         Some(why) => Err(Failure::Unavailable(text::serve_stopped(lang, why))),
         None => Ok(()),
     }
+}
+
+/// The thread that asks witnesses; it ends when `stop` is dropped.
+struct Watching {
+    stop: std::sync::mpsc::SyncSender<()>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+/// Asks the witnesses once before anything is posted, so that a log that was put back to an old state is known for one, and
+/// then whenever there is something new.
+async fn watch(node: &Arc<Node>, policy: Policy, interval: Duration, lang: Lang) -> Result<Watching, Failure> {
+    let mut witnesses = Witnesses::new(policy, node.checkpoints(), node.tree(), seconds_now);
+    let node = Arc::clone(node);
+    let mut round = move || {
+        if let Err(why) = witnesses.round() {
+            node.checkpoints().refuse(&why);
+            node.ledger().refuse_postings(&why);
+        }
+    };
+    let failed = |error: &dyn std::fmt::Display| Failure::Unavailable(text::server_failed(lang, error));
+    let round = tokio::task::spawn_blocking(move || {
+        round();
+        round
+    });
+    let mut round = round.await.map_err(|error| failed(&error))?;
+    let (stop, stopped) = std::sync::mpsc::sync_channel::<()>(1);
+    let ask = move || {
+        while matches!(stopped.recv_timeout(interval), Err(RecvTimeoutError::Timeout)) {
+            round();
+        }
+    };
+    let thread = std::thread::Builder::new().name("witnesses".to_owned()).spawn(ask).map_err(|error| failed(&error))?;
+    Ok(Watching { stop, thread })
+}
+
+/// The time, in seconds since 1970.
+pub(super) fn seconds_now() -> u64 {
+    let seconds = SystemClock.now().0.checked_div(1_000_000_000).and_then(|seconds| u64::try_from(seconds).ok());
+    seconds.unwrap_or_default()
 }
 
 pub(super) fn stop_signal(lang: Lang) -> Result<impl Future<Output = ()> + Send + 'static, Failure> {

@@ -42,6 +42,8 @@ pub(super) struct Settings {
     pub(super) tiles_listen: Option<SocketAddr>,
     /// How often a checkpoint is signed while the log grows.
     pub(super) checkpoint_interval_milliseconds: NonZeroU64,
+    /// Policy with the witnesses that are asked to cosign; nobody where there is none.
+    pub(super) witness_policy: Option<PathBuf>,
     /// Whether plain text on loopback is accepted.
     pub(super) insecure_dev: bool,
     /// Logs of the service itself.
@@ -99,6 +101,7 @@ impl Default for Settings {
             metrics_listen: None,
             tiles_listen: None,
             checkpoint_interval_milliseconds: CHECKPOINT_INTERVAL_MILLISECONDS,
+            witness_policy: None,
             insecure_dev: false,
             log: LogSettings::default(),
             limits: LimitSettings::default(),

@@ -78,7 +78,7 @@ fn verify(globals: &Globals, args: &VerifyArgs) -> Result<Report, Failure> {
     };
     if args.source.starts_with("http://") || args.source.starts_with("https://") {
         let served = Served::start(globals, &args.source)?;
-        let options = options(Some(served.claimed_head), served.checkpoint.clone());
+        let options = options(Some(served.claimed_head), served.checkpoints.clone());
         let total = u64::try_from(served.claimed_head.0).ok();
         return Ok(watched(globals, &options, total, || {
             audit::verify(Evidence::Entries(Box::new(served.entries())), &options)
@@ -87,11 +87,11 @@ fn verify(globals: &Globals, args: &VerifyArgs) -> Result<Report, Failure> {
     let path = Path::new(&args.source);
     if path.is_file() {
         let bundle = read_bundle(path).map_err(|error| Failure::Unavailable(error.to_string()))?;
-        let options = options(None, bundle.checkpoint());
+        let options = options(None, bundle.checkpoints());
         return Ok(watched(globals, &options, None, || audit::verify(Evidence::Blocks(Box::new(bundle)), &options)));
     }
     let copy = PrivateCopy::take(path)?;
-    let options = options(None, copy.checkpoint.clone());
+    let options = options(None, copy.checkpoints.iter().map(|(_, note)| note.clone()).collect());
     Ok(watched(globals, &options, None, || audit::verify(Evidence::Blocks(Box::new(copy.values())), &options)))
 }
 
@@ -103,7 +103,7 @@ fn anchors(globals: &Globals, args: &VerifyArgs) -> Result<Anchors, Failure> {
     let now = SystemClock.now().0.checked_div(1_000_000_000).and_then(|now| u64::try_from(now).ok());
     let now = now.ok_or_else(|| Failure::Unavailable(text::clock_before_1970(globals.lang)))?;
     let cosigned_since = args.cosigned_within.map(|within| now.saturating_sub(within));
-    Ok(Anchors { kept: kept?, served: None, keys: keys?, policy, cosigned_since })
+    Ok(Anchors { kept: kept?, served: Vec::new(), keys: keys?, policy, cosigned_since })
 }
 
 /// Reads a checkpoint, whatever it says.

@@ -8,12 +8,11 @@ use std::sync::Arc;
 use clap::Args;
 use tokio::runtime::Runtime;
 
-use super::serve::stop_signal;
+use super::serve::{seconds_now, stop_signal};
 use super::verify::log_key;
 use super::{Failure, Globals};
 use crate::format::note_key::{KeyKind, SignerKey};
 use crate::grpc::server::listen;
-use crate::ledger::clock::{Clock, SystemClock};
 use crate::messages::cli as text;
 use crate::witness::{Witness, server};
 
@@ -57,9 +56,4 @@ pub fn run(globals: &Globals, args: &WitnessArgs, out: &mut dyn Write) -> Result
         server::serve(witness, listener, seconds_now, stop_signal(globals.lang)?).await?;
         Ok(())
     })
-}
-
-fn seconds_now() -> u64 {
-    let seconds = SystemClock.now().0.checked_div(1_000_000_000).and_then(|seconds| u64::try_from(seconds).ok());
-    seconds.unwrap_or_default()
 }

@@ -9,8 +9,6 @@ use sha2::{Digest, Sha256};
 pub const MAGIC: &[u8] = b"fundledger bundle v2\n";
 /// Before an attachment, in the place of a key's length.
 const ATTACHMENT: u16 = 0xFFFE;
-/// Name of the attachment that is the latest signed checkpoint.
-pub const CHECKPOINT: &str = "checkpoint";
 
 /// Writes a bundle value by value.
 pub struct BundleWriter<W> {

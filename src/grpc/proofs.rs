@@ -34,7 +34,7 @@ impl Proofs {
         self,
         request: v1::GetCheckpointRequest,
     ) -> Result<v1::GetCheckpointResponse, Status> {
-        let latest = self.covering("min_sequence", request.min_sequence.unwrap_or(0)).await?;
+        let latest = self.checkpoint_for(&request).await?;
         Ok(v1::GetCheckpointResponse {
             checkpoint: latest.note.clone(),
             tree_size: signed(latest.checkpoint.size),
@@ -47,7 +47,7 @@ impl Proofs {
         self,
         request: v1::GetInclusionProofRequest,
     ) -> Result<v1::GetInclusionProofResponse, Status> {
-        let latest = self.covering("sequence", request.sequence).await?;
+        let latest = self.covering("sequence", request.sequence, request.witnessed, WAIT_MAX).await?;
         let sequence = request.sequence;
         let (index, size) = (sequence.unsigned_abs(), latest.checkpoint.size);
         let read = move |tree: &TreeFiles, log: &dyn LogRead| {
@@ -72,7 +72,7 @@ impl Proofs {
     ) -> Result<v1::GetConsistencyProofResponse, Status> {
         let v1::GetConsistencyProofRequest { old_tree_size, tree_size } = request;
         // The last entry that must be signed; of an empty log there is none.
-        let latest = self.covering("tree_size", tree_size.unwrap_or(1).saturating_sub(1)).await?;
+        let latest = self.covering("tree_size", tree_size.unwrap_or(1).saturating_sub(1), false, WAIT_MAX).await?;
         let size = tree_size.map_or(latest.checkpoint.size, i64::unsigned_abs);
         let old_size = u64::try_from(old_tree_size).ok().filter(|old_size| *old_size <= size);
         let Some(old_size) = old_size else {
@@ -93,8 +93,20 @@ impl Proofs {
         })
     }
 
-    /// The latest checkpoint, once it covers a sequence.
-    async fn covering(&self, field: &str, sequence: i64) -> Result<Arc<Signed>, Status> {
+    async fn checkpoint_for(&self, request: &v1::GetCheckpointRequest) -> Result<Arc<Signed>, Status> {
+        let v1::GetCheckpointRequest { min_sequence, witnessed } = *request;
+        let patience = if min_sequence.is_some() { WAIT_MAX } else { Duration::ZERO };
+        self.covering("min_sequence", min_sequence.unwrap_or(0), witnessed, patience).await
+    }
+
+    /// The latest checkpoint, or the latest that witnesses cosigned, once it covers a sequence.
+    async fn covering(
+        &self,
+        field: &str,
+        sequence: i64,
+        witnessed: bool,
+        patience: Duration,
+    ) -> Result<Arc<Signed>, Status> {
         if sequence < 0 {
             return Err(self.violation(field, format!("is {sequence}; it starts at 0")));
         }
@@ -102,13 +114,14 @@ impl Proofs {
         if sequence > committed {
             return Err(self.statuses.reason(Reason::SequenceBeyondHead, &beyond(sequence, committed)));
         }
-        let mut latest = self.node.checkpoints().subscribe();
+        let checkpoints = self.node.checkpoints();
+        let mut latest = if witnessed { checkpoints.subscribe_witnessed() } else { checkpoints.subscribe() };
         let covers = |signed: &Option<Arc<Signed>>| {
             signed.as_ref().is_some_and(|latest| latest.checkpoint.size > sequence.unsigned_abs())
         };
         // Where nothing is signed any more, waiting is in vain.
-        let is_refused = self.node.checkpoints().refused().is_some();
-        let patience = if is_refused { Duration::ZERO } else { WAIT_MAX };
+        let is_refused = checkpoints.refused().is_some();
+        let patience = if is_refused { Duration::ZERO } else { patience };
         let covering = tokio::time::timeout(patience, latest.wait_for(covers)).await;
         let covering = covering.ok().and_then(Result::ok).and_then(|latest| latest.clone());
         covering.ok_or_else(|| {

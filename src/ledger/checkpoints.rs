@@ -5,7 +5,7 @@
 //! and nothing is posted any more. (A log whose whole directory was replaced can only be found by whoever is outside.)
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::{fs, io};
 
 use tokio::sync::watch;
@@ -20,6 +20,8 @@ use crate::log::tree::TreeFiles;
 
 /// Name of the file of the latest checkpoint.
 pub const CHECKPOINT_FILE: &str = "checkpoint";
+/// Name of the file of the latest checkpoint that enough witnesses cosigned.
+pub const WITNESSED_FILE: &str = "checkpoint.witnessed";
 
 /// A checkpoint that was signed and is on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,8 +63,9 @@ pub struct Checkpoints {
     tree: Arc<TreeFiles>,
     entries: Arc<EntryFiles>,
     latest: watch::Sender<Option<Arc<Signed>>>,
+    witnessed: watch::Sender<Option<Arc<Signed>>>,
     /// Why nothing is signed.
-    refused: Option<String>,
+    refused: OnceLock<String>,
     signing: Mutex<()>,
 }
 
@@ -95,14 +98,39 @@ impl Checkpoints {
             tree,
             entries,
             latest: watch::Sender::new(latest.map(Arc::new)),
-            refused,
+            witnessed: watch::Sender::new(None),
+            refused: refused.map(OnceLock::from).unwrap_or_default(),
             signing: Mutex::new(()),
         }
     }
 
     /// Why nothing is signed, if so.
     pub fn refused(&self) -> Option<&str> {
-        self.refused.as_deref()
+        self.refused.get().map(String::as_str)
+    }
+
+    /// Signs nothing from here on; the first reason stays.
+    pub fn refuse(&self, why: &str) {
+        if self.refused.set(why.to_owned()).is_ok() {
+            tracing::error!(reason = why, "nothing is signed any more");
+        }
+    }
+
+    /// The latest checkpoint that enough witnesses cosigned, with their lines; since the start of the program.
+    pub fn witnessed(&self) -> Option<Arc<Signed>> {
+        self.witnessed.borrow().clone()
+    }
+
+    /// Follows the latest checkpoint that enough witnesses cosigned.
+    pub fn subscribe_witnessed(&self) -> watch::Receiver<Option<Arc<Signed>>> {
+        self.witnessed.subscribe()
+    }
+
+    /// Keeps a checkpoint that enough witnesses cosigned.
+    pub fn keep_witnessed(&self, witnessed: Signed) -> Result<(), Fault> {
+        write_durably(&self.directory, WITNESSED_FILE, witnessed.note.as_bytes())?;
+        self.witnessed.send_replace(Some(Arc::new(witnessed)));
+        Ok(())
     }
 
     /// The public key that checkpoints are verified with, as text.
@@ -122,7 +150,7 @@ impl Checkpoints {
 
     /// Signs the log as it stands, if it has grown. Blocks.
     pub fn sign(&self) -> Result<(), Fault> {
-        if self.refused.is_some() || self.tree.is_given_up() {
+        if self.refused().is_some() || self.tree.is_given_up() {
             return Ok(());
         }
         let _one_at_a_time = self.signing.lock().unwrap_or_else(PoisonError::into_inner);

@@ -10,6 +10,7 @@
 //! entries/      a copy of the log's entries for reading one at a time; derived, may be deleted; made when it is missing
 //! tree/         the Merkle tree over the log; derived, may be deleted; made when it is missing
 //! checkpoint    the last signature under the log: what was signed once is held against the log at every start
+//! checkpoint.witnessed  the last one that enough witnesses cosigned
 //! keys/         secrets that are not in the log: back them up apart from it
 //! vault/        personal data, which the log only commits to; made when it is missing
 //! ```

@@ -4,6 +4,7 @@
 //! It keeps one checkpoint for each log, and signs a newer one only with proof that it continues the one it kept. What it
 //! signed is on disk before its signature leaves.
 
+pub mod client;
 pub mod server;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,9 @@ use crate::format::note_key::SignerKey;
 use crate::log::Fault;
 use crate::log::files::write_durably;
 use crate::log::sled::sync_directory;
+
+/// Gives the time, in seconds since 1970.
+pub type SecondsNow = fn() -> u64;
 
 /// Longest request that is read: a note and its proof.
 pub const REQUEST_BYTES_MAX: usize = NOTE_BYTES_MAX + (1 << 13);

@@ -11,14 +11,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
 
-use super::{Declined, REQUEST_BYTES_MAX, Witness};
+use super::{Declined, REQUEST_BYTES_MAX, SecondsNow, Witness};
 use crate::log::Fault;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const SIZE: &str = "text/x.tlog.size";
-
-/// Gives the time, in seconds since 1970.
-pub type SecondsNow = fn() -> u64;
 
 /// Serves a witness until told to stop.
 pub async fn serve(

@@ -11,6 +11,7 @@
 
 #[path = "../server/mod.rs"]
 mod server;
+mod witnesses;
 mod world;
 
 use std::fs;
@@ -38,13 +39,13 @@ async fn receipts_are_proven_by_signed_checkpoints() {
     let receipts = world.post(server::set_up()).await;
     let mut audit = world.audit().await;
     let last = receipts.last().unwrap().sequence;
-    let covering = v1::GetCheckpointRequest { min_sequence: Some(last) };
+    let covering = v1::GetCheckpointRequest { min_sequence: Some(last), witnessed: false };
     let first = audit.get_checkpoint(covering).await.unwrap().into_inner();
     let signed = world.believed(&first.checkpoint);
     assert_eq!((signed.origin.as_str(), signed.size), (ORIGIN, u64::try_from(last + 1).unwrap()));
     assert_eq!((signed.root, first.verifier_key.as_str()), (hash(&first.root_hash), world.key.as_str()));
     for receipt in &receipts {
-        let request = v1::GetInclusionProofRequest { sequence: receipt.sequence };
+        let request = v1::GetInclusionProofRequest { sequence: receipt.sequence, witnessed: false };
         let proof = audit.get_inclusion_proof(request).await.unwrap().into_inner();
         let signed = world.believed(&proof.checkpoint);
         assert_eq!(proof.entry_hash, receipt.entry_hash);
@@ -52,7 +53,7 @@ async fn receipts_are_proven_by_signed_checkpoints() {
         assert!(includes(index, signed.size, &leaf, &hashes(&proof.hashes), &signed.root));
     }
     let more = world.post((0..300).map(|at| payment(&format!("P-{at}"))).collect()).await;
-    let covering = v1::GetCheckpointRequest { min_sequence: Some(more.last().unwrap().sequence) };
+    let covering = v1::GetCheckpointRequest { min_sequence: Some(more.last().unwrap().sequence), witnessed: false };
     let latest = audit.get_checkpoint(covering).await.unwrap().into_inner();
     let grown = world.believed(&latest.checkpoint);
     for old_tree_size in [0, 1, first.tree_size, latest.tree_size] {
@@ -74,9 +75,9 @@ async fn what_cannot_be_proven_is_refused() {
     for (sequence, expected) in
         [(-1, Code::InvalidArgument), (last + 1, Code::OutOfRange), (i64::MAX, Code::OutOfRange)]
     {
-        let proof = audit.get_inclusion_proof(v1::GetInclusionProofRequest { sequence }).await;
+        let proof = audit.get_inclusion_proof(v1::GetInclusionProofRequest { sequence, witnessed: false }).await;
         assert_eq!(code(proof.map(|answer| answer.map(drop))), expected, "{sequence}");
-        let request = v1::GetCheckpointRequest { min_sequence: Some(sequence) };
+        let request = v1::GetCheckpointRequest { min_sequence: Some(sequence), witnessed: false };
         assert_eq!(code(audit.get_checkpoint(request).await.map(|answer| answer.map(drop))), expected, "{sequence}");
     }
     for (old_tree_size, tree_size, expected) in [
@@ -271,10 +272,10 @@ async fn a_checkpoint_continues_the_one_before() {
     let continued = world.ask(&["checkpoint", "--since", &kept, "--covering", &(last + 1).to_string()]);
     assert!(continued.status.success(), "{}", errors(&continued));
     let stranger = World::new();
-    stranger.pay(9).await;
+    let other = stranger.pay(9).await.to_string();
     for (arguments, expected) in [
-        (&["checkpoint", "--since", &kept, "--covering", "9"][..], "its history was changed"),
-        (&["checkpoint", "--covering", "9", "--key", &world.key], "cannot be believed"),
+        (&["checkpoint", "--since", &kept, "--covering", &other][..], "its history was changed"),
+        (&["checkpoint", "--covering", &other, "--key", &world.key], "cannot be believed"),
     ] {
         let refused = stranger.ask(arguments);
         assert_eq!(refused.status.code(), Some(1), "{}", errors(&refused));

@@ -24,6 +24,8 @@ pub(crate) struct World {
     child: Option<Child>,
     pub(crate) api: String,
     pub(crate) tiles: String,
+    /// Policy of witnesses, if there are any.
+    pub(crate) policy: Option<String>,
 }
 
 impl World {
@@ -33,8 +35,14 @@ impl World {
         let created = run(&["init", "--origin", ORIGIN, "--data", data.to_str().unwrap()]);
         let said = String::from_utf8(created.stdout).unwrap();
         let key = said.lines().find_map(|line| line.strip_prefix("the log's public key, for auditors and witnesses: "));
-        let mut world =
-            Self { key: key.unwrap().to_owned(), directory, child: None, api: String::new(), tiles: String::new() };
+        let mut world = Self {
+            key: key.unwrap().to_owned(),
+            directory,
+            child: None,
+            api: String::new(),
+            tiles: String::new(),
+            policy: None,
+        };
         world.start();
         world
     }
@@ -43,6 +51,9 @@ impl World {
         let mut command = Command::new(BINARY);
         let free = "127.0.0.1:0";
         command.env("FUNDLEDGER__CHECKPOINT_INTERVAL_MILLISECONDS", "20");
+        if let Some(policy) = &self.policy {
+            command.env("FUNDLEDGER__WITNESS_POLICY", policy);
+        }
         command.args(["serve", "--insecure-dev", "--quiet", "--listen", free, "--tiles-listen", free, "--data"]);
         let mut child = start(command.arg(self.data()).stdout(Stdio::piped()).stderr(Stdio::null())).unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);

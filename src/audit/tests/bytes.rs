@@ -15,7 +15,7 @@ const PER_BLOCK: usize = 6;
 const HEADER: usize = 76;
 
 /// A log of 40 plain events.
-fn events() -> Vec<Event> {
+pub(super) fn events() -> Vec<Event> {
     (0..40).map(event).collect()
 }
 

@@ -5,9 +5,13 @@ use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signer as _, SigningKey};
 use sha2::{Digest, Sha256};
 
+use super::bytes::events;
+use super::{blocks, chained, hash};
 use crate::audit::note::{Checkpoint, KeyKind, Note, NoteError, NoteKey};
 use crate::audit::policy::Policy;
 use crate::audit::receipt::Receipt;
+use crate::audit::tree::Tree;
+use crate::audit::{Anchors, Evidence, FaultKind, Options, Report, Verdict, verify};
 
 const ORIGIN: &str = "ledger.example.org/funds";
 
@@ -279,5 +283,90 @@ fn a_proof_is_read_strictly() {
         proof.replace("index 3", "index 18446744073709551616"),
     ] {
         assert!(Receipt::parse(&wrong).is_err(), "{wrong:?}");
+    }
+}
+
+/// A log of 40 entries, whose origin is `o`, and a checkpoint over so many of them.
+fn held_against(anchors: Anchors) -> Report {
+    let values = blocks(&chained(&events()), 6);
+    let options = Options { anchors, ..Options::default() };
+    verify(Evidence::Blocks(Box::new(values.into_iter().map(Ok))), &options)
+}
+
+fn checkpoint_over(size: usize) -> String {
+    let mut tree = Tree::default();
+    for entry in &chained(&events())[..size.min(40)] {
+        tree.push(hash(entry));
+    }
+    format!("o\n{size}\n{}\n", STANDARD.encode(tree.root()))
+}
+
+/// What a checkpoint is worth: kept ones for what they say, others for who signed them, and when.
+#[test]
+fn a_log_is_held_against_what_others_have_seen() {
+    let (log, stranger) = (Person::new("o", 1, 1), Person::new("o", 1, 7));
+    let (one, two) = (Person::new("one", 4, 2), Person::new("two", 4, 3));
+    let policy = |threshold: usize| {
+        let witnesses = format!("witness one {}\nwitness two {}\n", one.public(), two.public());
+        Policy::parse(&format!("log {}\n{witnesses}group g {threshold} one two\nquorum g\n", log.public())).ok()
+    };
+    let note = |size: usize, lines: &dyn Fn(&str) -> String| {
+        let text = checkpoint_over(size);
+        format!("{text}\n{}", lines(&text))
+    };
+    let by_log = |size: usize| note(size, &|text| log.line(text, 0));
+    let seen = note(40, &|text| [log.line(text, 0), one.line(text, 100), two.line(text, 200)].concat());
+    let forged = {
+        let text = format!("o\n30\n{}\n", STANDARD.encode([8; 32]));
+        format!("{text}\n{}", log.line(&text, 0))
+    };
+    let none = Anchors::default;
+    let keys = vec![log.note_key()];
+    let rows: Vec<(&str, Anchors, Option<FaultKind>, Option<u64>)> = vec![
+        ("nothing", none(), None, None),
+        ("a kept one", Anchors { kept: vec![by_log(7)], ..none() }, None, Some(7)),
+        ("a kept one of all", Anchors { kept: vec![by_log(40)], keys: keys.clone(), ..none() }, None, Some(40)),
+        ("two", Anchors { kept: vec![by_log(7), by_log(40), by_log(9)], ..none() }, None, Some(40)),
+        ("a served one", Anchors { served: vec![by_log(40)], keys: keys.clone(), ..none() }, None, None),
+        ("another root, kept", Anchors { kept: vec![forged.clone()], ..none() }, Some(FaultKind::Root), None),
+        ("another root, served", Anchors { served: vec![forged], ..none() }, Some(FaultKind::Root), None),
+        ("more than there is", Anchors { kept: vec![by_log(41)], ..none() }, Some(FaultKind::Head), None),
+        (
+            "by a stranger",
+            Anchors { served: vec![by_log(40)], keys: vec![stranger.note_key()], ..none() },
+            Some(FaultKind::Signature),
+            None,
+        ),
+        ("no note", Anchors { served: vec!["o".to_owned()], ..none() }, Some(FaultKind::Signature), None),
+        ("a quorum", Anchors { served: vec![seen.clone()], policy: policy(2), ..none() }, None, Some(40)),
+        (
+            "a quorum, not long ago",
+            Anchors { served: vec![seen.clone()], policy: policy(2), cosigned_since: Some(100), ..none() },
+            None,
+            Some(40),
+        ),
+        (
+            "one of them long ago",
+            Anchors { served: vec![seen.clone()], policy: policy(2), cosigned_since: Some(101), ..none() },
+            Some(FaultKind::Witness),
+            None,
+        ),
+        (
+            "enough for a lower quorum",
+            Anchors { served: vec![seen], policy: policy(1), cosigned_since: Some(101), ..none() },
+            None,
+            Some(40),
+        ),
+        ("nobody", Anchors { served: vec![by_log(40)], policy: policy(1), ..none() }, Some(FaultKind::Witness), None),
+        ("no checkpoint at all", Anchors { policy: policy(1), ..none() }, Some(FaultKind::Witness), None),
+    ];
+    for (name, anchors, kind, anchored_size) in rows {
+        let report = held_against(anchors);
+        assert_eq!(report.faults.first().map(|fault| fault.kind), kind, "{name}: {:?}", report.faults);
+        assert_eq!(
+            (report.anchored_size, report.verdict == Verdict::Verified),
+            (anchored_size, kind.is_none()),
+            "{name}"
+        );
     }
 }

@@ -1,0 +1,150 @@
+//! Witnesses of our own beside a real ledger: they cosign what grows, and know a ledger that was put back.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use fundledger::pb::v1;
+use fundledger::pb::v1::ledger_service_client::LedgerServiceClient;
+use tonic::Code;
+
+use crate::report;
+use crate::server::{BINARY, errors, payment, run, start};
+use crate::world::{ORIGIN, World, copy};
+
+/// A witness that runs.
+struct Watcher {
+    name: &'static str,
+    key: String,
+    url: String,
+    child: Child,
+}
+
+impl Watcher {
+    fn new(world: &World, name: &'static str) -> Self {
+        let secret = world.path(&format!("{name}.key"));
+        let made = run(&["keys", "generate", name, "--witness", "--output", &secret]);
+        assert!(made.status.success(), "{}", errors(&made));
+        let state = world.path(&format!("{name}.state"));
+        let mut command = Command::new(BINARY);
+        command.args(["witness", "--init", "--state", &state, "--private-key", &secret, "--listen", "127.0.0.1:0"]);
+        let mut child =
+            start(command.args(["--log", &world.key]).stdout(Stdio::piped()).stderr(Stdio::null())).unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let mut after = |start: &str| lines.find_map(|line| line.strip_prefix(start).map(str::to_owned)).unwrap();
+        let key = after("public key of this witness: ");
+        let url = after("listening on ");
+        assert_eq!(key, String::from_utf8(made.stdout).unwrap().trim_end());
+        Self { name, key, url, child }
+    }
+
+    fn line(&self) -> String {
+        format!("witness {} {} {}\n", self.name, self.key, self.url)
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A ledger with witnesses of which so many are needed.
+fn watched(names: &[&'static str], threshold: usize) -> (World, Vec<Watcher>) {
+    let mut world = World::new();
+    let watchers: Vec<Watcher> = names.iter().map(|name| Watcher::new(&world, name)).collect();
+    let lines: Vec<String> = watchers.iter().map(Watcher::line).collect();
+    let policy = world.path("policy");
+    let key = &world.key;
+    let quorum = format!("group quorate {threshold} {}\nquorum quorate\n", names.join(" "));
+    fs::write(&policy, format!("log {key}\n{}{quorum}", lines.concat())).unwrap();
+    world.stop();
+    world.policy = Some(policy);
+    world.start();
+    (world, watchers)
+}
+
+async fn witnessed(world: &World, sequence: i64) -> Result<String, tonic::Status> {
+    let request = v1::GetCheckpointRequest { min_sequence: Some(sequence), witnessed: true };
+    let answer = world.audit().await.get_checkpoint(request).await?;
+    Ok(answer.into_inner().checkpoint)
+}
+
+/// What is posted is cosigned; with the policy the ledger is anchored, served or lying still; a proof carries the cosignatures.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_is_posted_is_cosigned_by_a_quorum() {
+    let (mut world, mut watchers) = watched(&["congress", "audit", "province"], 2);
+    let last = world.pay(5).await;
+    let note = witnessed(&world, last).await.unwrap();
+    assert!(world.believed(&note).size > u64::try_from(last).unwrap());
+    // One that is down is no hindrance.
+    drop(watchers.pop());
+    let last = world.post(vec![payment("later")]).await[0].sequence;
+    let note = witnessed(&world, last).await.unwrap();
+    assert_eq!(note.matches("\u{2014} ").count(), 3, "{note}");
+    let policy = world.policy.clone().unwrap();
+    let proof = world.ask(&["proof", &last.to_string(), "--witnessed", "--policy", &policy, "--explain"]);
+    let said = String::from_utf8(proof.stdout.clone()).unwrap();
+    assert!(proof.status.success() && said.contains("cosigned by congress at 20"), "{said} {}", errors(&proof));
+    let (code, served) = report(&[&world.url(), "--policy", &policy, "--cosigned-within", "3600"]);
+    assert_eq!((code, &served["anchored_size"]), (Some(0), &(last + 1).into()), "{served:#}");
+    world.stop();
+    let data = world.data();
+    let data = data.to_str().unwrap();
+    let (code, still) = report(&[data, "--policy", &policy]);
+    assert_eq!((code, &still["anchored_size"]), (Some(0), &(last + 1).into()), "{still:#}");
+    let bundle = world.path("bundle");
+    assert!(run(&["export", "--data", data, "--bundle", &bundle]).status.success());
+    assert_eq!(report(&[&bundle, "--policy", &policy]).0, Some(0));
+    // A policy that asks for more than those who were there.
+    let all = world.path("all");
+    fs::write(&all, fs::read_to_string(&policy).unwrap().replace("quorate 2", "quorate 3")).unwrap();
+    let (code, more) = report(&[data, "--policy", &all]);
+    assert_eq!((code, &more["faults"][0]["kind"]), (Some(1), &"witness".into()), "{more:#}");
+}
+
+/// The whole directory is put back to an old copy, checkpoint and all: a witness shows what the ledger had signed, and
+/// nothing is posted or signed any more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_witness_knows_a_ledger_that_was_put_back() {
+    let (mut world, _watchers) = watched(&["congress"], 1);
+    let last = world.pay(3).await;
+    witnessed(&world, last).await.unwrap();
+    world.stop();
+    let old = world.directory.path().join("old");
+    copy(&world.data(), &old);
+    world.start();
+    world.post(vec![payment("later")]).await;
+    witnessed(&world, last + 1).await.unwrap();
+    world.stop();
+    fs::remove_dir_all(world.data()).unwrap();
+    copy(&old, &world.data());
+    world.start();
+    let mut ledger = LedgerServiceClient::connect(world.url()).await.unwrap();
+    let request = v1::PostRequest { commands: vec![payment("another")], ..v1::PostRequest::default() };
+    assert_eq!(ledger.post(request).await.unwrap_err().code(), Code::Unavailable);
+    assert_eq!(witnessed(&world, last).await.unwrap_err().code(), Code::Unavailable);
+}
+
+/// A witness that says no, and has nothing to show for it, stops nobody.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_false_witness_stops_nobody() {
+    let (mut world, watchers) = watched(&["congress"], 1);
+    let stranger = World::new();
+    // At the address of the second witness somebody answers who follows another log under another key.
+    let liar = Watcher::new(&stranger, "liar");
+    let policy = world.policy.clone().unwrap();
+    let lines = format!(
+        "log {}\n{}{}group quorate 1 congress liar\nquorum quorate\n",
+        world.key,
+        watchers[0].line(),
+        liar.line()
+    );
+    fs::write(&policy, lines).unwrap();
+    world.stop();
+    world.start();
+    let last = world.pay(2).await;
+    let note = witnessed(&world, last).await.unwrap();
+    assert!(note.starts_with(ORIGIN) && note.contains("congress") && !note.contains("liar"), "{note}");
+}
