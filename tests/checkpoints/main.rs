@@ -9,6 +9,7 @@
     reason = "a test may fail"
 )]
 
+mod foreign;
 #[path = "../server/mod.rs"]
 mod server;
 mod witnesses;

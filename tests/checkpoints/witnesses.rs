@@ -13,15 +13,15 @@ use crate::server::{BINARY, errors, payment, run, start};
 use crate::world::{ORIGIN, World, copy};
 
 /// A witness that runs.
-struct Watcher {
+pub(crate) struct Watcher {
     name: &'static str,
-    key: String,
+    pub(crate) key: String,
     url: String,
     child: Child,
 }
 
 impl Watcher {
-    fn new(world: &World, name: &'static str) -> Self {
+    pub(crate) fn new(world: &World, name: &'static str) -> Self {
         let secret = world.path(&format!("{name}.key"));
         let made = run(&["keys", "generate", name, "--witness", "--output", &secret]);
         assert!(made.status.success(), "{}", errors(&made));
@@ -38,7 +38,7 @@ impl Watcher {
         Self { name, key, url, child }
     }
 
-    fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         format!("witness {} {} {}\n", self.name, self.key, self.url)
     }
 }
@@ -65,7 +65,7 @@ fn watched(names: &[&'static str], threshold: usize) -> (World, Vec<Watcher>) {
     (world, watchers)
 }
 
-async fn witnessed(world: &World, sequence: i64) -> Result<String, tonic::Status> {
+pub(crate) async fn witnessed(world: &World, sequence: i64) -> Result<String, tonic::Status> {
     let request = v1::GetCheckpointRequest { min_sequence: Some(sequence), witnessed: true };
     let answer = world.audit().await.get_checkpoint(request).await?;
     Ok(answer.into_inner().checkpoint)
