@@ -51,6 +51,11 @@ impl PrivateCopy {
         Ok(Self { checkpoints, reader, _directory: directory })
     }
 
+    /// The log, for reading.
+    pub fn reader(&self) -> &dyn LogRead {
+        self.reader.as_ref()
+    }
+
     /// The stored values, as they are.
     pub fn values(&self) -> impl Iterator<Item = Result<KeyValue, Unreadable>> + Send + '_ {
         self.reader.values_from(&[]).map(|item| item.map_err(|fault| Unreadable(fault.to_string())))

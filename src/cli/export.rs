@@ -1,14 +1,19 @@
-//! `export`: the log of a stopped ledger as one file.
+//! `export`: the log of a stopped ledger as one file, or as a tree of static files.
 
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::evidence::PrivateCopy;
-use super::{Failure, Globals};
+use super::{Failure, Globals, Lang};
 use crate::format::bundle::BundleWriter;
+use crate::format::checkpoint::{Checkpoint, split_note};
+use crate::format::tile::{TILE_HEIGHT, TILE_WIDTH, Tile, TileKind};
+use crate::format::tree::{Edge, leaf_hash};
+use crate::ledger::checkpoints::CHECKPOINT_FILE;
+use crate::log::blocks_between;
 use crate::messages::cli as text;
 
 /// Arguments of `export`.
@@ -18,25 +23,40 @@ pub struct ExportArgs {
     #[arg(long, value_name = "DIR", env = "FUNDLEDGER_DATA")]
     pub data: PathBuf,
     /// File to write: every stored value as it is, sound or not (docs/format.md, Bundle).
-    #[arg(long, value_name = "FILE")]
-    pub bundle: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "tiles")]
+    pub bundle: Option<PathBuf>,
+    /// Directory to write, for any file server: what the last checkpoint covers (C2SP tlog-tiles).
+    #[arg(long, value_name = "DIR")]
+    pub tiles: Option<PathBuf>,
 }
 
-/// Writes the bundle beside its name and renames it: a file of this name is always whole.
+/// Writes what was asked for.
 pub fn run(globals: &Globals, args: &ExportArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let copy = PrivateCopy::take(&args.data)?;
-    let beside = args.bundle.with_extension("new");
-    let values = write(&copy, &beside).and_then(|values| {
-        fs::rename(&beside, &args.bundle).map_err(|error| failed(&args.bundle, &error))?;
-        Ok(values)
-    })?;
-    if !globals.quiet {
-        writeln!(out, "{}", text::export_written(globals.lang, args.bundle.display(), values))?;
+    if let Some(path) = &args.bundle {
+        let values = write_bundle(&copy, path)?;
+        if !globals.quiet {
+            writeln!(out, "{}", text::export_written(globals.lang, path.display(), values))?;
+        }
+    }
+    if let Some(path) = &args.tiles {
+        let size = write_tiles(&copy, path, globals.lang)?;
+        if !globals.quiet {
+            writeln!(out, "{}", text::export_tiles_written(globals.lang, path.display(), size))?;
+        }
     }
     Ok(())
 }
 
-fn write(copy: &PrivateCopy, path: &Path) -> Result<u64, Failure> {
+/// Writes the bundle beside its name and renames it: a file of this name is always whole.
+fn write_bundle(copy: &PrivateCopy, path: &Path) -> Result<u64, Failure> {
+    let beside = path.with_extension("new");
+    let values = write_values(copy, &beside)?;
+    fs::rename(&beside, path).map_err(|error| failed(path, &error))?;
+    Ok(values)
+}
+
+fn write_values(copy: &PrivateCopy, path: &Path) -> Result<u64, Failure> {
     let file = File::create(path).map_err(|error| failed(path, &error))?;
     let attachments: Vec<_> = copy.checkpoints.iter().map(|(name, note)| (*name, note.as_bytes())).collect();
     let mut bundle = BundleWriter::new(BufWriter::new(file), &attachments).map_err(|error| failed(path, &error))?;
@@ -47,6 +67,108 @@ fn write(copy: &PrivateCopy, path: &Path) -> Result<u64, Failure> {
     bundle.finish().map_err(|error| failed(path, &error))
 }
 
-fn failed(path: &Path, error: &std::io::Error) -> Failure {
+/// Writes the tiles, and the checkpoint last: whoever finds it finds all that it covers. Gives how many entries that is.
+fn write_tiles(copy: &PrivateCopy, path: &Path, lang: Lang) -> Result<u64, Failure> {
+    let note = copy.checkpoints.iter().find(|(name, _)| *name == CHECKPOINT_FILE).map(|(_, note)| note.as_str());
+    let note = note.ok_or_else(|| Failure::Refused(text::export_without_checkpoint(lang)))?;
+    let checkpoint = split_note(note).and_then(|(text, _)| Checkpoint::parse(text));
+    let checkpoint = checkpoint.ok_or_else(|| Failure::Refused(text::export_without_checkpoint(lang)))?;
+    let unfit = || Failure::Refused(text::export_unfit(lang, checkpoint.size));
+    let last = i64::try_from(checkpoint.size).map_err(|_| unfit())?.saturating_sub(1);
+    let mut tiles = Tiles { path, levels: Vec::new(), entries: Level::new(TileKind::Entries) };
+    let mut edge = Edge::default();
+    for block in blocks_between(copy.reader(), 0, last) {
+        for entry in block.map_err(|_| unfit())?.entries() {
+            if edge.size() == checkpoint.size {
+                break;
+            }
+            tiles.push(entry, &mut edge).map_err(|error| failed(path, &error))?;
+        }
+    }
+    if edge.size() != checkpoint.size || edge.root() != checkpoint.root {
+        return Err(unfit());
+    }
+    tiles.finish(note).map_err(|error| failed(path, &error))?;
+    Ok(checkpoint.size)
+}
+
+/// The tile of a level that is being filled.
+struct Level {
+    kind: TileKind,
+    index: u64,
+    width: u64,
+    bytes: Vec<u8>,
+}
+
+impl Level {
+    const fn new(kind: TileKind) -> Self {
+        Self { kind, index: 0, width: 0, bytes: Vec::new() }
+    }
+
+    fn push(&mut self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.bytes.extend_from_slice(bytes);
+        self.width = self.width.saturating_add(1);
+        if self.width == TILE_WIDTH { self.write(path) } else { Ok(()) }
+    }
+
+    fn write(&mut self, path: &Path) -> io::Result<()> {
+        if self.width == 0 {
+            return Ok(());
+        }
+        let tile = Tile { kind: self.kind, index: self.index, width: self.width };
+        write_whole(&path.join(tile.to_string()), &self.bytes)?;
+        *self = Self { index: self.index.saturating_add(1), ..Self::new(self.kind) };
+        Ok(())
+    }
+}
+
+struct Tiles<'a> {
+    path: &'a Path,
+    levels: Vec<Level>,
+    entries: Level,
+}
+
+impl Tiles<'_> {
+    fn push(&mut self, entry: &[u8], edge: &mut Edge) -> io::Result<()> {
+        let length = u16::try_from(entry.len()).map_err(io::Error::other)?;
+        self.entries.push(self.path, &[&length.to_be_bytes()[..], entry].concat())?;
+        let mut complete = Vec::new();
+        edge.push(leaf_hash(entry), |node, hash| {
+            if node.level.is_multiple_of(TILE_HEIGHT) {
+                complete.push((node.level / TILE_HEIGHT, *hash));
+            }
+        });
+        for (level, hash) in complete {
+            let at = usize::try_from(level).map_err(io::Error::other)?;
+            if self.levels.len() <= at {
+                self.levels.push(Level::new(TileKind::Hashes { level }));
+            }
+            if let Some(level) = self.levels.get_mut(at) {
+                level.push(self.path, &hash)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, note: &str) -> io::Result<()> {
+        self.entries.write(self.path)?;
+        for level in &mut self.levels {
+            level.write(self.path)?;
+        }
+        write_whole(&self.path.join(CHECKPOINT_FILE), note.as_bytes())
+    }
+}
+
+/// Writes a file beside its name and renames it.
+fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    let beside = path.with_extension("new");
+    fs::write(&beside, bytes)?;
+    fs::rename(beside, path)
+}
+
+fn failed(path: &Path, error: &io::Error) -> Failure {
     Failure::about(path.display(), error)
 }

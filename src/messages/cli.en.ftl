@@ -102,6 +102,9 @@ config-source = source
 
 ## export
 
+export-tiles-written = the { $size } entries that the last checkpoint covers are in { $path }
+export-without-checkpoint = no checkpoint that can be read lies beside the log: there is nothing to export tiles under
+export-unfit = the log does not have the { $size } entries that its checkpoint covers: run `fundledger verify`
 export-written = values written: { $values } ({ $file })
 
 ## balance

@@ -101,6 +101,9 @@ config-source = 来源
 
 ## export
 
+export-tiles-written = 最新检查点所覆盖的 { $size } 个条目已写入 { $path }
+export-without-checkpoint = 日志旁没有可读的检查点：无从导出静态文件
+export-unfit = 日志没有其检查点所覆盖的 { $size } 个条目：请运行 `fundledger verify`
 export-written = 已写出数据块：{ $values }（{ $file }）
 
 ## balance

@@ -77,6 +77,7 @@ help-witness = 运行见证人：为审计机关或人大签名证明日志只�
 help-export = 将已停止账本的日志写成一个可随处校验的文件
     .bundle = 要写的文件：每个存储值原样写出（见 docs/format.md）
     .data = 已停止账本的目录
+    .tiles = 要写的目录，可置于任何文件服务器：最新检查点所覆盖的内容（C2SP tlog-tiles）
 help-demo = 导览：在临时账本上以真实数据入账、查余额、追溯、校验、篡改、再校验
     .lot = 要追溯的批次
 help-bench = 以真实 gRPC 对运行中或临时的账本加压，并显示速度

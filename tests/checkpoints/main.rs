@@ -284,3 +284,36 @@ async fn a_checkpoint_continues_the_one_before() {
         assert!(errors(&refused).contains(expected), "{}", errors(&refused));
     }
 }
+
+/// What is exported is what is served, file by file; a log that does not fit its checkpoint is not exported.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn exported_tiles_are_those_that_are_served() {
+    let mut world = World::new();
+    let last = world.pay(600).await;
+    world.keep("kept", last);
+    let rest = (last + 1) % 256;
+    let names = [
+        "checkpoint".to_owned(),
+        "tile/0/000".to_owned(),
+        "tile/0/001".to_owned(),
+        format!("tile/0/002.p/{rest}"),
+        "tile/1/000.p/2".to_owned(),
+        "tile/entries/001".to_owned(),
+        format!("tile/entries/002.p/{rest}"),
+    ];
+    let served: Vec<Vec<u8>> = names.iter().map(|name| world.get(&format!("/{name}")).1).collect();
+    world.stop();
+    let (data, tiles) = (world.data(), world.directory.path().join("tiles"));
+    let arguments = ["export", "--data", data.to_str().unwrap(), "--tiles", tiles.to_str().unwrap()];
+    let exported = run(&arguments);
+    assert!(exported.status.success(), "{}", errors(&exported));
+    for (name, bytes) in names.iter().zip(served) {
+        assert!(!bytes.is_empty() && fs::read(tiles.join(name)).unwrap() == bytes, "{name}");
+    }
+    let checkpoint = data.join("checkpoint");
+    let note = fs::read_to_string(&checkpoint).unwrap();
+    fs::write(&checkpoint, note.replace(&format!("\n{}\n", last + 1), "\n9\n")).unwrap();
+    assert_eq!(run(&arguments).status.code(), Some(1), "another root");
+    fs::remove_file(&checkpoint).unwrap();
+    assert_eq!(run(&arguments).status.code(), Some(1), "no checkpoint");
+}
