@@ -4,15 +4,15 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use sha2::{Digest, Sha256};
 
 use super::connect;
-use super::render::hex;
+use super::render::{self, hex};
 use super::verify::{log_key, read_policy, read_text};
 use super::{Failure, Globals, Lang};
 use crate::audit::note::NoteKey;
 use crate::audit::policy::Policy;
 use crate::audit::receipt::{RECEIPT_BYTES_MAX, Receipt};
+use crate::audit::tree::leaf_hash;
 use crate::messages::cli as text;
 use crate::pb::v1;
 
@@ -54,7 +54,7 @@ pub fn run(globals: &Globals, args: &ProofArgs, out: &mut dyn Write) -> Result<(
     let (file, entry_hash) = match (&args.check, args.sequence) {
         (Some(path), _) => {
             let hash = match (&args.entry_hash, &args.entry) {
-                (Some(hash), _) => parsed(hash).ok_or_else(|| Failure::Usage(text::proof_hash_invalid(lang)))?,
+                (Some(hash), _) => render::bytes(hash).ok_or_else(|| Failure::Usage(text::proof_hash_invalid(lang)))?,
                 (None, Some(path)) => hash_of(path)?,
                 (None, None) => return Err(Failure::Usage(text::proof_needs_entry(lang))),
             };
@@ -140,21 +140,8 @@ fn fetched(globals: &Globals, sequence: i64, witnessed: bool) -> Result<(String,
     })
 }
 
-/// The entry hash of what a file holds: SHA-256 of a zero byte and the entry.
+/// The entry hash of what a file holds.
 fn hash_of(path: &Path) -> Result<[u8; 32], Failure> {
     let entry = std::fs::read(path).map_err(|error| Failure::about(path.display(), error))?;
-    Ok(Sha256::new_with_prefix([0]).chain_update(entry).finalize().into())
-}
-
-fn parsed(hash: &str) -> Option<[u8; 32]> {
-    let is_hexadecimal = hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let mut bytes = [0; 32];
-    if !is_hexadecimal {
-        return None;
-    }
-    for (at, byte) in bytes.iter_mut().enumerate() {
-        let start = at.checked_mul(2)?;
-        *byte = u8::from_str_radix(hash.get(start..start.checked_add(2)?)?, 16).ok()?;
-    }
-    Some(bytes)
+    Ok(leaf_hash(&entry))
 }
