@@ -55,7 +55,7 @@ async fn load(
             let ids: Vec<String> = (first..first + batch).map(|number| format!("p-{number}")).collect();
             sent.lock().unwrap().extend(ids.iter().cloned());
             let commands = ids.iter().map(|id| payment(id)).collect();
-            match ledger.post(v1::PostRequest { commands, validate_only: false, approved_batch: None }).await {
+            match ledger.post(v1::PostRequest { commands, ..v1::PostRequest::default() }).await {
                 Ok(answer) => {
                     let mut receipts = receipts.lock().unwrap();
                     for (id, result) in ids.into_iter().zip(answer.into_inner().results) {

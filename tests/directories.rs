@@ -200,13 +200,8 @@ async fn a_log_that_lost_its_tail_is_not_posted_to() {
     copy(older.path(), &served.data().join("log"));
     served.start();
     let mut ledger = served.ledger().await;
-    let answer = ledger
-        .post(fundledger::pb::v1::PostRequest {
-            commands: vec![payment("x")],
-            validate_only: false,
-            approved_batch: None,
-        })
-        .await;
+    let answer =
+        ledger.post(fundledger::pb::v1::PostRequest { commands: vec![payment("x")], ..Default::default() }).await;
     assert_eq!(answer.unwrap_err().code(), tonic::Code::Unavailable);
     let mut query = served.query().await;
     let head =

@@ -253,7 +253,7 @@ fn rows_that_the_ledger_refuses_are_reported() {
         }))),
     };
     let posted = connect::with(&globals, async |connection| {
-        let request = v1::PostRequest { commands: vec![freeze], validate_only: false, approved_batch: None };
+        let request = v1::PostRequest { commands: vec![freeze], ..v1::PostRequest::default() };
         connection.ledger().post(connection.request(request)).await.map_err(|status| connection.failure(&status))
     });
     let outcome = posted.unwrap().into_inner().results.remove(0).outcome.unwrap();

@@ -69,13 +69,14 @@ impl Drop for Watched {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn positions_and_lags_are_told_and_an_unfinished_request_holds_up_no_stop() {
     let mut watched = Watched::new();
-    let parts = ["views", "index", "index_files", "entries"];
+    let parts = ["views", "index", "index_files", "entries", "checkpoint", "witnesses"];
     let position = |part: &str| format!("fundledger_position_sequence{{part=\"{part}\"}}");
     let lag = |part: &str| format!("fundledger_lag_events{{part=\"{part}\"}}");
     let values = watched.values();
     assert_eq!(values[&position("log")], 0);
     assert_eq!(values["fundledger_read_only"], 0);
-    assert_eq!(values.len(), 10, "{values:?}");
+    assert_eq!(values["fundledger_witness_alarm"], 0);
+    assert_eq!(values.len(), 15, "{values:?}");
 
     let mut ledger = LedgerServiceClient::connect(format!("http://{}", watched.api)).await.unwrap();
     let commands = set_up();
@@ -91,7 +92,7 @@ async fn positions_and_lags_are_told_and_an_unfinished_request_holds_up_no_stop(
         for part in parts {
             assert_eq!(values[&lag(part)], values[&position("log")] - values[&position(part)], "{part}");
         }
-        if ["views", "index", "entries"].iter().all(|part| values[&lag(part)] == 0) {
+        if ["views", "index", "entries", "checkpoint"].iter().all(|part| values[&lag(part)] == 0) {
             break values;
         }
     };

@@ -47,7 +47,7 @@ async fn within_turns<T>(turns: u64, call: impl Future<Output = T>) -> Option<T>
 fn request(key: &str) -> v1::PostRequest {
     // Of two the second is refused: that outcome must not change either.
     let refused = v1::Command { request_id: format!("{key}-refused"), ..payment(key) };
-    v1::PostRequest { commands: vec![payment(key), refused], validate_only: false, approved_batch: None }
+    v1::PostRequest { commands: vec![payment(key), refused], ..v1::PostRequest::default() }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

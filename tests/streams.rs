@@ -72,7 +72,7 @@ impl Local {
     }
 
     async fn post(&self, commands: Vec<v1::Command>) {
-        let request = v1::PostRequest { commands, validate_only: false, approved_batch: None };
+        let request = v1::PostRequest { commands, ..v1::PostRequest::default() };
         let mut ledger = LedgerServiceClient::new(self.channel().await).max_decoding_message_size(64 << 20);
         for result in ledger.post(request).await.unwrap().into_inner().results {
             receipt(result);

@@ -57,8 +57,7 @@ fn of_result(result: &v1::PostResult) -> Seen {
 }
 
 async fn post(served: &Served, commands: Vec<v1::Command>) -> Result<Vec<v1::PostResult>, Status> {
-    let answer =
-        served.ledger().await.post(v1::PostRequest { commands, validate_only: false, approved_batch: None }).await;
+    let answer = served.ledger().await.post(v1::PostRequest { commands, ..v1::PostRequest::default() }).await;
     answer.map(|answer| answer.into_inner().results)
 }
 
@@ -306,7 +305,7 @@ async fn validating_writes_nothing() {
     let mut ledger = served.ledger().await;
     let commands = vec![payment("v-1"), pay(|payment| payment.from_account_id = "nobody".to_owned())];
     let answer = ledger
-        .post(v1::PostRequest { commands, validate_only: true, approved_batch: None })
+        .post(v1::PostRequest { commands, validate_only: true, ..v1::PostRequest::default() })
         .await
         .unwrap()
         .into_inner();

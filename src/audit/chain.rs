@@ -347,7 +347,8 @@ impl Chain {
         match entry.facts {
             Ok(facts) => {
                 self.check_facts(sequence, &facts, found);
-                if let Some(record) = facts.record {
+                if let Some(mut record) = facts.record {
+                    record.entry_hash = entry.hash;
                     books.push(ForBooks::Event(sequence, record));
                 }
             }

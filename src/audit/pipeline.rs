@@ -27,7 +27,8 @@ pub fn verify(evidence: Evidence<'_>, options: &Options) -> Report {
     let scope = scope(&evidence, options, is_deep);
     let progress = options.progress.as_ref();
     let (mut outcome, statement) = if is_deep {
-        follow(evidence, options, Keep::Books, |events| Some(keep_books(&events, progress)))
+        let anchors = options.anchors.clone();
+        follow(evidence, options, Keep::Books, |events| Some(keep_books(Books::new(anchors), &events, progress)))
     } else {
         follow(evidence, options, Keep::Nothing, |_| None)
     };
@@ -234,8 +235,7 @@ fn follow_chain(
     }
 }
 
-fn keep_books(events: &Receiver<Vec<ForBooks>>, progress: Option<&Arc<AtomicU64>>) -> Statement {
-    let mut books = Books::default();
+fn keep_books(mut books: Books, events: &Receiver<Vec<ForBooks>>, progress: Option<&Arc<AtomicU64>>) -> Statement {
     for batch in events {
         for item in batch {
             match item {

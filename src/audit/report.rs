@@ -83,6 +83,8 @@ kinds! {
     SegregationOfDuties = "segregation_of_duties";
     /// A signature, a key, a role or a proposal is not as it must be (I13).
     Approval = "approval";
+    /// Payments that waited for witnesses were released without them, or never waited.
+    Release = "release";
     /// Numbers were not given consecutively from 1.
     Numbering = "numbering";
 }

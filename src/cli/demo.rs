@@ -169,8 +169,7 @@ impl<'a> Tour<'a> {
         };
         let lang = self.globals.lang;
         let answer = connect::with(&self.globals, async |connection| {
-            let request =
-                v1::PostRequest { commands: vec![command.clone()], validate_only: false, approved_batch: None };
+            let request = v1::PostRequest { commands: vec![command.clone()], ..v1::PostRequest::default() };
             let answer = connection.ledger().post(connection.request(request)).await;
             Ok(answer.map_err(|status| connection.failure(&status))?.into_inner())
         })?;

@@ -36,7 +36,9 @@ pub fn run(globals: &Globals, args: &InitArgs, out: &mut dyn Write) -> Result<()
     if !globals.quiet {
         let shown = args.data.display();
         writeln!(out, "{}", text::init_created(globals.lang, &shown, directory.origin()))?;
-        writeln!(out, "{}", text::init_log_key(globals.lang, directory.checkpoint_key().verifier()))?;
+        for signer in directory.log_signers() {
+            writeln!(out, "{}", text::init_log_key(globals.lang, signer.public()))?;
+        }
         writeln!(out, "{}", text::init_back_up_keys(globals.lang))?;
         if administrators.is_empty() {
             writeln!(out, "{}", text::init_without_administrators(globals.lang))?;

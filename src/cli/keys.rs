@@ -5,10 +5,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use serde_json::json;
 
 use super::{Failure, Globals};
 use crate::domain::ids::ActorId;
 use crate::format::note_key::{KeyKind, SignerKey, VerifierKey};
+use crate::ledger::directory::add_log_key as add_log_key_to;
+use crate::messages::cli as text;
 
 /// Arguments of `keys`.
 #[derive(Args, Debug)]
@@ -32,6 +35,13 @@ pub enum KeysCommand {
         #[arg(long)]
         witness: bool,
     },
+    /// Make a next key for the log to sign its checkpoints with, in the ledger's directory, served or not. It signs once the
+    /// command that is printed has been posted.
+    Log {
+        /// Directory of the ledger.
+        #[arg(long, value_name = "DIR", env = "FUNDLEDGER_DATA")]
+        data: PathBuf,
+    },
     /// Print the public key of a private one.
     Public {
         /// File of the private key.
@@ -40,12 +50,24 @@ pub enum KeysCommand {
 }
 
 /// Runs `keys`.
-pub fn run(_globals: &Globals, args: &KeysArgs, out: &mut dyn Write) -> Result<(), Failure> {
+pub fn run(globals: &Globals, args: &KeysArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let public = match &args.command {
+        KeysCommand::Log { data } => return add_log_key(globals, data, out),
         KeysCommand::Generate { name, output, witness } => generate(name, output, *witness)?,
         KeysCommand::Public { file } => read_any(file)?.verifier(),
     };
     writeln!(out, "{public}")?;
+    Ok(())
+}
+
+/// Makes a key for the log, and says how it comes to sign.
+fn add_log_key(globals: &Globals, data: &Path, out: &mut dyn Write) -> Result<(), Failure> {
+    let public = add_log_key_to(data)?.verifier().to_string();
+    writeln!(out, "{public}")?;
+    if !globals.quiet {
+        let order = json!({ "verifierKey": public, "change": "LOG_KEY_CHANGE_ANNOUNCED" });
+        writeln!(std::io::stderr().lock(), "{}", text::keys_log_next(globals.lang, json!({ "rotateLogKey": order })))?;
+    }
     Ok(())
 }
 

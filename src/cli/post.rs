@@ -18,7 +18,7 @@ use super::posting::{self, Mode};
 use super::proposals::read_batch;
 use super::{Failure, Format, Globals, Lang};
 use crate::messages::cli as text;
-use crate::pb::v1::{ApprovedBatch, Command, PostRequest};
+use crate::pb::v1::{ApprovedBatch, Command, PostRequest, WaitLevel};
 
 mod lines;
 mod outcome;
@@ -43,6 +43,9 @@ pub struct PostArgs {
     /// Only check: every rule is applied to the ledger as it stands, nothing is written, no key is used up.
     #[arg(long)]
     pub validate_only: bool,
+    /// Answer only once a quorum of witnesses has seen it, at most 10 seconds later: it is on disk before that in any case.
+    #[arg(long, conflicts_with = "validate_only")]
+    pub witnessed: bool,
     /// Go on trying this long when the server is busy or away, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub retry_for: u64,
@@ -54,7 +57,11 @@ impl PostArgs {
     }
 
     fn mode(&self) -> Mode {
-        if self.validate_only { Mode::ValidateOnly } else { Mode::Commit }
+        match (self.validate_only, self.witnessed) {
+            (true, _) => Mode::ValidateOnly,
+            (false, true) => Mode::Witnessed,
+            (false, false) => Mode::Commit,
+        }
     }
 }
 
@@ -91,7 +98,9 @@ pub fn run(globals: &Globals, args: &PostArgs, out: &mut dyn Write) -> Result<()
 }
 
 fn all_accepted(outcomes: Outcomes<'_>, lang: Lang) -> Result<(), Failure> {
+    let is_unseen = outcomes.is_unseen();
     match outcomes.finish()? {
+        0 if is_unseen => Err(Failure::Unavailable(text::post_unseen(lang))),
         0 => Ok(()),
         refused => Err(Failure::Refused(text::post_refused(lang, refused))),
     }
@@ -113,12 +122,14 @@ fn post_batch(
         commands: Vec::new(),
         validate_only: args.validate_only,
         approved_batch: Some(ApprovedBatch { proposal_id: proposal_id.to_owned(), commands }),
+        wait_level: posting::level(args.mode()).into(),
     };
-    let results = connect::with(globals, async |connection| {
+    let answer = connect::with(globals, async |connection| {
         let answer = connection.ledger().post(connection.request(request)).await;
-        answer.map(|answer| answer.into_inner().results).map_err(|status| connection.failure(&status))
+        answer.map(tonic::Response::into_inner).map_err(|status| connection.failure(&status))
     })?;
-    for ((line, request_id), result) in (1_u64..).zip(request_ids).zip(results) {
+    outcomes.note_witnesses(args.mode(), answer.reached_level() == WaitLevel::Witnessed);
+    for ((line, request_id), result) in (1_u64..).zip(request_ids).zip(answer.results) {
         outcomes.take(line, request_id, result)?;
     }
     Ok(())
@@ -197,8 +208,10 @@ impl Poster<'_, '_> {
         }
         let (lines, commands): (Vec<u64>, Vec<Command>) = batch.drain(..).unzip();
         let patience = Duration::from_secs(self.args.retry_for);
-        let results = posting::post(self.connection, &commands, self.args.mode(), patience).await?;
-        for ((line, command), result) in lines.into_iter().zip(commands).zip(results) {
+        let mode = self.args.mode();
+        let posted = posting::post(self.connection, &commands, mode, patience).await?;
+        self.outcomes.note_witnesses(mode, posted.is_witnessed);
+        for ((line, command), result) in lines.into_iter().zip(commands).zip(posted.results) {
             self.outcomes.take(line, command.request_id, result)?;
             self.progress.inc(1);
         }

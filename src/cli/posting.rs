@@ -8,7 +8,7 @@ use super::Failure;
 use super::connect::{Connection, Explanation};
 use crate::messages::cli as text;
 use crate::pb::v1::post_result::Outcome;
-use crate::pb::v1::{Command, PostRequest, PostResult};
+use crate::pb::v1::{Command, PostRequest, PostResult, WaitLevel};
 
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_LONGEST: Duration = Duration::from_secs(5);
@@ -18,8 +18,18 @@ const RETRY_LONGEST: Duration = Duration::from_secs(5);
 pub(super) enum Mode {
     /// Post.
     Commit,
+    /// Post, and wait for witnesses.
+    Witnessed,
     /// Only check.
     ValidateOnly,
+}
+
+/// What became of a request.
+pub(super) struct Posted {
+    /// One result a command.
+    pub(super) results: Vec<PostResult>,
+    /// Whether witnesses have seen it.
+    pub(super) is_witnessed: bool,
 }
 
 /// Posts one request, again and again until it is answered or patience ends. Nothing is posted twice.
@@ -28,16 +38,19 @@ pub(super) async fn post(
     commands: &[Command],
     mode: Mode,
     patience: Duration,
-) -> Result<Vec<PostResult>, Failure> {
+) -> Result<Posted, Failure> {
     let lang = connection.lang();
     let sent = patiently(patience, async || {
         let request = PostRequest {
             commands: commands.to_vec(),
             validate_only: mode == Mode::ValidateOnly,
             approved_batch: None,
+            wait_level: level(mode).into(),
         };
         let answer = connection.ledger().post(connection.request(request)).await;
-        let results = answer.map_err(|status| connection.explain(&status))?.into_inner().results;
+        let answer = answer.map_err(|status| connection.explain(&status))?.into_inner();
+        let is_witnessed = answer.reached_level() == WaitLevel::Witnessed;
+        let results = answer.results;
         if results.len() != commands.len() {
             return Err(unreadable(text::answer_has_other_length(lang)));
         }
@@ -46,7 +59,7 @@ pub(super) async fn post(
             Some(Outcome::Error(status)) => Some(Explanation::of_result(status, lang)).filter(is_no_refusal),
             Some(Outcome::Receipt(_)) | None => None,
         });
-        failed.map_or(Ok(results), Err)
+        failed.map_or(Ok(Posted { results, is_witnessed }), Err)
     })
     .await;
     sent.map_err(|explanation| {
@@ -55,6 +68,14 @@ pub(super) async fn post(
         }
         explanation.failure()
     })
+}
+
+/// How far events must have got before the answer.
+pub(super) const fn level(mode: Mode) -> WaitLevel {
+    match mode {
+        Mode::Commit | Mode::ValidateOnly => WaitLevel::Durable,
+        Mode::Witnessed => WaitLevel::Witnessed,
+    }
 }
 
 /// Calls again, after the delay the server asks for or a growing one, and jitter, while that can help.

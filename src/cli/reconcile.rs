@@ -298,7 +298,7 @@ fn to_record(
 }
 
 async fn record(connection: &Connection, command: v1::Command, patience: Duration) -> Result<Recorded, Failure> {
-    let results = posting::post(connection, std::slice::from_ref(&command), Mode::Commit, patience).await?;
+    let results = posting::post(connection, std::slice::from_ref(&command), Mode::Commit, patience).await?.results;
     let lang = connection.lang();
     match results.into_iter().next().and_then(|result| result.outcome) {
         Some(post_result::Outcome::Receipt(receipt)) => {

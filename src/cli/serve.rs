@@ -18,6 +18,7 @@ use super::verify::read_policy;
 use super::{Failure, Globals, Lang};
 use crate::audit::policy::Policy;
 use crate::grpc::node::Node;
+use crate::grpc::releasing::AlarmClock;
 use crate::grpc::server::{self, Limits};
 use crate::http::{metrics, tiles};
 use crate::ledger::Genesis;
@@ -71,7 +72,8 @@ pub fn run(globals: &Globals, args: &ServeArgs, out: &mut dyn Write) -> Result<(
             tiles: tiles.map(|(listener, _)| listener),
             limits: settings.limits.into(),
             checkpoint_interval: Duration::from_millis(settings.checkpoint_interval_milliseconds.get()),
-            witnesses,
+            witnesses: witnesses
+                .map(|policy| Watched { policy, alarm_after_seconds: settings.witness_alarm_seconds.get() }),
         };
         serve_until_stopped(node, service, stop_signal(globals.lang)?, globals.lang).await
     })
@@ -100,7 +102,13 @@ pub(super) struct Service {
     tiles: Option<TcpListener>,
     limits: Limits,
     checkpoint_interval: Duration,
-    witnesses: Option<Policy>,
+    witnesses: Option<Watched>,
+}
+
+/// Who watches from outside.
+pub(super) struct Watched {
+    policy: Policy,
+    alarm_after_seconds: u64,
 }
 
 impl From<TcpListener> for Service {
@@ -164,7 +172,7 @@ pub(super) async fn serve_until_stopped(
     node.sign_every(service.checkpoint_interval)?;
     let watching = match service.witnesses {
         None => None,
-        Some(policy) => Some(watch(&node, policy, service.checkpoint_interval, lang).await?),
+        Some(watched) => Some(watch(&node, watched, service.checkpoint_interval, lang).await?),
     };
     // Whoever watches the service sees it until it has ended.
     let (stopping, stopped) = tokio::sync::watch::channel(());
@@ -208,13 +216,21 @@ struct Watching {
 
 /// Asks the witnesses once before anything is posted, so that a log that was put back to an old state is known for one, and
 /// then whenever there is something new.
-async fn watch(node: &Arc<Node>, policy: Policy, interval: Duration, lang: Lang) -> Result<Watching, Failure> {
-    let mut witnesses = Witnesses::new(policy, node.checkpoints(), node.tree(), seconds_now);
+async fn watch(node: &Arc<Node>, watched: Watched, interval: Duration, lang: Lang) -> Result<Watching, Failure> {
+    node.checkpoints().expect_witnesses();
+    let mut witnesses = Witnesses::new(watched.policy, node.checkpoints(), node.tree(), seconds_now);
+    let mut alarm = AlarmClock::new(watched.alarm_after_seconds);
     let node = Arc::clone(node);
+    let runtime = tokio::runtime::Handle::current();
     let mut round = move || {
         if let Err(why) = witnesses.round() {
             node.checkpoints().refuse(&why);
             node.ledger().refuse_postings(&why);
+            return;
+        }
+        // A ledger that is closing takes nothing any more, and says so itself.
+        if let Err(error) = runtime.block_on(node.release_witnessed(&mut alarm, seconds_now())) {
+            tracing::warn!(%error, "payments that witnesses have seen were not released; trying again");
         }
     };
     let failed = |error: &dyn std::fmt::Display| Failure::Unavailable(text::server_failed(lang, error));

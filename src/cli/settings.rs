@@ -28,6 +28,8 @@ const ENVIRONMENT_PREFIX: &str = "FUNDLEDGER";
 /// Every event is under a signed checkpoint within a second.
 pub(super) const CHECKPOINT_INTERVAL_MILLISECONDS: NonZeroU64 = NonZeroU64::new(500).expect("500 is not 0");
 
+const WITNESS_ALARM_SECONDS: NonZeroU64 = NonZeroU64::new(60).expect("60 is not 0");
+
 /// Everything that can be set.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -44,6 +46,8 @@ pub(super) struct Settings {
     pub(super) checkpoint_interval_milliseconds: NonZeroU64,
     /// Policy with the witnesses that are asked to cosign; nobody where there is none.
     pub(super) witness_policy: Option<PathBuf>,
+    /// How long a payment may wait for witnesses, or go on without them, before the alarm is raised.
+    pub(super) witness_alarm_seconds: NonZeroU64,
     /// Whether plain text on loopback is accepted.
     pub(super) insecure_dev: bool,
     /// Logs of the service itself.
@@ -102,6 +106,7 @@ impl Default for Settings {
             tiles_listen: None,
             checkpoint_interval_milliseconds: CHECKPOINT_INTERVAL_MILLISECONDS,
             witness_policy: None,
+            witness_alarm_seconds: WITNESS_ALARM_SECONDS,
             insecure_dev: false,
             log: LogSettings::default(),
             limits: LimitSettings::default(),

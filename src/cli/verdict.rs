@@ -117,6 +117,7 @@ fn kind(kind: FaultKind, lang: Lang) -> String {
         FaultKind::TrialBalance => text::fault_trial_balance(lang),
         FaultKind::SegregationOfDuties => text::fault_segregation_of_duties(lang),
         FaultKind::Approval => text::fault_approval(lang),
+        FaultKind::Release => text::fault_release(lang),
         FaultKind::Numbering => text::fault_numbering(lang),
     }
 }

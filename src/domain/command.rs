@@ -9,6 +9,7 @@ use super::ids::{
     AccountId, ActorId, BankReference, CaseId, Code, ContractId, DocumentDigest, DocumentNumber, FundId, IssuerId,
     KeyNumber, LegalBasis, LotId, PayeeRef, PaymentId, PolicyId, ReasonCode, RequestId, Sequence, UnitId,
 };
+use super::log_key::{LogKey, LogKeyChange};
 use super::money::{self, Amount};
 use super::nontax::NontaxOrder;
 use super::oversight::OversightOrder;
@@ -347,6 +348,10 @@ pub enum Order {
         principal: ActorId,
         public_key: Option<PublicKey>,
     },
+    RotateLogKey {
+        key: LogKey,
+        change: LogKeyChange,
+    },
     Propose {
         content: ProposedContent,
         expires_at: UtcNanos,
@@ -404,6 +409,7 @@ impl Operation {
             | Order::GrantRole { .. }
             | Order::RevokeRole { .. }
             | Order::RotateKey { .. }
+            | Order::RotateLogKey { .. }
             | Order::Propose { .. }
             | Order::Approve { .. }
             | Order::Withdraw { .. }
@@ -498,6 +504,7 @@ impl Order {
             Self::GrantRole { .. } => "grant_role",
             Self::RevokeRole { .. } => "revoke_role",
             Self::RotateKey { .. } => "rotate_key",
+            Self::RotateLogKey { .. } => "rotate_log_key",
             Self::Propose { .. } => "propose",
             Self::Approve { .. } => "approve",
             Self::Withdraw { .. } => "withdraw",

@@ -11,12 +11,14 @@ use super::ids::{
     DocumentNumber, FundNumber, IssuerId, KeyNumber, LegalBasis, LotNumber, PayeeRef, PaymentId, PolicyId, ReasonCode,
     RequestId, Sequence, UnitId,
 };
+use super::log_key::{LogKey, LogKeyChange};
 use super::money::Amount;
 use super::nontax::NontaxEvent;
 use super::oversight::OversightEvent;
 use super::persons::PersonsEvent;
 use super::profile::RecipientKind;
 use super::refusal::Refusal;
+use super::release::Released;
 use super::time::{Day, Period, UtcNanos};
 
 /// One line of double entry.
@@ -206,7 +208,7 @@ pub enum Payload {
     },
     PolicySet {
         policy_id: PolicyId,
-        policy: PolicyVersion,
+        policy: Box<PolicyVersion>,
     },
     AccountOpened {
         account: AccountNumber,
@@ -342,6 +344,11 @@ pub enum Payload {
         principal: ActorId,
         key: KeyNumber,
         public_key: Option<PublicKey>,
+    },
+    PaymentReleased(Box<Released>),
+    LogKeyRotated {
+        key: LogKey,
+        change: LogKeyChange,
     },
 }
 

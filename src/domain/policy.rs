@@ -2,6 +2,7 @@
 
 use super::ids::{Code, ReasonCode};
 use super::numbered::numbered;
+use super::release::{WitnessRule, Witnessing};
 use super::time::Day;
 
 numbered! {
@@ -55,6 +56,8 @@ pub struct PolicyTerms {
     pub holidays: Vec<Day>,
     /// Saturdays and Sundays that are working days (调休), ascending.
     pub working_weekends: Vec<Day>,
+    /// What becomes of payments that witnesses have not seen; `None` means that nothing depends on witnesses.
+    pub witnessing: Option<Witnessing>,
 }
 
 numbered! {
@@ -170,6 +173,11 @@ impl PolicyTerms {
         } else {
             self.holidays.binary_search(&day).is_err()
         }
+    }
+
+    /// What becomes of a payment of an amount that witnesses have not seen.
+    pub fn witness_rule(&self, amount_minor: i64) -> Option<WitnessRule> {
+        self.witnessing.filter(|witnessing| amount_minor >= witnessing.from_minor).map(|witnessing| witnessing.rule)
     }
 
     /// Whether it sets nothing.

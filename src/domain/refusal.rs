@@ -80,6 +80,8 @@ reasons! {
     PersonalDataRestricted = 18, "PERSONAL_DATA_RESTRICTED";
     /// The personal data were erased.
     PersonalDataErased = 19, "PERSONAL_DATA_ERASED";
+    /// Witnesses are to be waited for, and the ledger asks none. Nothing was done.
+    NoWitnesses = 20, "NO_WITNESSES";
     /// A signature is not that of the approver's key over the proposed bytes. Sign what Propose or `ListPending` gives.
     SignatureInvalid = 40, "SIGNATURE_INVALID";
     /// The commands are not the batch that was approved: their number or root differs. Send exactly the bytes proposed.
@@ -272,6 +274,10 @@ reasons! {
     CarryNotAllowed = 200, "CARRY_NOT_ALLOWED";
     /// The account never held any authority (无预算, `E_NO_BUDGET`).
     NoBudget = 201, "NO_BUDGET";
+    /// The payment is held until a quorum of witnesses has seen it: no bank may have acted on it.
+    PaymentUnreleased = 202, "PAYMENT_UNRELEASED";
+    /// No other key that the log announced would go on signing.
+    LastLogKey = 203, "LAST_LOG_KEY";
 }
 
 impl fmt::Display for Reason {

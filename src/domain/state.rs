@@ -2,11 +2,11 @@
 
 mod families;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) use self::families::{Families, PaidMonths};
 pub use self::families::{Project, Tie};
-use super::account::AccountKind;
+use super::account::{AccountKind, Book};
 use super::authority::Authority;
 use super::event::{EntitlementDetermined, Event, Frozen, Leg, Payload, PaymentExecuted, Step};
 use super::fund::{Fund, FundDefinition, Lot, LotOpened, LotStage, PolicyVersion};
@@ -14,8 +14,10 @@ use super::ids::{
     AccountId, AccountNumber, BankReference, CaseId, ContractId, ContractNumber, DocumentNumber, FundId, FundNumber,
     IssuerId, LotId, LotNumber, PayeeRef, PaymentId, PolicyId, Sequence, UnitId, UnitNumber,
 };
+use super::log_key::LogKeys;
 use super::money;
 use super::persons::Personal;
+use super::release::{PaymentPlace, WitnessRule};
 use super::time::Day;
 
 /// A table that is only ever asked for one key, so that its order can reach neither a digest nor a reply.
@@ -245,6 +247,11 @@ pub struct State {
     pub(crate) accounts_by_role: Lookup<(FundNumber, AccountKind, UnitNumber), AccountNumber>,
     pub(crate) authority: Authority,
     pub(crate) families: Families,
+    pub(crate) log_keys: LogKeys,
+    /// Payments that wait for witnesses.
+    pub(crate) unreleased: BTreeSet<PaymentPlace>,
+    /// The last payment that raises an alarm if witnesses do not see it in time, or is held.
+    pub(crate) supervised: Sequence,
 }
 
 impl State {
@@ -341,6 +348,9 @@ impl State {
             fund.revision = sequence;
             fund.has_moved |= !matches!(payload, Payload::OpeningBalance { .. });
         }
+        if payload.is_payment_order() {
+            self.supervise((sequence, operation), fund, day, legs);
+        }
         match payload {
             // Who made it is in the envelope: supervision is applied with the event.
             Payload::Oversight(_)
@@ -357,6 +367,12 @@ impl State {
             | Payload::RoleRevoked { .. }
             | Payload::KeyRotated { .. }
             | Payload::TransactionPosted { .. } => {}
+            Payload::LogKeyRotated { key, change } => self.log_keys.apply(sequence, key, *change),
+            Payload::PaymentReleased(released) => {
+                for place in &released.payments {
+                    self.unreleased.remove(place);
+                }
+            }
             Payload::FundDefined { fund, definition } => {
                 self.fund_names.insert(definition.fund_id.clone(), *fund);
                 let definition = FundDefinition::clone(definition);
@@ -369,7 +385,7 @@ impl State {
                 });
             }
             Payload::PolicySet { policy_id, policy } => {
-                self.policies.entry(policy_id.clone()).or_default().push(policy.clone());
+                self.policies.entry(policy_id.clone()).or_default().push(PolicyVersion::clone(policy));
             }
             Payload::AccountOpened { account, account_id, fund, kind, unit_id, person, unit_party } => {
                 let unit = unit_id.as_ref().map_or(UnitNumber::default(), |unit_id| self.intern_unit(unit_id));
@@ -458,6 +474,7 @@ impl State {
             }
             Payload::Reversed { original, operation, payment_id, contract_id, .. } => {
                 self.reversals.insert((*original, *operation), sequence);
+                self.unreleased.remove(&(*original, *operation));
                 if let Some(payment) = payment_id.as_ref().and_then(|payment_id| self.payments.get_mut(payment_id)) {
                     payment.status = PaymentStatus::Reversed;
                     self.families.untie_payment(payment.fund, payment.tie, payment.amount_minor, true);
@@ -494,6 +511,42 @@ impl State {
                 }
             }
         }
+    }
+
+    /// Holds a payment where its fund's policy asks for witnesses first.
+    fn supervise(&mut self, place: PaymentPlace, fund: FundNumber, day: Day, legs: &[Leg]) {
+        match self.witness_rule(fund, day, legs) {
+            None => return,
+            Some(WitnessRule::Hold) => drop(self.unreleased.insert(place)),
+            Some(WitnessRule::Alarm) => {}
+        }
+        self.supervised = place.0;
+    }
+
+    /// What becomes of a payment with these legs, if witnesses have not seen it.
+    pub(super) fn witness_rule(&self, fund: FundNumber, day: Day, legs: &[Leg]) -> Option<WitnessRule> {
+        let policy_id = self.fund(fund)?.definition.policy_id.as_ref()?;
+        let terms = &self.policy_on(policy_id, day)?.terms;
+        terms.witness_rule(self.moved_minor(legs))
+    }
+
+    /// What legs move, minor units: a payment moves both books by the same amount, and counts once.
+    pub(super) fn moved_minor(&self, legs: &[Leg]) -> i64 {
+        let debits = |book: Book| {
+            let of_book = |leg: &&Leg| self.account(leg.account).is_some_and(|account| account.kind.book() == book);
+            legs.iter().filter(of_book).fold(0, |sum, leg| money::add(sum, leg.debit_minor.max(0)))
+        };
+        debits(Book::Authority).max(debits(Book::Cash))
+    }
+
+    /// Payments that wait for witnesses, ascending: those before a sequence, at most so many.
+    pub fn unreleased_before(&self, sequence: Sequence, count_max: usize) -> Vec<PaymentPlace> {
+        self.unreleased.range(..(sequence, 0)).take(count_max).copied().collect()
+    }
+
+    /// Whether an event orders a payment that waits for witnesses.
+    pub fn is_unreleased(&self, sequence: Sequence) -> bool {
+        self.unreleased.range((sequence, 0)..(sequence.next(), 0)).next().is_some()
     }
 
     fn apply_payment(&mut self, sequence: Sequence, operation: u32, payment: &PaymentExecuted, legs: &[Leg]) {

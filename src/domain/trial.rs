@@ -7,6 +7,7 @@ use super::ids::{
     AccountNumber, Code, ContractId, ContractNumber, DocumentNumber, FundNumber, IssuerId, LotId, LotNumber, PayeeRef,
     PaymentId, Sequence,
 };
+use super::release::PaymentPlace;
 use super::state::{Contract, PaidMonths, Payment, Project, State};
 use super::time::Day;
 
@@ -29,6 +30,9 @@ struct Before {
     new_lot: Option<LotId>,
     new_document: Option<(IssuerId, DocumentNumber)>,
     new_reversal: Option<(Sequence, u32)>,
+    /// Of a payment whether it waited for witnesses.
+    unreleased: Option<(PaymentPlace, bool)>,
+    supervised: Sequence,
     ties: usize,
     paid: Option<((FundNumber, PayeeRef), Option<PaidMonths>)>,
     project: Option<((FundNumber, Code), Option<Project>)>,
@@ -47,7 +51,11 @@ impl<'a> Trial<'a> {
 
     /// Takes a step.
     pub(super) fn take(&mut self, step: Step<'_>) {
-        self.taken.push(Before::of(self.state, step));
+        let mut before = Before::of(self.state, step);
+        if step.payload.is_payment_order() {
+            before.unreleased = Some(((self.sequence, step.operation), false));
+        }
+        self.taken.push(before);
         self.state.apply_step(self.sequence, self.day, step);
     }
 }
@@ -71,6 +79,7 @@ impl Before {
         }
         let fund = state.fund_of(step.legs);
         before.fund = state.fund(fund).map(|row| (fund, row.revision, row.has_moved));
+        before.supervised = state.supervised;
         before.note_payload(state, fund, step.payload);
         before
     }
@@ -96,6 +105,8 @@ impl Before {
             }
             Payload::Reversed { original, operation, payment_id, contract_id, .. } => {
                 self.new_reversal = Some((*original, *operation));
+                let place = (*original, *operation);
+                self.unreleased = Some((place, state.unreleased.contains(&place)));
                 self.note_contract(state, contract_id.as_ref());
                 let payment = payment_id.as_ref().map(|id| (id.clone(), state.payment(id).copied()));
                 let tie = payment.as_ref().and_then(|(_, payment)| state.families.tie(payment.as_ref()?.tie));
@@ -171,6 +182,12 @@ impl Before {
         }
         if let Some(reversal) = self.new_reversal {
             state.reversals.remove(&reversal);
+        }
+        state.supervised = self.supervised;
+        match self.unreleased {
+            None => {}
+            Some((place, true)) => drop(state.unreleased.insert(place)),
+            Some((place, false)) => drop(state.unreleased.remove(&place)),
         }
         state.families.ties.truncate(self.ties);
         if let Some((key, paid)) = self.paid {

@@ -314,6 +314,10 @@ fn write_order(order: &Order, out: &mut Canonical<'_>) {
             out.text(principal.as_str());
             out.optional(public_key.as_ref(), |out, key| out.bytes(&key.0));
         }
+        Order::RotateLogKey { key, change } => {
+            out.text(key.as_str());
+            out.number(change.number().into());
+        }
         Order::Propose { content, expires_at } => {
             out.number(expires_at.0);
             match content {

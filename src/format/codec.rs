@@ -26,7 +26,9 @@ use crate::domain::ids::{
     AccountId, AccountNumber, ActorId, BankReference, CaseId, Code, ContractId, DocumentNumber, FundNumber, IssuerId,
     KeyNumber, LegalBasis, LotNumber, PayeeRef, PaymentId, PolicyId, ReasonCode, RequestId, Sequence, UnitId,
 };
+use crate::domain::log_key::{LogKey, LogKeyChange};
 use crate::domain::refusal::{Reason, Refusal};
+use crate::domain::release::{PaymentPlace, Released};
 use crate::domain::time::{Day, Period, UtcNanos};
 use crate::pb::v1 as pb;
 
@@ -229,6 +231,19 @@ fn encode_payload(payload: &Payload, wire: &mut Wire<'_>) {
             m.number(2, key.0);
             m.bytes(3, public_key.as_ref().map_or(&[][..], |key| &key.0));
         }),
+        Payload::LogKeyRotated { key, change } => wire.message(69, |m| {
+            m.text(1, key.as_str());
+            m.int(2, change.number().into());
+        }),
+        Payload::PaymentReleased(released) => wire.message(68, |m| {
+            for (sequence, operation) in &released.payments {
+                m.message(1, |m| {
+                    m.int(1, sequence.0);
+                    m.number(2, *operation);
+                });
+            }
+            m.text(2, &released.proof);
+        }),
     }
 }
 
@@ -301,7 +316,7 @@ fn decode_payload(payload: pb::event::Payload) -> Result<Payload, DecodeError> {
             Payload::FundDefined { fund: FundNumber(number(m.fund, "fund")?), definition: Box::new(decode_fund(m)?) }
         }
         Stored::PolicySet(m) => Payload::PolicySet {
-            policy: PolicyVersion {
+            policy: Box::new(PolicyVersion {
                 version: number(m.version, "policy version")?,
                 effective_from: Day::from_days(m.effective_from_day),
                 plan_step: match pb::PlanStep::try_from(m.plan_step) {
@@ -313,7 +328,7 @@ fn decode_payload(payload: pb::event::Payload) -> Result<Payload, DecodeError> {
                 document_sha256: fixed(&m.document_sha256, "document digest")?,
                 signed_approvals: m.signed_approvals,
                 terms: m.terms.map(decode_terms).transpose()?.unwrap_or_default(),
-            },
+            }),
             policy_id: PolicyId::stored(m.policy_id),
         },
         Stored::AccountOpened(m) => Payload::AccountOpened {
@@ -445,6 +460,14 @@ fn decode_payload(payload: pb::event::Payload) -> Result<Payload, DecodeError> {
                 _ => Some(PublicKey(fixed(&m.public_key, "public key")?)),
             },
         },
+        Stored::LogKeyRotated(m) => Payload::LogKeyRotated {
+            key: LogKey::stored(m.verifier_key),
+            change: LogKeyChange::from_number(m.change).ok_or(DecodeError::Field("change of a log key"))?,
+        },
+        Stored::PaymentReleased(m) => Payload::PaymentReleased(Box::new(Released {
+            payments: m.payments.iter().map(decode_place).collect::<Result<_, _>>()?,
+            proof: m.tlog_proof.into(),
+        })),
         of_a_family => return families::decode(of_a_family),
     })
 }
@@ -455,6 +478,10 @@ fn decode_operation(m: pb::PostedOperation) -> Result<PostedOperation, DecodeErr
         leg_count: number(m.leg_count, "number of legs")?,
         payload: decode_payload(m.payload.ok_or(DecodeError::Field("operation"))?.into())?,
     })
+}
+
+fn decode_place(m: &pb::ReleasedPayment) -> Result<PaymentPlace, DecodeError> {
+    Ok((Sequence(m.sequence), number(m.operation, "operation")?))
 }
 
 fn decode_administrator(m: pb::Administrator) -> Result<(ActorId, PublicKey), DecodeError> {

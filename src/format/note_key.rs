@@ -114,12 +114,16 @@ impl VerifierKey {
         }
         Ok(Self { name: name.to_owned(), public_key, kind })
     }
+
+    /// What ties the name to the key, 8 hexadecimal digits.
+    pub fn hash(&self) -> String {
+        key_hash(&self.name, &self.public_key, self.kind)
+    }
 }
 
 impl fmt::Display for VerifierKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hash = key_hash(&self.name, &self.public_key, self.kind);
-        write!(f, "{}+{hash}+{}", self.name, encoded(&self.public_key.0, self.kind))
+        write!(f, "{}+{}+{}", self.name, self.hash(), encoded(&self.public_key.0, self.kind))
     }
 }
 

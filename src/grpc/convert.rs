@@ -385,6 +385,7 @@ impl Parser<'_> {
             Payload::GrantRole(wire) => self.grant_role(*wire),
             Payload::RevokeRole(wire) => self.revoke_role(*wire),
             Payload::RotateKey(wire) => self.rotate_key(*wire),
+            Payload::RotateLogKey(wire) => self.rotate_log_key(*wire),
             Payload::Transaction(wire) => self.transaction(*wire, envelope),
             Payload::SignedCommand(_) => {
                 self.section = "";
@@ -595,6 +596,7 @@ const fn section(payload: &v1::command::Payload) -> &'static str {
         Payload::GrantRole(_) => "grant_role.",
         Payload::RevokeRole(_) => "revoke_role.",
         Payload::RotateKey(_) => "rotate_key.",
+        Payload::RotateLogKey(_) => "rotate_log_key.",
         Payload::Transaction(_) => "transaction.",
         Payload::SignedCommand(_) => "signed_command.",
     }

@@ -100,6 +100,7 @@ pub(super) fn for_each(wire: &mut v1::Command, mut meet: impl FnMut(&mut String,
             | Payload::GrantRole(_)
             | Payload::RevokeRole(_)
             | Payload::RotateKey(_)
+            | Payload::RotateLogKey(_)
             | Payload::CloseAccount(_)
             | Payload::ApproveEstimate(_)
             | Payload::DetermineEntitlement(_)

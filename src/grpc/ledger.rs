@@ -29,7 +29,8 @@ pub(super) struct LedgerApi {
 impl LedgerService for LedgerApi {
     async fn post(&self, request: Request<v1::PostRequest>) -> Result<Response<v1::PostResponse>, Status> {
         let statuses = Statuses::for_request(&request);
-        let v1::PostRequest { commands, validate_only, approved_batch } = request.into_inner();
+        let v1::PostRequest { commands, validate_only, approved_batch, wait_level } = request.into_inner();
+        let level = self.wait_level(wait_level, statuses)?;
         if let Some(batch) = approved_batch {
             if !commands.is_empty() {
                 let field = "approved_batch".to_owned();
@@ -37,14 +38,15 @@ impl LedgerService for LedgerApi {
                 let violation = convert::Violation { field, reason: Reason::FieldInvalid, description };
                 return Err(statuses.violations(&[violation]));
             }
-            return self.post_batch(batch, validate_only, statuses).await;
+            let results = self.post_batch(batch, validate_only, statuses).await?;
+            return Ok(Response::new(self.reached(results, level, statuses).await));
         }
         let (batch, prepared) = self.batch(commands, validate_only, statuses).await?;
         let outcomes = if prepared.is_empty() { Ok(Vec::new()) } else { self.outcomes(prepared, validate_only).await };
         match outcomes {
             Ok(outcomes) => {
                 let results = batch.complete(outcomes, &self.node).await;
-                Ok(Response::new(v1::PostResponse { results }))
+                Ok(Response::new(self.reached(results, level, statuses).await))
             }
             Err(why) => {
                 batch.abandon(&why, &self.node).await;
@@ -149,6 +151,7 @@ pub(super) fn wire_receipt(receipt: Receipt, hashes: &mut BytesMut) -> v1::Recei
         entry_hash: hashes.split().freeze(),
         booked_at: Some(convert::to_timestamp(receipt.booked_at)),
         replayed: receipt.replayed,
+        unreleased: receipt.is_unreleased,
     }
 }
 

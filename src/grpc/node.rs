@@ -9,13 +9,14 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::watch;
 
+use super::releasing::WitnessAlarm;
 use crate::domain::event::Event;
 use crate::domain::ids::Sequence;
 use crate::format::block::Block;
 use crate::format::codec;
 use crate::format::keyed::KeyedDigest;
 use crate::format::record::split_entry;
-use crate::ledger::checkpoints::{self, Checkpoints};
+use crate::ledger::checkpoints::{self, Checkpoints, Signed};
 use crate::ledger::clock::Clock;
 use crate::ledger::directory::DataDirectory;
 use crate::ledger::snapshot_files::SnapshotFiles;
@@ -50,6 +51,7 @@ pub struct Node {
     folding: Mutex<Option<JoinHandle<()>>>,
     checkpoints: Arc<Checkpoints>,
     signing: Mutex<Option<Signing>>,
+    witness_alarm: WitnessAlarm,
     // Keeps the directory locked.
     _directory: DataDirectory,
 }
@@ -73,6 +75,10 @@ pub struct Lag {
     pub index_stored_sequence: i64,
     /// The last event in the copy of the entries; a restart reads the log from there on.
     pub entries_sequence: i64,
+    /// The last event under a signed checkpoint; -1 for none.
+    pub signed_sequence: i64,
+    /// The last event under a checkpoint that a quorum of witnesses cosigned; -1 for none.
+    pub witnessed_sequence: i64,
 }
 
 struct Shared {
@@ -172,13 +178,13 @@ impl Node {
         let history = History::open(&directory.index(), log.as_ref(), committed, Sizes::default())?;
         let views = caught_up(&ledger, &snapshots, &history)?;
         let entries = Arc::new(EntryFiles::open(&directory.entries(), log.as_ref(), committed)?);
-        let latest = checkpoints::latest(directory.path(), &directory.checkpoint_key());
+        let latest = checkpoints::latest(directory.path(), directory.log_signers());
         let trusted = latest.as_ref().ok().and_then(Option::as_ref).map(|latest| &latest.checkpoint);
         let trusted = trusted.map(|trusted| (trusted.size, trusted.root));
         let tree = Arc::new(TreeFiles::open(&directory.tree(), log.as_ref(), committed, trusted)?);
         let copies = (Arc::clone(&tree), Arc::clone(&entries));
-        let checkpoints =
-            Checkpoints::new(directory.path(), ledger.origin(), directory.checkpoint_key(), copies, latest);
+        let checkpoints = Checkpoints::new(directory.path(), ledger.origin(), directory.log_keys(), copies, latest);
+        checkpoints.follow(ledger.log_keys())?;
         if let Some(why) = checkpoints.refused() {
             ledger.refuse_postings(why);
         }
@@ -207,6 +213,7 @@ impl Node {
             folding,
             checkpoints,
             signing,
+            witness_alarm: WitnessAlarm::default(),
             _directory: directory,
         })
     }
@@ -220,11 +227,12 @@ impl Node {
     pub fn sign_every(&self, interval: Duration) -> Result<(), Fault> {
         let (stop, stopped) = sync_channel(1);
         let checkpoints = Arc::clone(&self.checkpoints);
+        let log_keys = self.ledger.log_key_source();
         let thread = std::thread::Builder::new()
             .name("checkpoints".to_owned())
             .spawn(move || {
                 while matches!(stopped.recv_timeout(interval), Err(RecvTimeoutError::Timeout)) {
-                    if let Err(fault) = checkpoints.sign() {
+                    if let Err(fault) = checkpoints.follow(log_keys()).and_then(|()| checkpoints.sign()) {
                         tracing::error!(%fault, "no checkpoint could be signed; trying again");
                     }
                 }
@@ -237,6 +245,11 @@ impl Node {
     /// Checkpoints of the log.
     pub fn checkpoints(&self) -> Arc<Checkpoints> {
         Arc::clone(&self.checkpoints)
+    }
+
+    /// Whether witnesses keep payments waiting for too long.
+    pub const fn witness_alarm(&self) -> &WitnessAlarm {
+        &self.witness_alarm
     }
 
     /// The tree over the log.
@@ -294,7 +307,13 @@ impl Node {
     /// How far what is derived has got.
     pub fn lag(&self) -> Lag {
         let history = &self.views.history;
+        let covered = |signed: Option<Arc<Signed>>| {
+            let size = signed.map_or(0, |signed| signed.checkpoint.size);
+            i64::try_from(size).unwrap_or(i64::MAX).saturating_sub(1)
+        };
         Lag {
+            signed_sequence: covered(self.checkpoints.latest()),
+            witnessed_sequence: covered(self.checkpoints.witnessed()),
             index_stored_sequence: history.stored_sequence(),
             entries_sequence: self.views.entries.next().saturating_sub(1),
             index_sequence: history.position().sequence,
@@ -345,6 +364,7 @@ impl Node {
             thread.join().ok();
         }
         // What was posted last is signed too.
+        self.checkpoints.follow(self.ledger.log_keys())?;
         self.checkpoints.sign()?;
         self.views.history.close();
         self.vault.set_followed(self.ledger.committed().sequence)?;

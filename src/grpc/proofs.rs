@@ -21,7 +21,7 @@ use crate::log::{Fault, LogRead};
 use crate::pb::v1;
 
 /// Longest a request waits for a checkpoint.
-const WAIT_MAX: Duration = Duration::from_secs(10);
+pub(super) const WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// What a request for a proof needs.
 pub(super) struct Proofs {
@@ -100,7 +100,7 @@ impl Proofs {
     }
 
     /// The latest checkpoint, or the latest that witnesses cosigned, once it covers a sequence.
-    async fn covering(
+    pub(super) async fn covering(
         &self,
         field: &str,
         sequence: i64,

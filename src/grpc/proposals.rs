@@ -222,7 +222,7 @@ impl LedgerApi {
         batch: v1::ApprovedBatch,
         validate_only: bool,
         statuses: Statuses,
-    ) -> Result<Response<v1::PostResponse>, Status> {
+    ) -> Result<Vec<v1::PostResult>, Status> {
         let invalid = |violations: Vec<Violation>| statuses.violations(&violations);
         let proposal_id = convert::name("approved_batch.proposal_id", RequestId::parse(batch.proposal_id));
         let proposal_id = proposal_id.map_err(invalid)?;
@@ -240,8 +240,7 @@ impl LedgerApi {
         let prepared = commands.into_iter().map(|command| ledger.prepare(command, &mut scratch)).collect();
         let outcomes = self.outcomes(prepared, validate_only).await.map_err(|why| statuses.unavailable(&why))?;
         let mut hashes = BytesMut::new();
-        let results = outcomes.into_iter().map(|outcome| result(outcome, statuses, &mut hashes)).collect();
-        Ok(Response::new(v1::PostResponse { results }))
+        Ok(outcomes.into_iter().map(|outcome| result(outcome, statuses, &mut hashes)).collect())
     }
 }
 

@@ -114,6 +114,9 @@ pub const fn code(reason: Reason) -> Code {
         | Reason::LotNotLapsed
         | Reason::CarryNotAllowed
         | Reason::NoBudget
+        | Reason::PaymentUnreleased
+        | Reason::LastLogKey
+        | Reason::NoWitnesses
         | Reason::NothingToMove
         | Reason::OverContract
         | Reason::PayeeMismatch

@@ -22,6 +22,7 @@ const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 const POSITION: &str = "fundledger_position_sequence";
 const LAG: &str = "fundledger_lag_events";
 const READ_ONLY: &str = "fundledger_read_only";
+const WITNESS_ALARM: &str = "fundledger_witness_alarm";
 
 struct Metrics {
     node: Arc<Node>,
@@ -38,6 +39,7 @@ pub async fn serve(
     metrics::with_local_recorder(&recorder, || {
         describe_gauge!(POSITION, Unit::Count, "The last event that a part has: sequence; -1 for none.");
         describe_gauge!(LAG, Unit::Count, "How many committed events a derived part does not have yet.");
+        describe_gauge!(WITNESS_ALARM, "1 where payments wait for witnesses, or went on without them, for too long.");
         describe_gauge!(READ_ONLY, "1 where nothing can be posted until a restart.");
     });
     let router = Router::new().route("/metrics", get(render)).with_state(Arc::new(Metrics { node, recorder }));
@@ -55,6 +57,7 @@ async fn render(State(metrics): State<Arc<Metrics>>) -> impl IntoResponse {
                 gauge!(LAG, "part" => part).set(as_float(lag.committed_sequence.saturating_sub(sequence).max(0)));
             }
         }
+        gauge!(WITNESS_ALARM).set(if metrics.node.witness_alarm().is_raised() { 1.0 } else { 0.0 });
         gauge!(READ_ONLY).set(if is_read_only { 1.0 } else { 0.0 });
     });
     ([(CONTENT_TYPE, TEXT)], metrics.recorder.handle().render())
@@ -62,13 +65,15 @@ async fn render(State(metrics): State<Arc<Metrics>>) -> impl IntoResponse {
 
 const COMMITTED: &str = "log";
 
-fn parts(lag: &Lag) -> [(&'static str, i64); 5] {
+fn parts(lag: &Lag) -> [(&'static str, i64); 7] {
     [
         (COMMITTED, lag.committed_sequence),
         ("views", lag.views_sequence),
         ("index", lag.index_sequence),
         ("index_files", lag.index_stored_sequence),
         ("entries", lag.entries_sequence),
+        ("checkpoint", lag.signed_sequence),
+        ("witnesses", lag.witnessed_sequence),
     ]
 }
 

@@ -5,13 +5,15 @@
 //! and nothing is posted any more. (A log whose whole directory was replaced can only be found by whoever is outside.)
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::{fs, io};
 
 use tokio::sync::watch;
 
+use super::log_keys::{LogKeyFiles, LogSigner};
+use crate::domain::log_key::LogKeys;
 use crate::format::checkpoint::{CHECKPOINT_BYTES_MAX, Checkpoint, split_note};
-use crate::format::note_key::SignerKey;
 use crate::format::tree::{Edge, TreeHash};
 use crate::log::Fault;
 use crate::log::entries::EntryFiles;
@@ -34,7 +36,7 @@ pub struct Signed {
 
 /// The latest checkpoint in a directory; `None` where none was ever signed. Damage is an error: what was signed is then not
 /// known, and another root might be signed at the same size.
-pub fn latest(directory: &Path, key: &SignerKey) -> Result<Option<Signed>, Fault> {
+pub fn latest(directory: &Path, signers: &[LogSigner]) -> Result<Option<Signed>, Fault> {
     let path = directory.join(CHECKPOINT_FILE);
     let damaged = |cause: &str| Fault::new(format!("reading {}", path.display()), cause);
     let note = match fs::metadata(&path) {
@@ -48,8 +50,8 @@ pub fn latest(directory: &Path, key: &SignerKey) -> Result<Option<Signed>, Fault
     let (text, signatures) = split_note(&note).ok_or_else(|| damaged("it is no signed note"))?;
     let checkpoint = Checkpoint::parse(text).ok_or_else(|| damaged("it is no checkpoint"))?;
     // Ed25519 signs the same text with the same bytes each time.
-    let line = key.note_line(text);
-    if !signatures.split_inclusive('\n').any(|other| other == line) {
+    let mut lines = signers.iter().map(|signer| signer.key.note_line(text));
+    if !lines.any(|line| signatures.split_inclusive('\n').any(|other| other == line)) {
         return Err(damaged("it does not carry this ledger's signature"));
     }
     Ok(Some(Signed { checkpoint, note }))
@@ -59,13 +61,16 @@ pub fn latest(directory: &Path, key: &SignerKey) -> Result<Option<Signed>, Fault
 pub struct Checkpoints {
     directory: PathBuf,
     origin: String,
-    key: SignerKey,
+    keys: LogKeyFiles,
+    signers: Mutex<Signers>,
     tree: Arc<TreeFiles>,
     entries: Arc<EntryFiles>,
     latest: watch::Sender<Option<Arc<Signed>>>,
     witnessed: watch::Sender<Option<Arc<Signed>>>,
     /// Why nothing is signed.
     refused: OnceLock<String>,
+    /// Whether witnesses are asked.
+    has_witnesses: AtomicBool,
     signing: Mutex<()>,
 }
 
@@ -80,7 +85,7 @@ impl Checkpoints {
     pub fn new(
         directory: &Path,
         origin: &str,
-        key: SignerKey,
+        keys: LogKeyFiles,
         (tree, entries): (Arc<TreeFiles>, Arc<EntryFiles>),
         latest: Result<Option<Signed>, Fault>,
     ) -> Self {
@@ -94,12 +99,14 @@ impl Checkpoints {
         Self {
             directory: directory.to_owned(),
             origin: origin.to_owned(),
-            key,
+            keys,
+            signers: Mutex::default(),
             tree,
             entries,
             latest: watch::Sender::new(latest.map(Arc::new)),
             witnessed: watch::Sender::new(None),
             refused: refused.map(OnceLock::from).unwrap_or_default(),
+            has_witnesses: AtomicBool::new(false),
             signing: Mutex::new(()),
         }
     }
@@ -114,6 +121,16 @@ impl Checkpoints {
         if self.refused.set(why.to_owned()).is_ok() {
             tracing::error!(reason = why, "nothing is signed any more");
         }
+    }
+
+    /// Whether witnesses are asked to cosign.
+    pub fn has_witnesses(&self) -> bool {
+        self.has_witnesses.load(Ordering::Relaxed)
+    }
+
+    /// From here on witnesses are asked to cosign.
+    pub fn expect_witnesses(&self) {
+        self.has_witnesses.store(true, Ordering::Relaxed);
     }
 
     /// The latest checkpoint that enough witnesses cosigned, with their lines; since the start of the program.
@@ -133,9 +150,29 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// The public key that checkpoints are verified with, as text.
+    /// Takes in what the log says of its keys: those that sign are read, where that has changed.
+    pub fn follow(&self, keys: LogKeys) -> Result<(), Fault> {
+        let mut signers = self.signers.lock().unwrap_or_else(PoisonError::into_inner);
+        if signers.is_read && signers.keys == keys {
+            return Ok(());
+        }
+        let all = self.keys.read()?;
+        let (signing, others) = all.into_iter().partition(|signer| signer.signs(&keys));
+        *signers = Signers { is_read: true, keys, signing, others };
+        Ok(())
+    }
+
+    /// The public key that checkpoints are verified with, as text: of several the latest; empty where none signs.
     pub fn verifier_key(&self) -> String {
-        self.key.verifier().to_string()
+        let signers = self.signers.lock().unwrap_or_else(PoisonError::into_inner);
+        signers.signing.last().map(|signer| signer.public().to_string()).unwrap_or_default()
+    }
+
+    /// All public keys that this log signs or has signed with, as text.
+    pub fn verifier_keys(&self) -> Vec<String> {
+        let signers = self.signers.lock().unwrap_or_else(PoisonError::into_inner);
+        let here = signers.signing.iter().chain(&signers.others).map(|signer| signer.public().to_string());
+        here.chain(self.keys.retired()).collect()
     }
 
     /// The latest checkpoint.
@@ -163,10 +200,37 @@ impl Checkpoints {
         self.entries.sync()?;
         self.tree.sync()?;
         let checkpoint = Checkpoint { origin: self.origin.clone(), size: edge.size(), root: edge.root() };
-        let note = checkpoint.signed([&self.key]);
+        let mut signers = self.signers.lock().unwrap_or_else(PoisonError::into_inner);
+        if signers.signing.is_empty() {
+            return Err(Fault::new("signing a checkpoint", "the private key of none of the log's keys is here"));
+        }
+        let note = checkpoint.signed(signers.signing.iter().map(|signer| &signer.key));
         // Before it leaves: after a crash there must be no second opinion about this size.
         write_durably(&self.directory, CHECKPOINT_FILE, note.as_bytes())?;
+        signers.destroy_retired(checkpoint.size)?;
         self.latest.send_replace(Some(Arc::new(Signed { checkpoint, note })));
+        Ok(())
+    }
+}
+
+/// The keys at hand.
+#[derive(Debug, Default)]
+struct Signers {
+    is_read: bool,
+    keys: LogKeys,
+    signing: Vec<LogSigner>,
+    others: Vec<LogSigner>,
+}
+
+impl Signers {
+    /// Destroys the private keys that were retired, once a checkpoint covers that event: before it the event could be lost.
+    fn destroy_retired(&mut self, size: u64) -> Result<(), Fault> {
+        if u64::try_from(self.keys.changed().0).is_ok_and(|changed| changed >= size) {
+            return Ok(());
+        }
+        while let Some(at) = self.others.iter().position(|signer| self.keys.is_retired(&signer.public())) {
+            self.others.remove(at).destroy()?;
+        }
         Ok(())
     }
 }
@@ -211,13 +275,25 @@ mod tests {
             log.append(Head::EMPTY, &builder.take()).unwrap();
             let (reader, committed) = (log.reader(), log.head().sequence);
             let path = self.0.path();
-            let key = SignerKey::from_seed(ORIGIN, &[1; 32]);
-            let latest = latest(path, &key);
+            let keys = self.keys();
+            let latest = latest(path, &keys.read().unwrap());
             let trusted = latest.as_ref().ok().and_then(Option::as_ref).map(|latest| &latest.checkpoint);
             let trusted = trusted.map(|trusted| (trusted.size, trusted.root));
             let entries = EntryFiles::open(&path.join("entries"), reader.as_ref(), committed).unwrap();
             let tree = TreeFiles::open(&path.join("tree"), reader.as_ref(), committed, trusted).unwrap();
-            Checkpoints::new(path, ORIGIN, key, (Arc::new(tree), Arc::new(entries)), latest)
+            let checkpoints = Checkpoints::new(path, ORIGIN, keys, (Arc::new(tree), Arc::new(entries)), latest);
+            checkpoints.follow(LogKeys::default()).unwrap();
+            checkpoints
+        }
+
+        fn keys(&self) -> LogKeyFiles {
+            let path = self.0.path().join("keys");
+            fs::create_dir_all(&path).unwrap();
+            let keys = LogKeyFiles::new(&path, ORIGIN);
+            if keys.read().unwrap().is_empty() {
+                keys.add().unwrap();
+            }
+            keys
         }
 
         fn file(&self) -> String {
@@ -255,7 +331,7 @@ mod tests {
         place.checkpoints(b"abc").sign().unwrap();
         let note = place.file().into_bytes();
         let path = place.0.path().join(CHECKPOINT_FILE);
-        let key = SignerKey::from_seed(ORIGIN, &[1; 32]);
+        let key = place.keys().read().unwrap();
         assert!(latest(place.0.path(), &key).is_ok_and(|latest| latest.is_some()));
         for at in 0..note.len() {
             let mut damaged = note.clone();

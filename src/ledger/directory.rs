@@ -23,6 +23,7 @@ use thiserror::Error;
 
 use super::checkpoints::CHECKPOINT_FILE;
 use super::clock::Clock;
+use super::log_keys::{LogKeyFiles, LogSigner};
 use super::{Digests, Genesis};
 use crate::format::hexadecimal;
 use crate::format::keyed::{Fingerprints, KEY_BYTES, KeyedDigest};
@@ -44,7 +45,6 @@ const PSEUDONYM_KEY: &str = "pseudonym.key";
 const VAULT: &str = "vault";
 const VAULT_KEY: &str = "vault.key";
 const TREE: &str = "tree";
-const CHECKPOINT_KEY: &str = "checkpoint.key";
 const FORMAT_TITLE: &str = "fundledger data directory";
 /// Version of the directory's layout.
 pub const DIRECTORY_FORMAT: u32 = 1;
@@ -112,7 +112,7 @@ pub struct DataDirectory {
     digest_key: [u8; KEY_BYTES],
     pseudonym_key: [u8; KEY_BYTES],
     vault_key: [u8; KEY_BYTES],
-    checkpoint_key: SignerKey,
+    log_signers: Vec<LogSigner>,
     _lock: File,
 }
 
@@ -138,7 +138,9 @@ impl DataDirectory {
         let digest_key = new_key(&keys, DIGEST_KEY)?;
         let pseudonym_key = new_key(&keys, PSEUDONYM_KEY)?;
         let vault_key = new_key(&keys, VAULT_KEY)?;
-        let checkpoint_key = new_checkpoint_key(&keys, origin)?;
+        let log_keys = LogKeyFiles::new(&keys, origin);
+        log_keys.add()?;
+        let log_signers = log_keys.read()?;
         let mut log = SledLog::open(&path.join(LOG))?;
         super::create(&mut log, genesis, clock).map_err(|error| Fault::new("writing the genesis", error))?;
         log.adopt(log.head(), &[])?;
@@ -150,7 +152,7 @@ impl DataDirectory {
             sync_directory(parent)?;
         }
         let (path, origin) = (path.to_owned(), origin.to_owned());
-        Ok(Self { path, origin, digest_key, pseudonym_key, vault_key, checkpoint_key, _lock: lock })
+        Ok(Self { path, origin, digest_key, pseudonym_key, vault_key, log_signers, _lock: lock })
     }
 
     /// Opens the ledger in a directory.
@@ -183,21 +185,31 @@ impl DataDirectory {
             new_key(&keys, VAULT_KEY)?;
         }
         // Earlier versions signed nothing. For what was signed once the key is needed.
-        if !path.join(CHECKPOINT_FILE).exists() && !keys.join(CHECKPOINT_KEY).exists() {
-            new_checkpoint_key(&keys, &origin)?;
-        }
+        let log_keys = LogKeyFiles::new(&keys, &origin);
+        let log_signers = || {
+            let signers = log_keys.read().map_err(|fault| incomplete(KEYS, fault.to_string()))?;
+            Ok::<_, DirectoryError>(Some(signers).filter(|signers| !signers.is_empty()))
+        };
+        let log_signers = match log_signers()? {
+            Some(signers) => signers,
+            None if path.join(CHECKPOINT_FILE).exists() => {
+                let missing = format!("{KEYS}/checkpoint.key");
+                return Err(incomplete(&missing, "the log's signing key is not there".to_owned()));
+            }
+            None => {
+                log_keys.add()?;
+                log_keys.read()?
+            }
+        };
         let key = |name: &str| {
             read_key(&path.join(KEYS).join(name))
                 .map_err(|error| incomplete(&format!("{KEYS}/{name}"), error.to_string()))
         };
-        let checkpoint_key = fs::read_to_string(keys.join(CHECKPOINT_KEY)).map_err(|error| error.to_string());
-        let checkpoint_key = checkpoint_key.and_then(|text| SignerKey::parse(&text).map_err(|error| error.to_string()));
-        let checkpoint_key = checkpoint_key.map_err(|cause| incomplete(&format!("{KEYS}/{CHECKPOINT_KEY}"), cause))?;
         Ok(Self {
             digest_key: key(DIGEST_KEY)?,
             pseudonym_key: key(PSEUDONYM_KEY)?,
             vault_key: key(VAULT_KEY)?,
-            checkpoint_key,
+            log_signers,
             path: path.to_owned(),
             origin,
             _lock: lock,
@@ -251,9 +263,14 @@ impl DataDirectory {
         &self.path
     }
 
-    /// What checkpoints are signed with.
-    pub fn checkpoint_key(&self) -> SignerKey {
-        self.checkpoint_key.clone()
+    /// The place of the keys that checkpoints are signed with.
+    pub fn log_keys(&self) -> LogKeyFiles {
+        LogKeyFiles::new(&self.path.join(KEYS), &self.origin)
+    }
+
+    /// The keys that checkpoints are signed with, as they were when the directory was opened; never none.
+    pub fn log_signers(&self) -> &[LogSigner] {
+        &self.log_signers
     }
 
     /// Where personal data lie.
@@ -284,6 +301,12 @@ pub fn is_empty(path: &Path) -> Result<bool, Fault> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
         Err(error) => Err(Fault::new(format!("reading {}", path.display()), error)),
     }
+}
+
+/// Makes a private key for the log of a directory, served or not; the log decides when it signs.
+pub fn add_log_key(path: &Path) -> Result<SignerKey, DirectoryError> {
+    let origin = identify(path)?;
+    Ok(LogKeyFiles::new(&path.join(KEYS), &origin).add()?)
 }
 
 /// Checks that a directory holds a ledger of a layout this program knows; gives its origin. Writes nothing.
@@ -371,7 +394,7 @@ fn restrict(_path: &Path) -> Result<(), Fault> {
     Ok(())
 }
 
-fn random_key() -> Result<[u8; KEY_BYTES], Fault> {
+pub(super) fn random_key() -> Result<[u8; KEY_BYTES], Fault> {
     let mut key = [0; KEY_BYTES];
     getrandom::fill(&mut key).map_err(|error| Fault::new("taking random bytes for a key", error))?;
     Ok(key)
@@ -383,15 +406,8 @@ fn new_key(directory: &Path, name: &str) -> Result<[u8; KEY_BYTES], Fault> {
     Ok(key)
 }
 
-/// The key that checkpoints are signed with is named after the log.
-fn new_checkpoint_key(directory: &Path, origin: &str) -> Result<SignerKey, Fault> {
-    let key = SignerKey::from_seed(origin, &random_key()?);
-    keep_secret(directory, CHECKPOINT_KEY, &key.secret_text())?;
-    Ok(key)
-}
-
 /// Writes a secret to a new file that only its owner can read.
-fn keep_secret(directory: &Path, name: &str, secret: &str) -> Result<(), Fault> {
+pub(super) fn keep_secret(directory: &Path, name: &str, secret: &str) -> Result<(), Fault> {
     let path = directory.join(name);
     let mut options = File::options();
     options.write(true).create_new(true);

@@ -33,6 +33,8 @@ pub(super) fn answer(sequence: i64, entry: &[u8], event: &Event) -> Outcome {
             entry_hash: EntryHash::of(entry),
             booked_at: event.booked_at,
             replayed: true,
+            // The writer knows.
+            is_unreleased: false,
         }),
     }
 }

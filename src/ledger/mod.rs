@@ -9,6 +9,7 @@ pub mod clock;
 mod committer;
 pub mod directory;
 mod idempotency;
+pub mod log_keys;
 mod snapshot;
 pub mod snapshot_files;
 mod writer;
@@ -26,8 +27,10 @@ use self::writer::{Start, Writer};
 use crate::domain::approval::PublicKey;
 use crate::domain::command::Command;
 use crate::domain::event::{Decision, Event, Payload};
-use crate::domain::ids::{ActorId, CommandDigest};
+use crate::domain::ids::{ActorId, CommandDigest, Sequence};
+use crate::domain::log_key::LogKeys;
 use crate::domain::refusal::Refusal;
+use crate::domain::release::{PaymentPlace, Released};
 use crate::domain::time::UtcNanos;
 use crate::format::block::Block;
 use crate::format::keyed::{Fingerprints, KeyedDigest};
@@ -87,6 +90,8 @@ pub struct Receipt {
     pub booked_at: UtcNanos,
     /// Whether it was accepted before, under the same key.
     pub replayed: bool,
+    /// Whether it orders a payment that waits for witnesses: nobody may act on it before it is released.
+    pub is_unreleased: bool,
 }
 
 /// Why a request got no outcomes.
@@ -137,6 +142,7 @@ pub type CommitSink = Box<dyn FnMut(Committed) + Send>;
 struct Shared {
     committed: Mutex<Head>,
     read_only: OnceLock<String>,
+    log_keys: Mutex<LogKeys>,
     // Set when a running ledger fails; not by what recovery finds.
     failed: watch::Sender<bool>,
 }
@@ -159,6 +165,23 @@ impl Shared {
     }
 }
 
+/// What the writer is asked.
+enum Request {
+    /// To decide.
+    Submission(Submission),
+    /// Which payments wait for witnesses: those before a sequence, at most so many.
+    Unreleased { before: Sequence, count_max: usize, reply: oneshot::Sender<Waiting> },
+}
+
+/// What waits for witnesses.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// Payments that were asked for, ascending.
+    pub payments: Vec<PaymentPlace>,
+    /// The last payment that is held, or raises an alarm, until witnesses have seen it; 0 for none.
+    pub supervised: Sequence,
+}
+
 /// One request on its way to the writer.
 struct Submission {
     commands: Vec<Prepared>,
@@ -168,7 +191,7 @@ struct Submission {
     reply: oneshot::Sender<Result<Vec<Outcome>, Unavailable>>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 enum SubmissionKind {
     Post,
     Validate,
@@ -180,6 +203,8 @@ enum SubmissionKind {
     Conclude,
     /// Lets time pass: what has run out by now is recorded.
     Tick,
+    /// Witnesses have seen payments.
+    Release(Box<Released>),
     /// Tells the writer to finish what it has and end.
     Close,
 }
@@ -211,7 +236,7 @@ impl Answer {
 
 /// A running ledger. Dropping it without [`Ledger::close`] loses nothing but the snapshot.
 pub struct Ledger {
-    submit: mpsc::Sender<Submission>,
+    submit: mpsc::Sender<Request>,
     room: Arc<Semaphore>,
     shared: Arc<Shared>,
     reader: Arc<dyn LogRead>,
@@ -268,6 +293,7 @@ impl Ledger {
         let shared = Arc::new(Shared {
             committed: Mutex::new(start.head),
             read_only: read_only.map(OnceLock::from).unwrap_or_default(),
+            log_keys: Mutex::new(start.log_keys().clone()),
             failed: watch::Sender::new(false),
         });
         let (submit, submissions) = mpsc::channel(QUEUED_REQUESTS_MAX);
@@ -334,6 +360,20 @@ impl Ledger {
         self.submit(Vec::new(), SubmissionKind::Tick).await.map(drop)
     }
 
+    /// Releases payments that witnesses have seen; those that wait no more are left out. `proof` is for the last of them.
+    pub async fn release(&self, released: Released) -> Result<(), Unavailable> {
+        self.submit(Vec::new(), SubmissionKind::Release(Box::new(released))).await.map(drop)
+    }
+
+    /// The payments before a sequence that wait for witnesses, at most so many. Some may have been decided a moment ago and not
+    /// be on disk yet.
+    pub async fn waiting(&self, before: Sequence, count_max: usize) -> Result<Waiting, Unavailable> {
+        let (reply, waiting) = oneshot::channel();
+        let request = Request::Unreleased { before, count_max, reply };
+        self.submit.send(request).await.map_err(|_| self.stopped())?;
+        waiting.await.map_err(|_| self.stopped())
+    }
+
     /// What became of the command with a key; `None` if there was none.
     pub async fn find(&self, request_id: crate::domain::ids::RequestId) -> Result<Option<Outcome>, Unavailable> {
         let fingerprint = self.fingerprints.of(request_id.as_str());
@@ -349,13 +389,16 @@ impl Ledger {
         let room = Arc::clone(&self.room).acquire_many_owned(share(&commands)).await.map_err(|_| self.stopped())?;
         let (reply, outcomes) = oneshot::channel();
         let submission = Submission { commands, room, kind: SubmissionKind::Post, reply };
-        self.submit.send(submission).await.map_err(|_| self.stopped())?;
+        self.submit.send(Request::Submission(submission)).await.map_err(|_| self.stopped())?;
         Ok(Answer { outcomes, shared: Arc::clone(&self.shared) })
     }
 
     async fn submit(&self, commands: Vec<Prepared>, kind: SubmissionKind) -> Result<Vec<Outcome>, Unavailable> {
-        if matches!(kind, SubmissionKind::Post | SubmissionKind::Approve | SubmissionKind::Conclude) {
-            self.accepts_postings()?;
+        match kind {
+            SubmissionKind::Post | SubmissionKind::Approve | SubmissionKind::Conclude | SubmissionKind::Release(_) => {
+                self.accepts_postings()?;
+            }
+            SubmissionKind::Validate | SubmissionKind::Find | SubmissionKind::Tick | SubmissionKind::Close => {}
         }
         let room = Arc::clone(&self.room).try_acquire_many_owned(share(&commands));
         let room = room.map_err(|error| match error {
@@ -363,7 +406,8 @@ impl Ledger {
             TryAcquireError::Closed => self.stopped(),
         })?;
         let (reply, outcomes) = oneshot::channel();
-        self.submit.try_send(Submission { commands, room, kind, reply }).map_err(|error| match error {
+        let request = Request::Submission(Submission { commands, room, kind, reply });
+        self.submit.try_send(request).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Unavailable::QueueFull,
             mpsc::error::TrySendError::Closed(_) => self.stopped(),
         })?;
@@ -382,6 +426,17 @@ impl Ledger {
             Some(why) => Unavailable::ReadOnly(why.clone()),
             None => Unavailable::ShuttingDown,
         }
+    }
+
+    /// What the log says of the keys that it signs with; the last event about them may not be on disk yet.
+    pub fn log_keys(&self) -> LogKeys {
+        self.log_key_source()()
+    }
+
+    /// [`Ledger::log_keys`], for a thread of its own.
+    pub fn log_key_source(&self) -> impl Fn() -> LogKeys + Send + 'static {
+        let shared = Arc::clone(&self.shared);
+        move || shared.log_keys.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The last entry that is on disk.
@@ -443,7 +498,7 @@ impl Ledger {
         let Ok(room) = room else { return Ok(()) };
         let close = Submission { commands: Vec::new(), room, kind: SubmissionKind::Close, reply };
         // A full queue empties soon: the writer is at it. A closed one means that the writer has ended already.
-        let mut waiting = Some(close);
+        let mut waiting = Some(Request::Submission(close));
         while let Some(close) = waiting.take() {
             if let Err(mpsc::error::TrySendError::Full(close)) = self.submit.try_send(close) {
                 waiting = Some(close);

@@ -7,7 +7,9 @@ use crate::domain::fund::{
     CheckerTier, Currency, Fund, FundDefinition, Lot, LotDefinition, LotStage, PlanStep, PolicyVersion,
 };
 use crate::domain::ids::{AccountNumber, ContractNumber, FundNumber, LotNumber, PayeeRef, Sequence};
+use crate::domain::log_key::{LogKey, LogKeyChange, LogKeys};
 use crate::domain::profile::FundProfile;
+use crate::domain::release::PaymentPlace;
 use crate::domain::state::{Account, Contract, Freeze, Payment, PaymentStatus, State};
 use crate::domain::time::UtcNanos;
 use crate::format::fingerprint::FingerprintTable;
@@ -15,7 +17,7 @@ use crate::format::stored::{Malformed, Stored, put_count, take_count};
 use crate::stored_struct;
 
 /// Version of the layout below; it stands in the file's name.
-pub(super) const LAYOUT: &str = "state-10";
+pub(super) const LAYOUT: &str = "state-11";
 
 /// The state as bytes.
 pub(super) fn encode(state: &State, keys: &FingerprintTable, booked_at: UtcNanos) -> Vec<u8> {
@@ -58,6 +60,10 @@ pub(super) fn encode(state: &State, keys: &FingerprintTable, booked_at: UtcNanos
     reversals.put(&mut to);
     state.authority.put(&mut to);
     families::put(&state.families, &mut to);
+    state.log_keys.put(&mut to);
+    let unreleased: Vec<PaymentPlace> = state.unreleased.iter().copied().collect();
+    unreleased.put(&mut to);
+    state.supervised.put(&mut to);
     keys.sorted().put(&mut to);
     to
 }
@@ -89,6 +95,9 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(State, FingerprintTable, UtcNanos)
     state.reversals = Vec::take(from)?.into_iter().collect();
     state.authority = Stored::take(from)?;
     state.families = families::take(from)?;
+    state.log_keys = Stored::take(from)?;
+    state.unreleased = Vec::take(from)?.into_iter().collect();
+    state.supervised = Stored::take(from)?;
     let mut keys = FingerprintTable::default();
     for (fingerprint, sequence) in Vec::<(u64, i64)>::take(from)? {
         keys.insert(fingerprint, sequence);
@@ -174,6 +183,29 @@ stored_struct!(PolicyVersion {
 stored_struct!(CheckerTier { from_minor, checkers });
 stored_struct!(Payment { sequence, operation, fund, amount_minor, returned_minor, contract, status, tie });
 stored_struct!(Contract { contract_id, fund, payee, open, carried_minor });
+impl Stored for LogKeys {
+    fn put(&self, to: &mut Vec<u8>) {
+        let changes: Vec<(LogKey, LogKeyChange)> =
+            self.changes.iter().map(|(key, change)| (key.clone(), *change)).collect();
+        changes.put(to);
+        self.changed.put(to);
+    }
+
+    fn take(from: &mut &[u8]) -> Result<Self, Malformed> {
+        Ok(Self { changes: Vec::take(from)?.into_iter().collect(), changed: Stored::take(from)? })
+    }
+}
+
+impl Stored for LogKey {
+    fn put(&self, to: &mut Vec<u8>) {
+        Box::<str>::from(self.as_str()).put(to);
+    }
+
+    fn take(from: &mut &[u8]) -> Result<Self, Malformed> {
+        Box::<str>::take(from).map(Self::stored)
+    }
+}
+
 stored_struct!(Freeze { scope, legs, is_live });
 stored_struct!(Leg { account, lot, debit_minor });
 

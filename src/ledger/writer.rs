@@ -1,20 +1,22 @@
 //! The writer: owns the state and the log's head; decides, encodes, hashes.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::{Arc, mpsc::SyncSender};
+use std::sync::{Arc, PoisonError, mpsc::SyncSender};
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::clock::Clock;
 use super::idempotency;
 use super::snapshot;
-use super::{Outcome, Prepared, Receipt, Shared, Submission, SubmissionKind, Unavailable};
+use super::{Outcome, Prepared, Receipt, Request, Shared, SubmissionKind, Unavailable, Waiting};
 use crate::domain::approval::Approvals;
 use crate::domain::command::{Command, Envelope, Order, Precondition};
 use crate::domain::decide::{Context, decide, needs_trial_balance, originals_of};
 use crate::domain::event::{Decision, Event, Payload};
 use crate::domain::ids::{ActorId, CaseId, RequestId, Sequence};
+use crate::domain::log_key::LogKeys;
 use crate::domain::refusal::{Reason, Refusal};
+use crate::domain::release::Released;
 use crate::domain::state::State;
 use crate::domain::time::{Day, UtcNanos};
 use crate::format::block::{Block, BlockBuilder};
@@ -88,6 +90,11 @@ impl Start {
     pub(super) fn from_snapshot(head: Head, bytes: &[u8]) -> Option<Self> {
         let (state, keys, booked_at) = snapshot::decode(bytes).ok()?;
         Some(Self { head, state, keys, booked_at })
+    }
+
+    /// What the log says of its keys.
+    pub(super) const fn log_keys(&self) -> &LogKeys {
+        &self.state.log_keys
     }
 
     /// Applies the events of a block.
@@ -166,13 +173,23 @@ impl Writer {
     }
 
     /// Runs until nobody can submit any more, or until the committer has failed.
-    pub(super) fn run(mut self, mut submissions: mpsc::Receiver<Submission>, groups: &SyncSender<Group>) -> Finished {
-        while let Some(first) = submissions.blocking_recv() {
+    pub(super) fn run(mut self, mut requests: mpsc::Receiver<Request>, groups: &SyncSender<Group>) -> Finished {
+        while let Some(first) = requests.blocking_recv() {
             let mut replies = Vec::new();
             let mut decided = 0_usize;
             let mut next = Some(first);
             let mut is_closing = false;
-            while let Some(submission) = next {
+            while let Some(request) = next {
+                let submission = match request {
+                    Request::Submission(submission) => submission,
+                    Request::Unreleased { before, count_max, reply } => {
+                        let payments = self.state.unreleased_before(before, count_max);
+                        // Whoever asked may have gone away.
+                        drop(reply.send(Waiting { payments, supervised: self.state.supervised }));
+                        next = requests.try_recv().ok();
+                        continue;
+                    }
+                };
                 is_closing |= submission.kind == SubmissionKind::Close;
                 drop(submission.room);
                 decided = decided.saturating_add(submission.commands.len());
@@ -182,7 +199,7 @@ impl Writer {
                     Err(why) => drop(submission.reply.send(Err(why))),
                 }
                 let has_room = decided < GROUP_COMMANDS_MAX && !is_closing;
-                next = if has_room { submissions.try_recv().ok() } else { None };
+                next = if has_room { requests.try_recv().ok() } else { None };
             }
             let group = self.close_group(replies);
             if let Err(refused) = groups.send(group) {
@@ -208,6 +225,7 @@ impl Writer {
         if !blocks.is_empty() {
             self.in_flight.push_back(Arc::clone(&blocks));
         }
+        self.publish_log_keys();
         let head = self.builder.head();
         let is_due = self.takes_snapshots && head.sequence >= self.snapshot_at;
         let snapshot = is_due.then(|| snapshot::encode(&self.state, &self.keys, self.booked_at));
@@ -217,12 +235,32 @@ impl Writer {
         Group { blocks, events: std::mem::take(&mut self.events), replies, snapshot }
     }
 
+    fn publish_log_keys(&self) {
+        let mut published = self.shared.log_keys.lock().unwrap_or_else(PoisonError::into_inner);
+        if published.changed() != self.state.log_keys.changed() {
+            *published = self.state.log_keys.clone();
+        }
+    }
+
     fn decide_all(&mut self, commands: Vec<Prepared>, kind: SubmissionKind) -> Result<Vec<Outcome>, Unavailable> {
         let before = self.builder.head();
-        match self.decide_each(commands, kind) {
+        let decided = self.decide_each(commands, kind).map(|mut outcomes| {
+            for outcome in &mut outcomes {
+                self.mark_unreleased(outcome);
+            }
+            outcomes
+        });
+        match decided {
             // Some of its events are on their way to the disk: "nothing was done" would not be true.
             Err(Unavailable::ReadOnly(why)) if self.builder.head() != before => Err(Unavailable::OutcomeUnknown(why)),
             decided => decided,
+        }
+    }
+
+    /// Says of a payment whether it waits for witnesses now, accepted a moment ago or long before.
+    fn mark_unreleased(&self, outcome: &mut Outcome) {
+        if let Outcome::Accepted(receipt) = outcome {
+            receipt.is_unreleased = self.state.is_unreleased(Sequence(receipt.sequence));
         }
     }
 
@@ -232,6 +270,8 @@ impl Writer {
         if kind != SubmissionKind::Close && self.shared.read_only.get().is_none() {
             self.expire(now)?;
         }
+        let is_post = kind == SubmissionKind::Post;
+        let is_find = kind == SubmissionKind::Find;
         match kind {
             SubmissionKind::Post => self.events.reserve(commands.len()),
             SubmissionKind::Approve => return self.approve(commands, now),
@@ -241,19 +281,23 @@ impl Writer {
                 }
                 return Ok(outcomes);
             }
+            SubmissionKind::Release(released) => {
+                self.release(*released, now)?;
+                return Ok(outcomes);
+            }
             SubmissionKind::Validate | SubmissionKind::Find | SubmissionKind::Tick | SubmissionKind::Close => {}
         }
         for prepared in commands {
-            if kind == SubmissionKind::Find {
+            if is_find {
                 if let Some((sequence, entry, event)) = self.find(&prepared)? {
                     outcomes.push(idempotency::answer(sequence, &entry, &event));
                 }
                 continue;
             }
-            let outcome = match (self.replayed(&prepared)?, kind) {
-                (Some(outcome), _) => outcome,
-                (None, SubmissionKind::Post) => self.post(prepared, now)?,
-                (None, _) => self.validate(prepared, now)?,
+            let outcome = match self.replayed(&prepared)? {
+                Some(outcome) => outcome,
+                None if is_post => self.post(prepared, now)?,
+                None => self.validate(prepared, now)?,
             };
             outcomes.push(outcome);
         }
@@ -325,6 +369,24 @@ impl Writer {
             self.record(envelope, Decision { policy_version: 0, legs: Vec::new(), payload }, now)?;
         }
         Ok(())
+    }
+
+    /// Releases the payments that still wait; nothing, where none does. The proof is for the last one: where that one waits no
+    /// more, it was released or reversed meanwhile, and whoever asked looks again.
+    fn release(&mut self, mut released: Released, now: UtcNanos) -> Result<(), Unavailable> {
+        let Some(last) = released.payments.last().copied().filter(|last| self.state.unreleased.contains(last)) else {
+            return Ok(());
+        };
+        released.payments.retain(|place| self.state.unreleased.contains(place));
+        let envelope = Envelope {
+            request_id: RequestId::stored(format!("/released/{}/{}", last.0.0, last.1)),
+            business_date: now.shanghai_date(),
+            actor: ActorId::stored(LEDGER_ITSELF),
+            approvals: Approvals::default(),
+            personal_data: Vec::new(),
+        };
+        let payload = Payload::PaymentReleased(Box::new(released));
+        self.record(envelope, Decision { policy_version: 0, legs: Vec::new(), payload }, now)
     }
 
     /// Books what the ledger itself has to say, under a key of its own.
@@ -437,8 +499,13 @@ impl Writer {
     fn book(&mut self, event: Event, fingerprint: u64, head: Head) -> Receipt {
         self.keys.insert(fingerprint, head.sequence);
         self.booked_at = event.booked_at;
-        let receipt =
-            Receipt { sequence: head.sequence, entry_hash: head.hash, booked_at: event.booked_at, replayed: false };
+        let receipt = Receipt {
+            sequence: head.sequence,
+            entry_hash: head.hash,
+            booked_at: event.booked_at,
+            replayed: false,
+            is_unreleased: false,
+        };
         self.events.push(event);
         receipt
     }

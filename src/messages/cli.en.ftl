@@ -218,6 +218,7 @@ fault-closed-period = closed_period
 fault-trial-balance = trial_balance
 fault-segregation-of-duties = segregation_of_duties
 fault-approval = approval
+fault-release = release
 fault-numbering = numbering
 
 ## demo
@@ -268,6 +269,9 @@ post-line = line
 post-key = key
 post-sequence = sequence
 post-outcome = entry hash, or why refused
+keys-log-next = it signs nothing yet: post (or propose) a command with { $order }
+post-unreleased = held until witnesses have seen it
+post-unseen = on disk, but the witnesses did not sign within 10 seconds: run it again to wait on, nothing is posted twice
 post-replayed = accepted before
 
 ## funds

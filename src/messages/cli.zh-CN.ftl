@@ -217,6 +217,7 @@ fault-closed-period = closed_period 违反结账规则
 fault-trial-balance = trial_balance 试算平衡摘要不符
 fault-segregation-of-duties = segregation_of_duties 制单与审批未分离
 fault-approval = approval 审批签名、密钥、角色或提请不符
+fault-release = release 待见证支付放行不符
 fault-numbering = numbering 编号不连续
 
 ## demo
@@ -267,6 +268,9 @@ post-line = 行
 post-key = 幂等键
 post-sequence = 序号
 post-outcome = 条目哈希或拒绝原因
+keys-log-next = 该密钥尚未启用：请提交（或提请审批）一条带有 { $order } 的指令
+post-unreleased = 待见证后放行
+post-unseen = 已落盘，但见证方未在 10 秒内会签：可再次运行以继续等待，不会重复记账
 post-replayed = 此前已受理
 
 ## funds

@@ -111,7 +111,7 @@ impl Clocks {
         match step.payload {
             Payload::PolicySet { policy_id, policy } => {
                 self.is_any_set |= !policy.terms.clocks.is_empty();
-                self.policies.entry(policy_id.clone()).or_default().push(policy.clone());
+                self.policies.entry(policy_id.clone()).or_default().push(PolicyVersion::clone(policy));
             }
             Payload::FundDefined { definition, .. } => self.fund_policies.push(definition.policy_id.clone()),
             _ if !self.is_any_set => {}

@@ -185,9 +185,10 @@ fn shown(agent: &Agent, tree: &TreeFiles, asked: &Asked, latest: &Signed, checkp
         Ok((status, _)) => return unproven(format!("it answers {status}")),
         Err(error) => return unproven(error.to_string()),
     };
-    let signed = NoteKey::parse(&checkpoints.verifier_key()).and_then(|key| {
+    let keys: Result<Vec<NoteKey>, _> = checkpoints.verifier_keys().iter().map(|key| NoteKey::parse(key)).collect();
+    let signed = keys.and_then(|keys| {
         let note = Note::parse(&note)?;
-        let is_ours = !note.signers([&key])?.is_empty();
+        let is_ours = !note.signers(&keys)?.is_empty();
         is_ours.then(|| Checkpoint::parse(note.text())).transpose()
     });
     let Checkpoint { origin, size, root } = match signed {

@@ -239,7 +239,7 @@ impl World {
     }
 
     pub(crate) async fn post(&self, commands: Vec<v1::Command>) -> Vec<v1::PostResult> {
-        let request = v1::PostRequest { commands, validate_only: false, approved_batch: None };
+        let request = v1::PostRequest { commands, ..v1::PostRequest::default() };
         self.ledger().post(request).await.unwrap().into_inner().results
     }
 
@@ -256,7 +256,7 @@ impl World {
     ) -> Result<Vec<v1::PostResult>, Status> {
         let approved_batch =
             Some(v1::ApprovedBatch { proposal_id: proposal_id.to_owned(), commands: commands.to_vec() });
-        let request = v1::PostRequest { commands: Vec::new(), validate_only: false, approved_batch };
+        let request = v1::PostRequest { approved_batch, ..v1::PostRequest::default() };
         self.ledger().post(request).await.map(|answer| answer.into_inner().results)
     }
 

@@ -11,6 +11,8 @@
 )]
 
 mod foreign;
+mod releases;
+mod rotation;
 #[path = "../server/mod.rs"]
 mod server;
 mod witnesses;

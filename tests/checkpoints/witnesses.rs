@@ -38,6 +38,10 @@ impl Watcher {
         Self { name, key, url, child }
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn line(&self) -> String {
         format!("witness {} {} {}\n", self.name, self.key, self.url)
     }
@@ -51,7 +55,7 @@ impl Drop for Watcher {
 }
 
 /// A ledger with witnesses of which so many are needed.
-fn watched(names: &[&'static str], threshold: usize) -> (World, Vec<Watcher>) {
+pub(crate) fn watched(names: &[&'static str], threshold: usize) -> (World, Vec<Watcher>) {
     let mut world = World::new();
     let watchers: Vec<Watcher> = names.iter().map(|name| Watcher::new(&world, name)).collect();
     let lines: Vec<String> = watchers.iter().map(Watcher::line).collect();

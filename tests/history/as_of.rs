@@ -273,7 +273,7 @@ async fn pages_hold_still_while_a_writer_runs() {
         let mut round = 1;
         while stopped.try_recv().is_err() {
             let commands = random_commands(&mut random, round, 20);
-            ledger.post(v1::PostRequest { commands, validate_only: false, approved_batch: None }).await.unwrap();
+            ledger.post(v1::PostRequest { commands, ..v1::PostRequest::default() }).await.unwrap();
             round += 1;
         }
         round

@@ -146,12 +146,7 @@ pub(crate) fn clearing(id: &str) -> Payload {
 
 /// Posts commands, some of which the rules refuse; gives the last sequence.
 pub(crate) async fn post(served: &Served, commands: Vec<v1::Command>) -> i64 {
-    let answer = served
-        .ledger()
-        .await
-        .post(v1::PostRequest { commands, validate_only: false, approved_batch: None })
-        .await
-        .unwrap();
+    let answer = served.ledger().await.post(v1::PostRequest { commands, ..v1::PostRequest::default() }).await.unwrap();
     let accepted = answer.into_inner().results.into_iter().filter_map(|result| match result.outcome {
         Some(v1::post_result::Outcome::Receipt(receipt)) => Some(receipt.sequence),
         _ => None,

@@ -24,9 +24,11 @@ use fundledger::domain::ids::{
     FundNumber, IssuerId, KeyNumber, LegalBasis, LotId, LotNumber, PayeeRef, PaymentId, PolicyId, ReasonCode,
     RequestId, Sequence, UnitId,
 };
+use fundledger::domain::log_key::{LogKey, LogKeyChange};
 use fundledger::domain::money::{AMOUNT_MAX_MINOR, Amount};
 use fundledger::domain::profile::{CarryRule, FundProfile, GovernmentLevel, RecipientKind};
 use fundledger::domain::refusal::{Reason, Refusal};
+use fundledger::domain::release::Released;
 use fundledger::domain::time::{Day, Period, UtcNanos};
 
 /// Where texts come from.
@@ -425,6 +427,7 @@ impl<'a> Genes<'a> {
             33..51 => self.family_order(kind - 33),
             51 => Order::CloseAccount { account_id: self.account() },
             52..66 => Order::Oversight(Box::new(self.oversight(kind - 52, Self::account, Self::fund))),
+            66 => Order::RotateLogKey { key: LogKey::stored(self.text()), change: self.pick(LOG_KEY_CHANGES) },
             _ => Order::Transaction { operations: self.list(Self::operation) },
         }
     }
@@ -489,7 +492,7 @@ impl<'a> Genes<'a> {
                 administrators: self.list(|g| (g.actor(), g.public_key())),
             },
             21 => Payload::FundDefined { fund: self.fund_number(), definition: Box::new(self.fund_definition()) },
-            22 => Payload::PolicySet { policy_id: self.policy(), policy: self.policy_version() },
+            22 => Payload::PolicySet { policy_id: self.policy(), policy: Box::new(self.policy_version()) },
             23 => Payload::AccountOpened {
                 account: AccountNumber(self.number()),
                 account_id: self.account(),
@@ -597,6 +600,11 @@ impl<'a> Genes<'a> {
                 let public_key = self.optional(Self::public_key);
                 Payload::KeyRotated { principal: self.actor(), key: self.key(), public_key }
             }
+            68 => {
+                let payments = self.list(|g| (g.sequence(), g.number()));
+                Payload::PaymentReleased(Box::new(Released { payments, proof: self.text().into() }))
+            }
+            69 => Payload::LogKeyRotated { key: LogKey::stored(self.text()), change: self.pick(LOG_KEY_CHANGES) },
             43 | 45 | 46 | 70..=73 | 80..=86 | 100..=103 => self.family_payload(tag),
             120..=133 => {
                 let kind = usize::try_from(tag - 120).unwrap();
@@ -612,5 +620,7 @@ impl<'a> Genes<'a> {
     }
 }
 
+const LOG_KEY_CHANGES: &[LogKeyChange] = &[LogKeyChange::Announced, LogKeyChange::Retired];
+
 /// How many kinds of commands there are, each form of an adjustment and of a freeze for itself.
-pub(crate) const COMMAND_KINDS: usize = 67;
+pub(crate) const COMMAND_KINDS: usize = 68;

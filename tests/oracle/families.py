@@ -137,7 +137,7 @@ def above_zero(accounts, parts):
 class Terms:
     """What a policy version sets."""
 
-    __slots__ = ("from_day", "rates", "splits", "items", "reasons", "method", "is_income_emptied")
+    __slots__ = ("from_day", "rates", "splits", "items", "reasons", "method", "is_income_emptied", "witnessing")
 
     def __init__(self, policy):
         terms = policy.get("terms", {})
@@ -151,6 +151,7 @@ class Terms:
         self.reasons = frozenset(terms.get("withdrawal_reasons", ()))
         self.method = terms.get("interest_method", 0)
         self.is_income_emptied = bool(terms.get("empty_income_at_month_end", 0))
+        self.witnessing = terms.get("witnessing", {})
 
 
 NO_TERMS = Terms({})

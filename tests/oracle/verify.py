@@ -29,6 +29,7 @@ from kinds import (
     HOUSING_DEPOSIT, HOUSING_PERSONAL, HOUSING_SURPLUS_DEPOSIT, INCOME, KIND_NAMES, LEVELS, LOAN, NONTAX_PENDING,
     PAYOUT, PERSONAL, PERSONS, PLAN, POOL, RECALLED, SHARES, SOURCE, SURPLUS, TREASURY, UNALLOCATED, UNIT, USED,
 )  # fmt: skip
+from releases import Releases
 
 MAGICS = (b"fundledger bundle v1\n", b"fundledger bundle v2\n")
 ATTACHMENT = b"\xff\xfe"
@@ -61,6 +62,7 @@ CHECKED_DEEP = (
     "amounts by the policy version in force: splits, contributions, late fees, transfers, surplus, entitlements",
     "persons: once a month and item, limits, facts that bar, recoveries; notices, refunds, loans; interest by the legs",
     "what comparisons with bank statements say of the books",
+    "payments that wait for witnesses: released by a proof, and cleared only after",
 )
 NOT_CHECKED = (
     "whether the chain is the one that was published: no signature or witness is looked at",
@@ -117,8 +119,9 @@ PolicyRate: 1 kind int32, 2 ppm int32
 SplitShare: 1 recipient string, 2 weight int32
 PolicySplit: 1 code string, 2 shares SplitShare*
 PolicyItem: 1 code string, 2 from_pool bool, 3 from_personal bool, 4 max_amount_minor int64
+PolicyWitnessing: 1 rule int32, 2 from_amount_minor int64
 PolicyTerms: 1 rates PolicyRate*, 2 splits PolicySplit*, 3 items PolicyItem*, 4 withdrawal_reasons string*,
-  5 interest_method int32, 6 empty_income_at_month_end bool
+  5 interest_method int32, 6 empty_income_at_month_end bool, 10 witnessing PolicyWitnessing
 PolicySet: 1 policy_id string, 2 version int32, 3 effective_from_day int32, 4 plan_step int32,
   5 checker_tiers CheckerTier*, 6 document_sha256 bytes, 7 signed_approvals bool, 8 terms PolicyTerms
 AccountOpened: 1 account int32, 2 account_id string, 3 fund int32, 4 kind int32, 5 unit_id string,
@@ -161,6 +164,9 @@ ProposalExpired: 1 proposal_sequence int64
 RoleGranted: 1 principal_id string, 2 role int32, 3 fund int32
 RoleRevoked: 1 principal_id string, 2 role int32, 3 fund int32
 KeyRotated: 1 principal_id string, 2 key int32, 3 public_key bytes
+ReleasedPayment: 1 sequence int64, 2 operation int32
+PaymentReleased: 1 payments ReleasedPayment*, 2 tlog_proof string
+LogKeyRotated: 1 verifier_key string, 2 change int32
 EligibilityRecorded: 1 person bytes, 2 fact int32, 3 effective_day int32, 4 fund int32, 5 source string
 EstimateApproved: 1 project_id string, 2 fund int32, 3 amount_minor int64, 4 issuer_id string,
   5 document_number string
@@ -219,6 +225,7 @@ Event: 1 booked_at_ns sfixed64, 2 business_day int32, 3 request_id string, 4 com
   37 Reversed oneof, 38 DayClosed oneof, 39 PeriodClosed oneof, 40 CarriedForward oneof, 41 LapsedRecovered oneof,
   42 TransactionPosted oneof, 60 CommandRefused oneof, 61 CommandProposed oneof, 62 ProposalApproved oneof, 63 ProposalWithdrawn oneof,
   64 ProposalExpired oneof, 65 RoleGranted oneof, 66 RoleRevoked oneof, 67 KeyRotated oneof,
+  68 PaymentReleased oneof, 69 LogKeyRotated oneof,
   43 EligibilityRecorded oneof, 44 AccountClosed oneof, 45 EstimateApproved oneof, 46 EntitlementDetermined oneof,
   70 NontaxNoticed oneof, 71 NontaxCollected oneof, 72 NontaxSplit oneof, 73 NontaxRefunded oneof,
   80 ContributionReceived oneof, 81 IncomeReceived oneof, 82 FundsMoved oneof, 83 BenefitPaid oneof,
@@ -256,6 +263,9 @@ def own_key(event):
     """The key that the ledger gives an event of its own: no client's key may start with a slash."""
     if event["type"] == "ProposalExpired":
         return f"/expired/{event['payload'].get('proposal_sequence', 0)}"
+    if event["type"] == "PaymentReleased":
+        last = event["payload"].get("payments", [{}])[-1]
+        return f"/released/{last.get('sequence', 0)}/{last.get('operation', 0)}"
     if event["type"] == "CommandRefused" and "signed" in event:
         return f"/proposal/{event['signed'].get('proposal_sequence', 0)}"
     return None
@@ -601,6 +611,7 @@ class Log:
             return
         self.event(sequence, event)
         if self.books is not None:
+            self.books.entry_hash = self.head
             self.books.event(sequence, event, data)
 
     def event(self, sequence, event):
@@ -900,6 +911,9 @@ class Books:
         }
         self.families = Families(self)
         self.special.update(self.families.handlers)
+        self.releases = Releases(self)
+        self.special.update(self.releases.handlers)
+        self.entry_hash = b""  # of the event at hand
 
     def event(self, sequence, event, data):
         """Takes one event after the other."""
@@ -967,6 +981,7 @@ class Books:
             meaning = self.reversal(sequence, payload, event.get("legs", ()), flows)
         elif event_type in REVERSIBLE:
             self.reversible[sequence, operation] = data
+        self.releases.step(sequence, event_type, payload, legs)
         handler = self.special.get(event_type)
         if handler is not None:
             handler(sequence, payload, legs, flows)
@@ -1275,6 +1290,8 @@ class Books:
                 continue
             if payment.state != "ordered":
                 self.fault(sequence, "payment", f"clears payment {payment_id!r}, which is {payment.state}")
+            if self.releases.is_waiting(payment):
+                self.fault(sequence, "payment", f"clears payment {payment_id!r} before it was released")
             if legs and payment.fund is not legs[0][0].fund:
                 self.fault(sequence, "payment", f"clears payment {payment_id!r} of another fund")
             payment.state = "cleared"

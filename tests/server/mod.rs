@@ -128,12 +128,8 @@ impl Served {
 
     /// Posts commands that must all be accepted; gives the receipts.
     pub async fn accept(&self, commands: Vec<v1::Command>) -> Vec<v1::Receipt> {
-        let answer = self
-            .ledger()
-            .await
-            .post(v1::PostRequest { commands, validate_only: false, approved_batch: None })
-            .await
-            .unwrap();
+        let answer =
+            self.ledger().await.post(v1::PostRequest { commands, ..v1::PostRequest::default() }).await.unwrap();
         answer.into_inner().results.into_iter().map(receipt).collect()
     }
 }

@@ -82,6 +82,11 @@ pub(super) struct Authority {
 }
 
 impl Authority {
+    /// The log's name.
+    pub(super) fn origin(&self) -> &str {
+        &self.origin
+    }
+
     /// Takes in an event that is about authority, or was signed.
     pub(super) fn event(
         &mut self,
@@ -355,6 +360,9 @@ pub(in crate::audit) fn is_own_key(event: &Event) -> bool {
         (Some(Payload::ProposalExpired(expired)), _) => {
             event.actor == "/ledger" && event.request_id == format!("/expired/{}", expired.proposal_sequence)
         }
+        (Some(Payload::PaymentReleased(released)), _) => released.payments.last().is_some_and(|last| {
+            event.actor == "/ledger" && event.request_id == format!("/released/{}/{}", last.sequence, last.operation)
+        }),
         (Some(Payload::CommandRefused(_)), Some(signed)) => {
             event.request_id == format!("/proposal/{}", signed.proposal_sequence)
         }

@@ -141,6 +141,8 @@ pub(super) fn moves(payload: &Payload) -> (Option<Moves>, Meaning) {
         | Payload::NontaxNoticed(_)
         | Payload::RoleRevoked(_)
         | Payload::KeyRotated(_)
+        | Payload::PaymentReleased(_)
+        | Payload::LogKeyRotated(_)
         // Its operations move, each by itself.
         | Payload::TransactionPosted(_) => (NOTHING, Meaning::Final),
         Payload::Unfrozen(_) | Payload::Reversed(_) => return (None, Meaning::Final),

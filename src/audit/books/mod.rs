@@ -13,10 +13,12 @@ mod housing;
 mod interest;
 mod kinds;
 mod legs;
+mod log_keys;
 mod payments;
 mod payouts;
 mod policies;
 mod reconciliations;
+mod releases;
 mod revenue;
 mod rounding;
 mod tables;
@@ -33,11 +35,14 @@ use self::contributions::Contributions;
 use self::housing::Loans;
 use self::kinds::{Meaning, moves};
 use self::legs::LEGS_MAX;
+use self::log_keys::LogKeys;
 use self::payouts::Payouts;
 use self::policies::Policies;
+use self::releases::Releases;
 use self::revenue::Revenue;
 use self::tables::{Account, ById, Freeze, Fund, Lot, Numbered, Payment, Stage};
-use super::frame::Fingerprints;
+use super::anchors::Anchors;
+use super::frame::{Fingerprints, Hash, ZEROS};
 use super::report::{Fact, FaultKind, Findings};
 use crate::pb::v1::event::Payload;
 use crate::pb::v1::{
@@ -49,6 +54,8 @@ use crate::pb::v1::{
 /// given up by the thread that read it; to free it all here would cost more than the sums.
 pub(super) struct Record {
     event: Event,
+    /// Hash of its entry; the chain fills it in.
+    pub(super) entry_hash: Hash,
     /// What a transaction did, in order; empty for any other event.
     operations: Vec<Operation>,
     duties: Vec<Fact>,
@@ -58,7 +65,8 @@ pub(super) struct Record {
 impl Record {
     /// An event as it is, for whoever looks at more than balances.
     pub(super) fn whole(event: Event) -> Box<Self> {
-        Box::new(Self { event, operations: Vec::new(), duties: Vec::new(), authorization: None })
+        let (operations, duties) = (Vec::new(), Vec::new());
+        Box::new(Self { event, entry_hash: ZEROS, operations, duties, authorization: None })
     }
 
     /// The event of [`Self::whole`].
@@ -81,7 +89,7 @@ impl Record {
             }
             _ => {}
         }
-        Box::new(Self { event, operations, duties, authorization })
+        Box::new(Self { event, entry_hash: ZEROS, operations, duties, authorization })
     }
 }
 
@@ -203,6 +211,10 @@ pub(super) struct Books {
     loans: Loans,
     authority: Authority,
     used: unique::Used,
+    releases: Releases,
+    log_keys: LogKeys,
+    /// Hash of the entry that is taken in.
+    entry_hash: Hash,
     /// By sequence; the books stop at the first gap.
     originals: Vec<Original>,
     /// Those of transactions, by sequence and operation.
@@ -213,6 +225,11 @@ pub(super) struct Books {
 }
 
 impl Books {
+    /// Books of an auditor who believes what the anchors say of the log's keys and of witnesses.
+    pub(super) fn new(anchors: Anchors) -> Self {
+        Self { releases: Releases::new(anchors), ..Self::default() }
+    }
+
     /// Takes in the next event.
     pub(super) fn event(&mut self, sequence: i64, record: &Record) {
         let event = &record.event;
@@ -221,6 +238,7 @@ impl Books {
             return;
         }
         self.last_sequence = sequence;
+        self.entry_hash = record.entry_hash;
         if let Some(authorization) = &record.authorization {
             self.authority.event(sequence, event, authorization, &mut self.findings);
         }
@@ -316,6 +334,7 @@ impl Books {
         self.post(sequence, step.business_day, fund, &postings);
         self.mean(meaning, Side::AsIs, &postings);
         self.use_once(step);
+        self.hold(step, &postings);
         self.follow(step, &postings);
         self.remember_changes(step, &postings);
         self.check_sums(sequence, fund, &postings);
@@ -403,6 +422,8 @@ impl Books {
             | Payload::PersonalDataOpened(_)
             // Where income may arrive and whose it is, the kinds say.
             | Payload::IncomeReceived(_) => {}
+            Payload::LogKeyRotated(rotated) => self.rotate_log_key(sequence, rotated),
+            Payload::PaymentReleased(released) => self.release(sequence, released),
             Payload::EligibilityRecorded(recorded) => self.record_fact(step, recorded),
             Payload::Reconciled(compared) => self.check_reconciled(sequence, compared),
             Payload::AccountClosed(closed) => self.close_account(step, closed.account),

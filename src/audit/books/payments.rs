@@ -54,6 +54,10 @@ impl Books {
             if payment.state != PaymentState::Ordered {
                 wrong(fact!("payment {} is cleared; it is {}", format_args!("{payment_id:?}"), payment.state.as_str()));
             }
+            let place = (payment.sequence, payment.operation);
+            if self.releases.is_waiting(place) {
+                wrong(fact!("payment {} is cleared before it was released", format_args!("{payment_id:?}")));
+            }
             if fund.is_some_and(|fund| fund != payment.fund) {
                 wrong(fact!("payment {} of another fund is cleared", format_args!("{payment_id:?}")));
             }
@@ -145,6 +149,7 @@ impl Books {
         }
         original.is_reversed = true;
         let meaning = original.meaning;
+        self.releases.let_go((target, reversed.operation));
         if meaning == Meaning::Payment {
             let named = self.payments.get_mut(&self.fingerprints.of(&reversed.payment_id));
             match named.filter(|payment| (payment.sequence, payment.operation) == (target, reversed.operation)) {

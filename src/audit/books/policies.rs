@@ -7,7 +7,9 @@ use super::tables::{ById, Fund};
 use super::{Books, Posting, Step};
 use crate::audit::frame::Fingerprint;
 use crate::audit::report::{Fact, FaultKind};
-use crate::pb::v1::{FundDefined, FundFamily, PolicyItem, PolicySet, PolicySplit, PolicyTerms, RateKind};
+use crate::pb::v1::{
+    FundDefined, FundFamily, PolicyItem, PolicySet, PolicySplit, PolicyTerms, PolicyWitnessing, RateKind,
+};
 
 /// What a fund's definition says of the rules it is under.
 #[derive(Default)]
@@ -110,6 +112,12 @@ impl Books {
             self.wrong(step, fact!("policy version {} is named, {} is in force", named, in_force));
         }
         terms
+    }
+
+    /// What the policy in force says of witnesses.
+    pub(super) fn witnessing(&self, fund: i32, day: i32) -> Option<PolicyWitnessing> {
+        let policy = self.funds.get(fund)?.rules.policy?;
+        self.policies.in_force(policy, day)?.1.terms.witnessing
     }
 
     /// 收入户月末无余额: a month leaves nothing on the income accounts, where the policy in force says so.

@@ -7,6 +7,7 @@ mod families;
 mod family_story;
 mod money;
 mod notes;
+mod releases;
 mod speed;
 mod story;
 mod tree;

@@ -116,7 +116,7 @@ pub(super) async fn post_all(connection: &Connection, commands: Vec<v1::Command>
 }
 
 async fn post(connection: &Connection, commands: Vec<v1::Command>) -> Result<i64, Failure> {
-    let request = v1::PostRequest { commands, validate_only: false, approved_batch: None };
+    let request = v1::PostRequest { commands, ..v1::PostRequest::default() };
     let answer = connection.ledger().post(connection.request(request)).await;
     let answer = answer.map_err(|status| Failure::Unavailable(connection.explain(&status).message))?;
     let mut last = 0;

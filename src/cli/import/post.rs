@@ -362,7 +362,7 @@ impl Poster<'_> {
     }
 
     async fn send(&self, commands: &[Command]) -> Result<Vec<PostResult>, Failure> {
-        posting::post(self.connection, commands, Mode::Commit, self.patience).await
+        Ok(posting::post(self.connection, commands, Mode::Commit, self.patience).await?.results)
     }
 
     /// The balance of an account, or of a lot in it; none where the ledger does not know it.

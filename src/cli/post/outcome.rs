@@ -5,14 +5,15 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use crate::cli::connect::Explanation;
+use crate::cli::posting::Mode;
 use crate::cli::render::{self, hex};
 use crate::cli::{Failure, Format, Globals, Lang};
 use crate::messages::cli as text;
 use crate::pb::v1::post_result::Outcome;
 use crate::pb::v1::{PostResult, Receipt};
 
-const COLUMNS: [&str; 8] =
-    ["line", "request_id", "accepted", "sequence", "entry_hash", "replayed", "reason", "message"];
+const COLUMNS: [&str; 9] =
+    ["line", "request_id", "accepted", "sequence", "entry_hash", "replayed", "reason", "message", "unreleased"];
 
 /// Rows and counts of a run. Tables are written at the end, since their columns have to fit.
 pub(super) struct Outcomes<'out> {
@@ -25,6 +26,8 @@ pub(super) struct Outcomes<'out> {
     replayed: u64,
     refused: u64,
     last_sequence: i64,
+    /// Witnesses were waited for, and did not come in time.
+    is_unseen: bool,
 }
 
 struct Row {
@@ -39,7 +42,19 @@ impl<'out> Outcomes<'out> {
             render::csv(out, &COLUMNS, &[])?;
         }
         let (lang, quiet) = (globals.lang, globals.quiet);
-        Ok(Self { out, format, lang, quiet, rows: Vec::new(), accepted: 0, replayed: 0, refused: 0, last_sequence: 0 })
+        let rows = Vec::new();
+        let (accepted, replayed, refused, last_sequence, is_unseen) = (0, 0, 0, 0, false);
+        Ok(Self { out, format, lang, quiet, rows, accepted, replayed, refused, last_sequence, is_unseen })
+    }
+
+    /// Remembers whether witnesses have seen a request, where they were to be waited for.
+    pub(super) fn note_witnesses(&mut self, mode: Mode, is_witnessed: bool) {
+        self.is_unseen |= mode == Mode::Witnessed && !is_witnessed;
+    }
+
+    /// Whether witnesses were waited for in vain.
+    pub(super) const fn is_unseen(&self) -> bool {
+        self.is_unseen
     }
 
     /// Counts and keeps a result.
@@ -116,6 +131,7 @@ impl Row {
                 "sequence": receipt.sequence,
                 "entry_hash": hex(&receipt.entry_hash),
                 "replayed": receipt.replayed,
+                "unreleased": receipt.unreleased,
             }),
             Err(explanation) => json!({
                 "line": self.line,
@@ -141,6 +157,7 @@ impl Row {
                 receipt.replayed.to_string(),
                 String::new(),
                 String::new(),
+                receipt.unreleased.to_string(),
             ],
             Err(explanation) => vec![
                 line,
@@ -151,6 +168,7 @@ impl Row {
                 explanation.replayed.to_string(),
                 explanation.reason.clone(),
                 explanation.message.clone(),
+                String::new(),
             ],
         }
     }
@@ -159,7 +177,9 @@ impl Row {
         let (sequence, outcome) = match &self.outcome {
             Ok(receipt) => {
                 let replayed = receipt.replayed.then(|| format!(" ({})", text::post_replayed(lang)));
-                (receipt.sequence.to_string(), format!("{}{}", hex(&receipt.entry_hash), replayed.unwrap_or_default()))
+                let unreleased = receipt.unreleased.then(|| format!(" ({})", text::post_unreleased(lang)));
+                let marks = [replayed, unreleased].map(Option::unwrap_or_default).concat();
+                (receipt.sequence.to_string(), format!("{}{marks}", hex(&receipt.entry_hash)))
             }
             Err(explanation) => (String::new(), explanation.to_string()),
         };

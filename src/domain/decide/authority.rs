@@ -6,6 +6,7 @@ use crate::domain::approval::{Approval, PublicKey, Role, Signature};
 use crate::domain::authority::{Holding, ProposedContent};
 use crate::domain::event::{Decision, Payload};
 use crate::domain::ids::{ActorId, FundId, FundNumber, KeyNumber, RequestId};
+use crate::domain::log_key::{LogKey, LogKeyChange};
 use crate::domain::refusal::{Reason, Refusal};
 use crate::domain::time::UtcNanos;
 
@@ -80,6 +81,25 @@ pub(super) fn rotate_key(
     }
     let key = public_key.map_or(KeyNumber::default(), |_| KeyNumber::after(authority.keys.len()));
     Ok(decided(Payload::KeyRotated { principal, key, public_key }))
+}
+
+/// A key of the log is announced once, and retired once, while another one that was announced goes on signing.
+pub(super) fn rotate_log_key(case: Case<'_>, key: LogKey, change: LogKeyChange) -> Result<Decision, Refusal> {
+    let keys = &case.state.log_keys;
+    match (change, keys.change(&key)) {
+        (LogKeyChange::Announced, Some(_)) => {
+            return Err(Refusal::new(Reason::KeyExists).with("log_key", &key));
+        }
+        (LogKeyChange::Retired, Some(LogKeyChange::Retired)) => {
+            return Err(Refusal::new(Reason::KeyNotFound).with("log_key", &key));
+        }
+        (LogKeyChange::Announced, None) | (LogKeyChange::Retired, None | Some(LogKeyChange::Announced)) => {}
+    }
+    case.set_up_is_approved()?;
+    if change == LogKeyChange::Retired && keys.others_announced(&key).next().is_none() {
+        return Err(Refusal::new(Reason::LastLogKey).with("log_key", &key));
+    }
+    Ok(decided(Payload::LogKeyRotated { key, change }))
 }
 
 pub(super) fn propose(content: ProposedContent, expires_at: UtcNanos, now: UtcNanos) -> Result<Decision, Refusal> {

@@ -3,7 +3,7 @@
 use super::Context;
 use super::guard::{Case, Checkers, Freezes, Spending, add_up, credit, debit, decided, kind_is, lots_of_fund};
 use super::payments::already_reversed;
-use crate::domain::account::{AccountKind as Kind, Book};
+use crate::domain::account::AccountKind as Kind;
 use crate::domain::command::FreezeScope;
 use crate::domain::event::{Decision, Frozen, Leg, Payload};
 use crate::domain::ids::{
@@ -12,7 +12,7 @@ use crate::domain::ids::{
 use crate::domain::money;
 use crate::domain::persons::PersonsEvent;
 use crate::domain::refusal::{Reason, Refusal};
-use crate::domain::state::{PaymentStatus, State};
+use crate::domain::state::PaymentStatus;
 use crate::domain::time::{Day, Period};
 
 /// 冻结: an amount moves to FROZEN; an account, a lot or a payee is marked (审计法§38: the audit office notifies, finance
@@ -103,7 +103,7 @@ pub(super) fn reverse(
     let account = legs.first().and_then(|leg| case.state.account(leg.account));
     let target = target_of(original.payload).ok_or_else(not_reversible)?;
     let fund = case.fund_at(account.ok_or_else(not_reversible)?.fund)?;
-    case.admit(fund, moved_minor(case.state, legs), Checkers::Needed)?;
+    case.admit(fund, case.state.moved_minor(legs), Checkers::Needed)?;
     if let Some(reversal) = case.state.reversals.get(&(sequence, operation)) {
         return Err(refusal(Reason::AlreadyReversed).with("reversal_sequence", reversal.0));
     }
@@ -188,17 +188,10 @@ fn target_of(payload: &Payload) -> Option<(Option<PaymentId>, Option<ContractId>
         | Payload::RoleGranted { .. }
         | Payload::RoleRevoked { .. }
         | Payload::KeyRotated { .. }
+        | Payload::PaymentReleased(_)
+        | Payload::LogKeyRotated { .. }
         | Payload::TransactionPosted { .. } => None,
     }
-}
-
-/// What legs move, minor units: a payment moves both books by the same amount, and counts once.
-pub(super) fn moved_minor(state: &State, legs: &[Leg]) -> i64 {
-    let debits = |book: Book| {
-        let of_book = |leg: &&Leg| state.account(leg.account).is_some_and(|account| account.kind.book() == book);
-        legs.iter().filter(of_book).fold(0, |sum, leg| money::add(sum, leg.debit_minor.max(0)))
-    };
-    debits(Book::Authority).max(debits(Book::Cash))
 }
 
 fn mirrored(legs: &[Leg]) -> Vec<Leg> {

@@ -157,6 +157,7 @@ fn alone(case: Case<'_>, order: Order, context: &Context<'_>) -> Result<Decision
             authority::revoke_role(case, principal, role, fund_id.as_ref())
         }
         Order::RotateKey { principal, public_key } => authority::rotate_key(case, principal, public_key),
+        Order::RotateLogKey { key, change } => authority::rotate_log_key(case, key, change),
         Order::Propose { content, expires_at } => authority::propose(content, expires_at, context.now),
         Order::Approve { proposal_id, key, signature } => {
             authority::approve(case, &proposal_id, key, signature, context.now)

@@ -148,7 +148,7 @@ pub(super) fn clear_payments(
     for payment_id in &payment_ids {
         let payment = payment_of(case, payment_id)?;
         match payment.status {
-            PaymentStatus::Ordered if seen.insert(payment_id) => {}
+            PaymentStatus::Ordered if seen.insert(payment_id) => is_released(case, payment_id, payment)?,
             PaymentStatus::Ordered | PaymentStatus::Cleared => {
                 return Err(Refusal::new(Reason::PaymentCleared).with("payment", payment_id));
             }
@@ -271,6 +271,16 @@ fn paying_unit(case: Case<'_>, payment: &ExecutePayment, from: AccountRef<'_>) -
 
 fn in_scope(allowed: &[Code], code: &Code) -> bool {
     allowed.is_empty() || allowed.contains(code)
+}
+
+/// Witnesses have seen it, where they must: before that no bank has acted on it.
+fn is_released(case: Case<'_>, payment_id: &PaymentId, payment: &Payment) -> Result<(), Refusal> {
+    if case.state.unreleased.contains(&(payment.sequence, payment.operation)) {
+        return Err(Refusal::new(Reason::PaymentUnreleased)
+            .with("payment", payment_id)
+            .with("original_sequence", payment.sequence.0));
+    }
+    Ok(())
 }
 
 fn payment_of<'a>(case: Case<'a>, payment_id: &PaymentId) -> Result<&'a Payment, Refusal> {

@@ -320,6 +320,11 @@ fn recover_benefit(
     let fund = case.fund_at(account.fund)?;
     new_bank_reference(case, &bank_reference)?;
     case.admit(fund, amount.minor(), Checkers::NotNeeded)?;
+    if case.state.is_unreleased(benefit.sequence) {
+        return Err(Refusal::new(Reason::PaymentUnreleased)
+            .with("payment", &payment_id)
+            .with("original_sequence", benefit.sequence.0));
+    }
     let left = benefit.left_minor();
     if amount.minor() > left {
         return Err(Refusal::new(Reason::OverRefund)

@@ -47,7 +47,7 @@ pub(super) fn set_policy(case: Case<'_>, policy_id: PolicyId, policy: PolicyVers
             None => refusal,
         });
     }
-    Ok(decided(Payload::PolicySet { policy_id, policy }))
+    Ok(decided(Payload::PolicySet { policy_id, policy: Box::new(policy) }))
 }
 
 /// Whom an account belongs to.

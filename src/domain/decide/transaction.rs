@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use super::control::moved_minor;
 use super::guard::{Case, LEGS_MAX};
 use super::{Context, alone};
 use crate::domain::command::{Envelope, Operation, Order};
@@ -62,7 +61,7 @@ fn named(mut refusal: Refusal, at: usize, sequence: Sequence) -> Refusal {
 fn amount_minor(state: &State, order: &Order, context: &Context<'_>) -> i64 {
     if let Order::ReverseEvent { original, operation, .. } = order {
         let original = context.original(*original, *operation);
-        return original.map_or(0, |original| moved_minor(state, original.legs));
+        return original.map_or(0, |original| state.moved_minor(original.legs));
     }
     order.amount_minor()
 }

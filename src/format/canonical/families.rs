@@ -7,6 +7,7 @@ use crate::domain::ids::DocumentNumber;
 use crate::domain::nontax::NontaxOrder;
 use crate::domain::persons::{PayBenefit, PersonsOrder, ReceiveContribution, TransferRelation};
 use crate::domain::policy::{InterestMethod, PolicyTerms};
+use crate::domain::release::Witnessing;
 use crate::domain::time::Day;
 
 pub(super) fn write_terms(terms: &PolicyTerms, out: &mut Canonical<'_>) {
@@ -38,6 +39,11 @@ pub(super) fn write_terms(terms: &PolicyTerms, out: &mut Canonical<'_>) {
     });
     out.list(&terms.holidays, |out, day| out.day(*day));
     out.list(&terms.working_weekends, |out, day| out.day(*day));
+    // Written only where it is set: terms that were asked for before there were witnesses keep their digest.
+    if let Some(Witnessing { rule, from_minor }) = terms.witnessing {
+        out.number(rule.number().into());
+        out.number(from_minor);
+    }
 }
 
 pub(super) fn write_payout(payout: &Payout, out: &mut Canonical<'_>) {

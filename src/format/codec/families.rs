@@ -14,6 +14,7 @@ use crate::domain::persons::{
     ContributionKind, ContributionLine, EligibilityFact, IncomeSource, InterestLine, PersonsEvent, TransferDirection,
 };
 use crate::domain::policy::{Clock, ClockKind, InterestMethod, Item, LimitUnit, PolicyTerms, RateKind, Split};
+use crate::domain::release::{WitnessRule, Witnessing};
 use crate::domain::time::{Day, Period};
 use crate::format::wire::Wire;
 use crate::pb::v1 as pb;
@@ -58,6 +59,12 @@ pub(super) fn encode_terms(terms: &PolicyTerms, m: &mut Wire<'_>) {
     }
     m.numbers(8, terms.holidays.iter().map(|day| day.days().into()));
     m.numbers(9, terms.working_weekends.iter().map(|day| day.days().into()));
+    if let Some(Witnessing { rule, from_minor }) = terms.witnessing {
+        m.message(10, |m| {
+            m.int(1, rule.number().into());
+            m.int(2, from_minor);
+        });
+    }
 }
 
 pub(super) fn decode_terms(m: pb::PolicyTerms) -> Result<PolicyTerms, DecodeError> {
@@ -90,7 +97,13 @@ pub(super) fn decode_terms(m: pb::PolicyTerms) -> Result<PolicyTerms, DecodeErro
         clocks: m.clocks.into_iter().map(decode_clock).collect::<Result<_, _>>()?,
         holidays: m.holidays.into_iter().map(Day::from_days).collect(),
         working_weekends: m.working_weekends.into_iter().map(Day::from_days).collect(),
+        witnessing: m.witnessing.map(decode_witnessing).transpose()?,
     })
+}
+
+fn decode_witnessing(m: pb::PolicyWitnessing) -> Result<Witnessing, DecodeError> {
+    let rule = WitnessRule::from_number(m.rule).ok_or(DecodeError::Field("rule of witnesses"))?;
+    Ok(Witnessing { rule, from_minor: m.from_amount_minor })
 }
 
 fn decode_clock(m: pb::PolicyClock) -> Result<Clock, DecodeError> {

@@ -12,10 +12,12 @@ use crate::domain::fund::{
 use crate::domain::ids::{
     AccountId, ActorId, Code, DisplayName, DocumentNumber, FundId, IssuerId, LegalBasis, LotId, PolicyId, UnitId,
 };
+use crate::domain::log_key::{LogKey, LogKeyChange};
 use crate::domain::money::AMOUNT_MAX_MINOR;
 use crate::domain::profile::{CarryRule, FundProfile, GovernmentLevel, RecipientKind};
 use crate::domain::refusal::Reason;
 use crate::format::approval;
+use crate::format::note_key::VerifierKey;
 use crate::pb::{self, v1};
 
 const ECONOMIC_CODES_MAX: usize = 256;
@@ -29,6 +31,7 @@ const CURRENCY_CODE_BYTES: usize = 3;
 const PURPOSES_MAX: usize = 64;
 const EXCLUSIVE_MAX: usize = 8;
 const RECIPIENT_KINDS_MAX: usize = 8;
+const LOG_KEY_BYTES_MAX: usize = 512;
 
 impl Parser<'_> {
     pub(super) fn define_fund(&mut self, wire: v1::DefineFund) -> Option<FundDefinition> {
@@ -278,6 +281,17 @@ impl Parser<'_> {
             },
         };
         Some(Order::RotateKey { principal: principal?, public_key: public_key? })
+    }
+
+    pub(super) fn rotate_log_key(&mut self, wire: v1::RotateLogKey) -> Option<Order> {
+        let change = self.known("change", LogKeyChange::from_number(wire.change));
+        let is_short = wire.verifier_key.len() <= LOG_KEY_BYTES_MAX;
+        let key = match VerifierKey::parse(&wire.verifier_key) {
+            // As it is written: a key has one text.
+            Ok(key) if is_short && key.to_string() == wire.verifier_key => Some(LogKey::stored(wire.verifier_key)),
+            Ok(_) | Err(_) => self.wrong("verifier_key", Reason::FieldInvalid, "is not a public key NAME+HASH+BASE64"),
+        };
+        Some(Order::RotateLogKey { key: key?, change: change? })
     }
 }
 

@@ -9,6 +9,7 @@ use crate::domain::policy::{
     Clock, ClockKind, InterestMethod, Item, LIMIT_MAX_DAYS, LimitUnit, PolicyTerms, RateKind, Split,
 };
 use crate::domain::refusal::Reason;
+use crate::domain::release::{WitnessRule, Witnessing};
 use crate::domain::time::Day;
 use crate::pb::v1;
 
@@ -64,6 +65,10 @@ impl Parser<'_> {
         });
         let mut holidays = self.days("terms.holidays", wire.holidays);
         let mut working_weekends = self.days("terms.working_weekends", wire.working_weekends);
+        let witnessing = match wire.witnessing {
+            None => Some(None),
+            Some(wire) => self.witnessing(wire).map(Some),
+        };
         self.sorted_once("terms.clocks", clocks.as_deref_mut(), |clock| clock.code.clone())?;
         self.sorted_once("terms.holidays", holidays.as_deref_mut(), |day| *day)?;
         self.sorted_once("terms.working_weekends", working_weekends.as_deref_mut(), |day| *day)?;
@@ -82,7 +87,14 @@ impl Parser<'_> {
             clocks: clocks?,
             holidays: holidays?,
             working_weekends: working_weekends?,
+            witnessing: witnessing?,
         })
+    }
+
+    fn witnessing(&mut self, wire: v1::PolicyWitnessing) -> Option<Witnessing> {
+        let rule = self.known("terms.witnessing.rule", WitnessRule::from_number(wire.rule));
+        let from = self.amount_or_zero("terms.witnessing.from_amount_minor", wire.from_amount_minor);
+        Some(Witnessing { rule: rule?, from_minor: from.map(AmountOrZero::minor)? })
     }
 
     fn days(&mut self, field: &str, days: Vec<i32>) -> Option<Vec<Day>> {

@@ -2,11 +2,13 @@
 
 use crate::domain::fund::{FundFamily, Scheme};
 use crate::domain::housing::Loan;
+use crate::domain::log_key::LogKeyChange;
 use crate::domain::nontax::Notice;
 use crate::domain::oversight::{Finding, FindingOutcome, FindingStage};
 use crate::domain::persons::{Benefit, Eligibility, EligibilityFact, InterestYear, Months, Personal};
 use crate::domain::policy::{Clock, ClockKind, InterestMethod, Item, LimitUnit, PolicyTerms, RateKind, Split};
 use crate::domain::profile::{CarryRule, GovernmentLevel, RecipientKind};
+use crate::domain::release::{WitnessRule, Witnessing};
 use crate::domain::state::{Families, Lookup, Project, Tie};
 use crate::format::stored::{Malformed, Stored, put_count, take_count};
 use crate::stored_struct;
@@ -79,8 +81,10 @@ stored_struct!(PolicyTerms {
     empty_income_at_month_end,
     clocks,
     holidays,
-    working_weekends
+    working_weekends,
+    witnessing
 });
+stored_struct!(Witnessing { rule, from_minor });
 stored_struct!(Clock { code, kind, limit, unit });
 stored_struct!(Split { code, shares });
 stored_struct!(Item { code, from_pool, from_personal, max_minor });
@@ -141,7 +145,9 @@ stored_numbered!(
     GovernmentLevel,
     InterestMethod,
     LimitUnit,
+    LogKeyChange,
     RateKind,
     RecipientKind,
-    Scheme
+    Scheme,
+    WitnessRule
 );

@@ -11,6 +11,7 @@ use fundledger::domain::persons::{
     PersonsEvent, PersonsOrder, ReceiveContribution, TransferDirection, TransferRelation,
 };
 use fundledger::domain::policy::{Clock, ClockKind, InterestMethod, Item, LimitUnit, PolicyTerms, RateKind, Split};
+use fundledger::domain::release::{WitnessRule, Witnessing};
 
 use super::Genes;
 
@@ -63,6 +64,10 @@ impl Genes<'_> {
             }),
             holidays: self.list(Self::day),
             working_weekends: self.list(Self::day),
+            witnessing: self.optional(|g| Witnessing {
+                rule: g.pick(&[WitnessRule::Hold, WitnessRule::Alarm]),
+                from_minor: g.minor(),
+            }),
         }
     }
 

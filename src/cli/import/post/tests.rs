@@ -154,7 +154,7 @@ impl LedgerService for Fake {
         let results = request.into_inner().commands.iter().map(|command| books.decide(command)).collect();
         match trouble {
             Some(Trouble::AnswerLost) => Err(Status::unknown("lost")),
-            _ => Ok(Response::new(PostResponse { results })),
+            _ => Ok(Response::new(PostResponse { results, ..PostResponse::default() })),
         }
     }
 
