@@ -13,7 +13,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use fundledger::audit::{self, Depth, Evidence, Options, Report, Verdict, read_bundle};
+use fundledger::audit::{self, Bundle, Depth, Evidence, Options, Report, Verdict, read_bundle};
 use fundledger::domain::account::AccountKind as Kind;
 use fundledger::domain::approval::Approvals;
 use fundledger::domain::command::{
@@ -32,13 +32,13 @@ use fundledger::domain::policy::PolicyTerms;
 use fundledger::domain::profile::FundProfile;
 use fundledger::domain::time::{Day, Period, UtcNanos};
 use fundledger::format::block::{Assembler, parse_value};
-use fundledger::format::bundle::BundleWriter;
 use fundledger::format::keyed::{Fingerprints, KeyedDigest};
 use fundledger::format::record::{EntryHash, Head, split_entry};
+use fundledger::ledger::bundle::{Beside, write_bundle};
 use fundledger::ledger::clock::FixedClock;
 use fundledger::ledger::{self, Digests, Ledger, Outcome};
-use fundledger::log::LogRead;
 use fundledger::log::memory::MemoryLog;
+use fundledger::log::{Log, LogRead};
 use fundledger::pb::v1;
 use prost::Message;
 
@@ -166,7 +166,7 @@ fn deep() -> Options {
 #[test]
 fn frozen_bundles_verify_for_ever() {
     for (name, _, last, head) in FIXTURES {
-        let report = audit::verify(Evidence::Blocks(Box::new(bundle(name))), &deep());
+        let report = audit::verify(Evidence::Bundle(Box::new(bundle(name))), &deep());
         assert_eq!(report.verdict, Verdict::Verified, "{name}: {:?}", report.faults);
         let found = report.head.unwrap();
         assert_eq!((found.sequence, hexadecimal(&found.hash).replace(' ', "").as_str()), (*last, *head), "{name}");
@@ -214,7 +214,7 @@ fn the_frozen_bundles_hold_every_type_of_event_and_an_entry_in_parts() {
     assert!(events.iter().any(|event| event.personal_data.len() == 2), "no commitments to personal data");
 }
 
-fn bundle(name: &str) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), audit::Unreadable>> + Send {
+fn bundle(name: &str) -> Bundle<'static> {
     read_bundle(fixtures().join(name)).unwrap()
 }
 
@@ -235,11 +235,9 @@ async fn freeze() {
             }
         }
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        let mut bundle = BundleWriter::new(fs::File::create(&path).unwrap(), &[]).unwrap();
-        for (key, value) in &values {
-            bundle.value(key, value).unwrap();
-        }
-        bundle.finish().unwrap();
+        let log = MemoryLog::default();
+        log.tamper(|stored| stored.extend(values.iter().cloned()));
+        write_bundle(log.reader().as_ref(), &Beside::default(), fs::File::create(&path).unwrap()).unwrap();
         let report = audited(&values);
         let head = report.head.map(|head| (head.sequence, hexadecimal(&head.hash).replace(' ', "")));
         println!("{} {head:?} {:?}", path.display(), report.faults);

@@ -20,6 +20,7 @@ mod bundle;
 mod calendar;
 mod chain;
 mod frame;
+mod manifest;
 pub mod note;
 mod opening;
 mod pipeline;
@@ -29,6 +30,7 @@ mod report;
 pub mod rules;
 #[cfg(test)]
 mod tests;
+mod tiles;
 pub mod tree;
 
 use std::sync::Arc;
@@ -37,7 +39,7 @@ use std::sync::atomic::AtomicU64;
 use thiserror::Error;
 
 pub use anchors::Anchors;
-pub use bundle::{Bundle, read_bundle};
+pub use bundle::{Bundle, Carried, CarriedPolicy, read_bundle};
 pub use opening::{Opened, Opening, check_opening};
 pub use pipeline::verify;
 pub use report::{Check, FAULTS_MAX, Fact, Fault, FaultKind, LastEntry, Report, Verdict};
@@ -47,7 +49,9 @@ pub type KeyValue = (Vec<u8>, Vec<u8>);
 
 /// Where evidence comes from.
 pub enum Evidence<'a> {
-    /// Stored values in key order, as in the store or a bundle.
+    /// A bundle: its values, and what it says of itself.
+    Bundle(Box<Bundle<'a>>),
+    /// Stored values in key order, as in the store.
     Blocks(Box<dyn Iterator<Item = Result<KeyValue, Unreadable>> + Send + 'a>),
     /// Entries alone, in order from sequence 0, as a running server gives them.
     Entries(Box<dyn Iterator<Item = Result<Vec<u8>, Unreadable>> + Send + 'a>),

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use super::anchors::Found;
 use super::books::{Books, Statement};
+use super::bundle;
 use super::chain::{Chain, ForBooks};
 use super::frame::{Fingerprints, Keep, Reader, Value};
 use super::report::{Outcome, Report, Scope};
@@ -26,7 +27,7 @@ pub fn verify(evidence: Evidence<'_>, options: &Options) -> Report {
     let is_deep = options.depth == Depth::Deep;
     let scope = scope(&evidence, options, is_deep);
     let progress = options.progress.as_ref();
-    let (mut outcome, statement) = if is_deep {
+    let (mut outcome, statement, bundle) = if is_deep {
         let anchors = options.anchors.clone();
         follow(evidence, options, Keep::Books, |events| Some(keep_books(Books::new(anchors), &events, progress)))
     } else {
@@ -37,6 +38,7 @@ pub fn verify(evidence: Evidence<'_>, options: &Options) -> Report {
         outcome.books_stopped_at = statement.stopped_at;
     }
     outcome.scope = scope;
+    judge(bundle, &mut outcome, options);
     let found = Found {
         origin: outcome.origin.as_deref(),
         last_sequence: outcome.head.map_or(-1, |head| head.sequence),
@@ -53,7 +55,7 @@ pub fn verify(evidence: Evidence<'_>, options: &Options) -> Report {
 pub(super) fn examine(evidence: Evidence<'_>, options: &Options, mut take: impl FnMut(i64, Event) + Send) -> Report {
     let started = Instant::now();
     let scope = scope(&evidence, options, false);
-    let (mut outcome, ()) = follow(evidence, options, Keep::Events, |events| {
+    let (mut outcome, (), bundle) = follow(evidence, options, Keep::Events, |events| {
         for item in events.into_iter().flatten() {
             if let ForBooks::Event(sequence, record) = item {
                 take(sequence, record.into_event());
@@ -61,12 +63,22 @@ pub(super) fn examine(evidence: Evidence<'_>, options: &Options, mut take: impl 
         }
     });
     outcome.scope = scope;
+    judge(bundle, &mut outcome, options);
     Report::new(outcome, started.elapsed())
+}
+
+/// Holds what a bundle says of itself against what the audit found in it.
+fn judge(bundle: Option<bundle::Found>, outcome: &mut Outcome, options: &Options) {
+    let Some(bundle) = bundle else { return };
+    let (findings, carried) = bundle.judge(outcome, options.anchors.policy.as_ref());
+    outcome.findings.merge(findings);
+    outcome.bundle = Some(carried);
 }
 
 fn scope(evidence: &Evidence<'_>, options: &Options, is_deep: bool) -> Scope {
     Scope {
-        has_blocks: matches!(evidence, Evidence::Blocks(_)),
+        has_blocks: matches!(evidence, Evidence::Blocks(_) | Evidence::Bundle(_)),
+        is_bundle: matches!(evidence, Evidence::Bundle(_)),
         has_claim: options.claimed_head.is_some(),
         has_checkpoint: options.anchors.has_checkpoint(),
         has_keys: options.anchors.has_keys(),
@@ -81,7 +93,11 @@ fn follow<T: Default + Send>(
     options: &Options,
     keep: Keep,
     take: impl FnOnce(Receiver<Vec<ForBooks>>) -> T + Send,
-) -> (Outcome, T) {
+) -> (Outcome, T, Option<bundle::Found>) {
+    let mut sizes = options.anchors.claims().sizes();
+    if let Evidence::Bundle(bundle) = &evidence {
+        sizes.extend(bundle.tree_size());
+    }
     let reader = Reader { fingerprints: Fingerprints::default(), keep };
     let workers = thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX);
     let (jobs, jobs_waiting) = sync_channel(BATCHES_WAITING);
@@ -95,17 +111,21 @@ fn follow<T: Default + Send>(
         }
         // Whoever reads the evidence must notice when no worker is left.
         drop(jobs_waiting);
-        threads.spawn(move || read_evidence(evidence, &jobs, &steps));
+        let reading = threads.spawn(move || read_evidence(evidence, &jobs, &steps));
         let (events, events_waiting) = sync_channel(BATCHES_WAITING);
         let taking = threads.spawn(move || take(events_waiting));
         let chain_progress = options.progress.as_ref().filter(|_| keep != Keep::Books);
-        let mut outcome = follow_chain(steps_waiting, &reader, options, &events, chain_progress);
+        let mut outcome = follow_chain(steps_waiting, &reader, (options, sizes), &events, chain_progress);
         drop(events);
         let taken = taking.join().unwrap_or_else(|_| {
             outcome.unreadable = Some(TROUBLE.to_owned());
             T::default()
         });
-        (outcome, taken)
+        let bundle = reading.join().unwrap_or_else(|_| {
+            outcome.unreadable = Some(TROUBLE.to_owned());
+            None
+        });
+        (outcome, taken, bundle)
     })
 }
 
@@ -128,13 +148,18 @@ enum Step {
     Unreadable(String),
 }
 
-fn read_evidence(evidence: Evidence<'_>, jobs: &SyncSender<Job>, steps: &SyncSender<Step>) {
+/// Reads the evidence to its end; gives what a bundle had besides its values.
+fn read_evidence(evidence: Evidence<'_>, jobs: &SyncSender<Job>, steps: &SyncSender<Step>) -> Option<bundle::Found> {
+    let bytes_of = |(key, value): &KeyValue| key.len().saturating_add(value.len());
     match evidence {
-        Evidence::Blocks(values) => {
-            batches(values, |(key, value)| key.len().saturating_add(value.len()), Batch::Values, jobs, steps);
+        Evidence::Bundle(mut bundle) => {
+            batches(bundle.by_ref(), bytes_of, Batch::Values, jobs, steps);
+            return Some(bundle.into_found());
         }
+        Evidence::Blocks(values) => batches(values, bytes_of, Batch::Values, jobs, steps),
         Evidence::Entries(entries) => batches(entries, Vec::len, Batch::Entries, jobs, steps),
     }
+    None
 }
 
 fn batches<T>(
@@ -189,11 +214,11 @@ fn check_batches(jobs: &Mutex<Receiver<Job>>, reader: &Reader) {
 fn follow_chain(
     steps: Receiver<Step>,
     reader: &Reader,
-    options: &Options,
+    (options, sizes): (&Options, Vec<u64>),
     books: &SyncSender<Vec<ForBooks>>,
     progress: Option<&Arc<AtomicU64>>,
 ) -> Outcome {
-    let mut chain = Chain::new(options.claimed_head, options.anchors.claims().sizes());
+    let mut chain = Chain::new(options.claimed_head, sizes);
     let mut unreadable = None;
     let mut events = Vec::new();
     for step in steps {
@@ -224,6 +249,7 @@ fn follow_chain(
         tree: chain.tree(),
         roots: chain.roots,
         anchored_size: None,
+        bundle: None,
         findings: chain.findings,
         scope: Scope::default(),
         events: chain.events,

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::bundle::Carried;
+
 /// Most faults told one by one; the rest are counted.
 pub const FAULTS_MAX: usize = 1_000;
 
@@ -57,6 +59,10 @@ kinds! {
     Root = "root";
     /// A checkpoint is not signed by a key of the log, or falsely.
     Signature = "signature";
+    /// A bundle is not what its manifest says.
+    Manifest = "manifest";
+    /// The tiles of a bundle are not those of its log.
+    Tile = "tile";
     /// Too few witnesses have seen the log.
     Witness = "witness";
     /// Debits and credits of a book differ (I1).
@@ -151,6 +157,11 @@ impl Findings {
         self.faults.iter().filter_map(pick).min()
     }
 
+    /// Whether nothing is wrong.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
     /// Takes over the faults of another part of the audit.
     pub(super) fn merge(&mut self, other: Self) {
         if other.count == 0 {
@@ -206,6 +217,8 @@ macro_rules! checks {
 checks! {
     /// Layout and checksum of every stored block.
     Blocks = "blocks";
+    /// Manifest, attachments, tiles and end mark of a bundle.
+    Bundle = "bundle";
     /// Sequences contiguous from 0.
     Sequences = "sequences";
     /// Every hash recomputed from the stored bytes and compared with every stored link and head.
@@ -255,6 +268,8 @@ const NEVER_CHECKED: &[Check] = &[Check::KeyedDigests, Check::NamedPersons, Chec
 #[expect(clippy::struct_excessive_bools, reason = "each is a line of the report")]
 pub(super) struct Scope {
     pub(super) has_blocks: bool,
+    /// What only a bundle has is no lack of other evidence.
+    pub(super) is_bundle: bool,
     pub(super) has_claim: bool,
     pub(super) has_checkpoint: bool,
     pub(super) has_keys: bool,
@@ -271,6 +286,9 @@ impl Scope {
             (if is_on { &mut checked } else { &mut not_checked }).extend_from_slice(checks);
         };
         put(self.has_blocks, &[Check::Blocks]);
+        if self.is_bundle {
+            put(true, &[Check::Bundle]);
+        }
         put(true, CHAIN_CHECKS);
         put(self.has_claim, &[Check::ClaimedHead]);
         put(self.is_deep && books_stopped_at.is_none(), BOOK_CHECKS);
@@ -305,6 +323,8 @@ pub struct Report {
     pub tree: Option<(u64, [u8; 32])>,
     /// How many entries are vouched for from outside: by a checkpoint that the auditor kept, or by witnesses.
     pub anchored_size: Option<u64>,
+    /// The bundle that the evidence came in.
+    pub bundle: Option<Carried>,
     /// The ledger's name, from its genesis.
     pub origin: Option<String>,
     /// Whether the genesis marks it as a development ledger.
@@ -339,6 +359,7 @@ pub(super) struct Outcome {
     pub(super) tree: Option<(u64, [u8; 32])>,
     pub(super) roots: Vec<(u64, [u8; 32])>,
     pub(super) anchored_size: Option<u64>,
+    pub(super) bundle: Option<Carried>,
     pub(super) origin: Option<String>,
     pub(super) is_development: bool,
     pub(super) books_stopped_at: Option<i64>,
@@ -362,6 +383,7 @@ impl Report {
             head: outcome.head,
             tree: outcome.tree,
             anchored_size: outcome.anchored_size,
+            bundle: outcome.bundle,
             origin: outcome.origin,
             is_development: outcome.is_development,
             is_deep: outcome.scope.is_deep,
@@ -386,6 +408,7 @@ impl Report {
             "anchored_size": self.anchored_size,
             "tree_size": self.tree.map(|(size, _)| size),
             "root": self.tree.map(|(_, root)| hex(&root)),
+            "bundle": self.bundle.as_ref().map(bundle_json),
             "events": self.events,
             "last_sequence": self.head.map(|head| head.sequence),
             "head": self.head.map(|head| hex(&head.hash)),
@@ -402,6 +425,18 @@ impl Report {
             "seconds": self.elapsed.as_secs_f64(),
         })
     }
+}
+
+fn bundle_json(bundle: &Carried) -> Value {
+    json!({
+        "version": bundle.version,
+        "made_by": bundle.made_by,
+        "made_at": bundle.made_at,
+        "values": bundle.values,
+        "tiles": bundle.tiles,
+        "policy_sha256": bundle.policy.as_ref().map(|policy| hex(&policy.sha256)),
+        "policy_is_yours": bundle.policy.as_ref().and_then(|policy| policy.is_yours),
+    })
 }
 
 fn fault_json(fault: &Fault) -> Value {

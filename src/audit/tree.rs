@@ -48,6 +48,11 @@ impl Tree {
         self.roots.push(Some(carried));
     }
 
+    /// The roots of the complete subtrees that the tree consists of, with their heights, the lowest first.
+    pub(super) fn peaks(&self) -> impl Iterator<Item = (u32, &Hash)> {
+        (0..).zip(&self.roots).filter_map(|(height, root)| Some((height, root.as_ref()?)))
+    }
+
     /// The root over the leaves so far.
     pub fn root(&self) -> Hash {
         let right_to_left = self.roots.iter().flatten();

@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::evidence::PrivateCopy;
+use super::verify::read_text;
 use super::{Failure, Globals, Lang};
-use crate::format::bundle::BundleWriter;
+use crate::audit::policy::{POLICY_BYTES_MAX, Policy};
 use crate::format::checkpoint::{Checkpoint, split_note};
 use crate::format::tile::{TILE_HEIGHT, TILE_WIDTH, Tile, TileKind};
 use crate::format::tree::{Edge, leaf_hash};
-use crate::ledger::checkpoints::CHECKPOINT_FILE;
+use crate::ledger::bundle::{Beside, write_bundle};
+use crate::ledger::checkpoints::{CHECKPOINT_FILE, WITNESSED_FILE};
 use crate::log::blocks_between;
 use crate::messages::cli as text;
 
@@ -22,9 +24,15 @@ pub struct ExportArgs {
     /// Directory of the stopped ledger.
     #[arg(long, value_name = "DIR", env = "FUNDLEDGER_DATA")]
     pub data: PathBuf,
-    /// File to write: every stored value as it is, sound or not (docs/format.md, Bundle).
+    /// File to write: every stored value as it is, sound or not, with checkpoint and tiles (docs/format.md, Bundle).
     #[arg(long, value_name = "FILE", required_unless_present = "tiles")]
     pub bundle: Option<PathBuf>,
+    /// Policy of witnesses to put into the bundle (C2SP tlog-policy).
+    #[arg(long, value_name = "FILE", requires = "bundle")]
+    pub policy: Option<PathBuf>,
+    /// When the bundle is made, to be written into it: YYYY-MM-DDTHH:MM:SSZ. Without it no time is.
+    #[arg(long, value_name = "TIME", requires = "bundle")]
+    pub made_at: Option<String>,
     /// Directory to write, for any file server: what the last checkpoint covers (C2SP tlog-tiles).
     #[arg(long, value_name = "DIR")]
     pub tiles: Option<PathBuf>,
@@ -32,11 +40,19 @@ pub struct ExportArgs {
 
 /// Writes what was asked for.
 pub fn run(globals: &Globals, args: &ExportArgs, out: &mut dyn Write) -> Result<(), Failure> {
+    let policy = args.policy.as_deref().map(read_policy).transpose()?;
+    let made_at = args.made_at.as_deref();
+    if made_at.is_some_and(|time| !is_time(time)) {
+        return Err(Failure::Usage(text::export_bad_time(globals.lang)));
+    }
     let copy = PrivateCopy::take(&args.data)?;
     if let Some(path) = &args.bundle {
-        let values = write_bundle(&copy, path)?;
+        let note = |name: &str| copy.checkpoints.iter().find(|(of, _)| *of == name).map(|(_, note)| note.as_str());
+        let (checkpoint, witnessed) = (note(CHECKPOINT_FILE), note(WITNESSED_FILE));
+        let beside = Beside { checkpoint, witnessed, policy: policy.as_deref(), made_at };
+        let (values, tiles) = write_whole_bundle(&copy, &beside, path)?;
         if !globals.quiet {
-            writeln!(out, "{}", text::export_written(globals.lang, path.display(), values))?;
+            writeln!(out, "{}", text::export_written(globals.lang, path.display(), tiles, values))?;
         }
     }
     if let Some(path) = &args.tiles {
@@ -49,22 +65,26 @@ pub fn run(globals: &Globals, args: &ExportArgs, out: &mut dyn Write) -> Result<
 }
 
 /// Writes the bundle beside its name and renames it: a file of this name is always whole.
-fn write_bundle(copy: &PrivateCopy, path: &Path) -> Result<u64, Failure> {
-    let beside = path.with_extension("new");
-    let values = write_values(copy, &beside)?;
-    fs::rename(&beside, path).map_err(|error| failed(path, &error))?;
-    Ok(values)
+fn write_whole_bundle(copy: &PrivateCopy, beside: &Beside<'_>, path: &Path) -> Result<(u64, u64), Failure> {
+    let new = path.with_extension("new");
+    let file = File::create(&new).map_err(|error| failed(&new, &error))?;
+    let written = write_bundle(copy.reader(), beside, BufWriter::new(file));
+    let written = written.map_err(|fault| Failure::about(new.display(), fault))?;
+    fs::rename(&new, path).map_err(|error| failed(path, &error))?;
+    Ok(written)
 }
 
-fn write_values(copy: &PrivateCopy, path: &Path) -> Result<u64, Failure> {
-    let file = File::create(path).map_err(|error| failed(path, &error))?;
-    let attachments: Vec<_> = copy.checkpoints.iter().map(|(name, note)| (*name, note.as_bytes())).collect();
-    let mut bundle = BundleWriter::new(BufWriter::new(file), &attachments).map_err(|error| failed(path, &error))?;
-    for item in copy.values() {
-        let (key, value) = item.map_err(|unreadable| Failure::Unavailable(unreadable.to_string()))?;
-        bundle.value(&key, &value).map_err(|error| failed(path, &error))?;
-    }
-    bundle.finish().map_err(|error| failed(path, &error))
+/// The text of a policy that can be read as one.
+fn read_policy(path: &Path) -> Result<String, Failure> {
+    let text = read_text(path, POLICY_BYTES_MAX)?;
+    Policy::parse(&text).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
+    Ok(text)
+}
+
+/// Whether a text is a moment to the second, in the one way in which the bundle has it.
+fn is_time(text: &str) -> bool {
+    let parsed: Result<jiff::Timestamp, _> = text.parse();
+    parsed.is_ok_and(|time| time.to_string() == text && time.subsec_nanosecond() == 0)
 }
 
 /// Writes the tiles, and the checkpoint last: whoever finds it finds all that it covers. Gives how many entries that is.

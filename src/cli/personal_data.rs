@@ -193,7 +193,7 @@ fn check(globals: &Globals, args: &CheckArgs, out: &mut dyn Write) -> Result<(),
         check_opening(Evidence::Entries(Box::new(served.entries())), &options, &opening)
     } else if path.is_file() {
         let bundle = read_bundle(path).map_err(|error| Failure::Unavailable(error.to_string()))?;
-        check_opening(Evidence::Blocks(Box::new(bundle)), &options(None), &opening)
+        check_opening(Evidence::Bundle(Box::new(bundle)), &options(None), &opening)
     } else {
         let copy = PrivateCopy::take(path)?;
         check_opening(Evidence::Blocks(Box::new(copy.values())), &options(None), &opening)

@@ -294,7 +294,7 @@ fn offline(globals: &Globals, args: &RunArgs, path: &Path) -> Result<RunRulesRes
     let options = Options::default();
     let outcome = if path.is_file() {
         let bundle = read_bundle(path).map_err(|error| Failure::Unavailable(error.to_string()))?;
-        pack::run(Evidence::Blocks(Box::new(bundle)), &options, &settings)
+        pack::run(Evidence::Bundle(Box::new(bundle)), &options, &settings)
     } else {
         let copy = PrivateCopy::take(path)?;
         pack::run(Evidence::Blocks(Box::new(copy.values())), &options, &settings)

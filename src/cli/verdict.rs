@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::render::hex;
 use super::{Failure, Lang};
-use crate::audit::{Check, Fault, FaultKind, Report, Verdict};
+use crate::audit::{Carried, Check, Fault, FaultKind, Report, Verdict};
 use crate::messages;
 use crate::messages::cli as text;
 
@@ -44,6 +44,7 @@ fn lines(report: &Report, lang: Lang) -> Vec<String> {
     }
     lines.extend(report.tree.map(|(size, root)| text::report_root(lang, hex(&root), size)));
     lines.extend(report.anchored_size.map(|size| text::report_anchored(lang, size)));
+    lines.extend(report.bundle.iter().flat_map(|bundle| carried(bundle, lang)));
     lines.extend(report.unreadable.as_ref().map(|why| text::report_unreadable(lang, why)));
     if let Some(sequence) = report.first_bad_sequence {
         lines.push(text::report_first_bad(lang, sequence));
@@ -51,6 +52,24 @@ fn lines(report: &Report, lang: Lang) -> Vec<String> {
     }
     lines.extend(report.faults.iter().map(|fault| told(fault, lang)));
     lines.extend(report.books_stopped_at.map(|sequence| text::report_books_stopped(lang, sequence)));
+    lines
+}
+
+/// The bundle that the evidence came in: what it says of itself, and whose policy it carries.
+fn carried(bundle: &Carried, lang: Lang) -> Vec<String> {
+    let mut lines = vec![text::report_bundle(lang, bundle.tiles, bundle.values, bundle.version)];
+    lines.extend(bundle.made_by.as_ref().map(|by| match &bundle.made_at {
+        Some(at) => text::report_bundle_made_at(lang, by, at),
+        None => text::report_bundle_made(lang, by),
+    }));
+    lines.extend(bundle.policy.as_ref().map(|policy| {
+        let digest = hex(&policy.sha256);
+        match policy.is_yours {
+            None => text::report_bundle_policy(lang, digest),
+            Some(true) => text::report_bundle_policy_same(lang, digest),
+            Some(false) => text::report_bundle_policy_other(lang, digest),
+        }
+    }));
     lines
 }
 
@@ -66,6 +85,7 @@ fn told(fault: &Fault, lang: Lang) -> String {
 fn meaning(check: Check, lang: Lang) -> String {
     match check {
         Check::Blocks => text::check_blocks(lang),
+        Check::Bundle => text::check_bundle(lang),
         Check::Sequences => text::check_sequences(lang),
         Check::Chain => text::check_chain(lang),
         Check::Events => text::check_events(lang),
@@ -103,6 +123,8 @@ fn kind(kind: FaultKind, lang: Lang) -> String {
         FaultKind::Head => text::fault_head(lang),
         FaultKind::Root => text::fault_root(lang),
         FaultKind::Signature => text::fault_signature(lang),
+        FaultKind::Manifest => text::fault_manifest(lang),
+        FaultKind::Tile => text::fault_tile(lang),
         FaultKind::Witness => text::fault_witness(lang),
         FaultKind::Leg => text::fault_leg(lang),
         FaultKind::Unbalanced => text::fault_unbalanced(lang),
@@ -127,7 +149,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::audit::Fact;
+    use crate::audit::{Carried, CarriedPolicy, Fact};
 
     fn report() -> Report {
         let message =
@@ -138,6 +160,14 @@ mod tests {
             head: None,
             tree: Some((10, [1; 32])),
             anchored_size: Some(9),
+            bundle: Some(Carried {
+                version: 3,
+                made_by: Some("p".to_owned()),
+                made_at: Some("t".to_owned()),
+                values: 2,
+                tiles: 1,
+                policy: Some(CarriedPolicy { sha256: [2; 32], is_yours: None }),
+            }),
             origin: Some("o".to_owned()),
             is_development: true,
             is_deep: true,

@@ -88,7 +88,7 @@ fn verify(globals: &Globals, args: &VerifyArgs) -> Result<Report, Failure> {
     if path.is_file() {
         let bundle = read_bundle(path).map_err(|error| Failure::Unavailable(error.to_string()))?;
         let options = options(None, bundle.checkpoints());
-        return Ok(watched(globals, &options, None, || audit::verify(Evidence::Blocks(Box::new(bundle)), &options)));
+        return Ok(watched(globals, &options, None, || audit::verify(Evidence::Bundle(Box::new(bundle)), &options)));
     }
     let copy = PrivateCopy::take(path)?;
     let options = options(None, copy.checkpoints.iter().map(|(_, note)| note.clone()).collect());

@@ -4,6 +4,7 @@
 //! everyone in the group. The sync in progress is the batching window: there is no timer. After a failed write or sync
 //! nothing is ever acknowledged again until a restart has read the log anew.
 
+pub mod bundle;
 pub mod checkpoints;
 pub mod clock;
 mod committer;

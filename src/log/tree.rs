@@ -218,7 +218,7 @@ impl Nodes for TreeFiles {
 }
 
 /// The hashes of a block's entries: each is the link of the next, the last one the block's head. Nothing is hashed.
-fn entry_hashes(block: &Block) -> impl Iterator<Item = TreeHash> + '_ {
+pub(crate) fn entry_hashes(block: &Block) -> impl Iterator<Item = TreeHash> + '_ {
     let links = block.entries().skip(1).map(|entry| split_entry(entry).unwrap_or_default().0.0);
     links.chain(std::iter::once(block.head.hash.0))
 }

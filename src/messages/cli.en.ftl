@@ -104,8 +104,9 @@ config-source = source
 
 export-tiles-written = the { $size } entries that the last checkpoint covers are in { $path }
 export-without-checkpoint = no checkpoint that can be read lies beside the log: there is nothing to export tiles under
+export-bad-time = --made-at has the form YYYY-MM-DDTHH:MM:SSZ
 export-unfit = the log does not have the { $size } entries that its checkpoint covers: run `fundledger verify`
-export-written = values written: { $values } ({ $file })
+export-written = written: { $values } values, { $tiles } tiles ({ $file })
 
 ## balance
 
@@ -163,6 +164,12 @@ report-last-sequence = last sequence: { $sequence }
 report-head = head: { $hash }
 report-root = root of the tree over { $size } entries: { $root }
 report-anchored = anchored outside: the first { $size } entries; the ledger alone vouches for what follows
+report-bundle = bundle: version { $version }, { $values } values, { $tiles } tiles
+report-bundle-made = made by, as it says: { $by }
+report-bundle-made-at = made by, as it says: { $by }, at { $time }
+report-bundle-policy = the bundle carries a policy (sha256 { $digest }): it comes from the ledger, and anchors nothing
+report-bundle-policy-other = the bundle carries a policy (sha256 { $digest }) that is another than yours; only yours counts
+report-bundle-policy-same = the bundle carries a policy (sha256 { $digest }) that says the same as yours; only yours counts
 report-unreadable = unreadable: { $cause }
 report-first-bad = first bad sequence: { $sequence }
 report-faults = faults: { $faults }
@@ -172,6 +179,7 @@ report-checked = Checked:
 report-not-checked = NOT checked:
 
 check-blocks = layout and checksum of every stored block
+check-bundle = what the bundle says of itself: manifest, attachments, tiles against the tree, end mark
 check-sequences = sequences contiguous from 0
 check-chain = every hash recomputed from the stored bytes and compared with every stored link and head
 check-events = every event decodes; genesis first; booking times strictly increase; request ids unique
@@ -204,6 +212,8 @@ fault-books = books
 fault-head = head
 fault-root = root
 fault-signature = signature
+fault-manifest = manifest
+fault-tile = tile
 fault-witness = witness
 fault-leg = leg
 fault-unbalanced = unbalanced

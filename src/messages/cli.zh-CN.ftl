@@ -103,8 +103,9 @@ config-source = 来源
 
 export-tiles-written = 最新检查点所覆盖的 { $size } 个条目已写入 { $path }
 export-without-checkpoint = 日志旁没有可读的检查点：无从导出静态文件
+export-bad-time = --made-at 的格式为 YYYY-MM-DDTHH:MM:SSZ
 export-unfit = 日志没有其检查点所覆盖的 { $size } 个条目：请运行 `fundledger verify`
-export-written = 已写出数据块：{ $values }（{ $file }）
+export-written = 已写出数据块 { $values } 个、瓦片 { $tiles } 个（{ $file }）
 
 ## balance
 
@@ -162,6 +163,12 @@ report-last-sequence = 末序号：{ $sequence }
 report-head = 链首哈希：{ $hash }
 report-root = { $size } 个条目的树根：{ $root }
 report-anchored = 外部锚定：前 { $size } 个条目；其后仅由账本自身保证
+report-bundle = 证据包：第 { $version } 版，{ $values } 个存储值，{ $tiles } 个瓦片
+report-bundle-made = 制作程序（自称）：{ $by }
+report-bundle-made-at = 制作程序（自称）：{ $by }，时间 { $time }
+report-bundle-policy = 证据包带有一份策略（sha256 { $digest }）：来自账本，不构成锚定
+report-bundle-policy-other = 证据包带有一份策略（sha256 { $digest }），与您的不同；只以您的为准
+report-bundle-policy-same = 证据包带有一份策略（sha256 { $digest }），与您的相同；只以您的为准
 report-unreadable = 无法读取：{ $cause }
 report-first-bad = 首个异常序号：{ $sequence }
 report-faults = 异常数：{ $faults }
@@ -171,6 +178,7 @@ report-checked = 已核对：
 report-not-checked = 未核对：
 
 check-blocks = 全部数据块的格式与校验和
+check-bundle = 证据包自述的内容：清单、附件、与树比对的瓦片、结束标记
 check-sequences = 序号从 0 起连续
 check-chain = 由存储字节重算全部哈希，并与全部链接和首尾哈希比对
 check-events = 事件全部可解码；创世记录在首；记账时间严格递增；请求编号唯一
@@ -203,6 +211,8 @@ fault-books = books 账目与事件不符
 fault-head = head 与所称的链首不符
 fault-root = root 树根与检查点不符
 fault-signature = signature 检查点签名不符
+fault-manifest = manifest 与证据包清单不符
+fault-tile = tile 证据包瓦片不符
 fault-witness = witness 见证不足
 fault-leg = leg 分录不合法
 fault-unbalanced = unbalanced 借贷不平

@@ -1,6 +1,34 @@
 # 审计所见（中文）：audit 中每句 `fact!` 一条，以其英文词组成的名称为键，变量按英文句中的次序为 a、b、c。
 
 found-the-log-has-no-readable-entry = 日志没有可读的条目
+found-the-manifest-has-bytes = 清单有 { $a } 字节
+found-the-manifest-cannot-be-read-at-line-column = 清单无法读取：第 { $a } 行第 { $b } 列
+found-the-manifest-is-not-written-as-the-format-says = 清单的写法不合格式
+found-the-manifest-is-of-another-format-or-version = 清单属于其他格式或版本
+found-the-manifest-does-not-say-which-program-made-it = 清单未写明制作程序
+found-the-manifest-s-time-is-not-of-the-form-yyyy-mm-ddthh-mm-ssz = 清单的时间不是 YYYY-MM-DDTHH:MM:SSZ 的形式
+found-the-manifest-contradicts-itself = 清单自相矛盾
+found-the-manifest-lists-attachments-that-are-unknown-twice-there-or-out-of-order = 清单所列附件有未知、重复或次序错误
+found-the-bundle-has-other-attachments-than-its-manifest-lists = 证据包的附件与清单所列不同
+found-the-bundle-does-not-begin-with-a-manifest = 证据包不以清单开头
+found-the-attachment-is-not-the-one-that-the-manifest-lists = 附件 { $a } 与清单所列不符
+found-an-attachment-is-not-utf-8 = 有附件不是 UTF-8
+found-the-manifest-counts-values-the-bundle-has = 清单计有 { $a } 个存储值，证据包有 { $b } 个
+found-the-manifest-counts-tiles-the-bundle-has = 清单计有 { $a } 个瓦片，证据包有 { $b } 个
+found-the-manifest-counts-entries-the-log-has = 清单计有 { $a } 个条目，日志有 { $b } 个
+found-the-manifest-names-another-last-entry-than-the-log-has = 清单所写的末条目与日志不符
+found-the-manifest-names-another-log-than-the-genesis-does = 清单所写的日志名称与创世记录不符
+found-the-manifest-says-that-the-log-cannot-be-followed-and-it-can = 清单称日志无法贯通，实际可以
+found-the-manifest-says-something-else-of-the-checkpoint-than-the-checkpoint-does = 清单所述检查点与检查点本身不符
+found-the-manifest-says-that-there-are-no-tiles-and-there-are = 清单称没有瓦片，实际有
+found-tiles-are-missing-though-the-log-fits-its-checkpoint = 日志与检查点相符，却缺少瓦片
+found-tiles-stand-in-the-bundle-without-a-checkpoint-that-can-be-read = 证据包有瓦片，却没有可读的检查点
+found-the-tile-is-one-more-than-the-checkpoint-covers = 瓦片 { $a } 超出检查点所覆盖的范围
+found-the-tile-stands-where-should = 应为瓦片 { $b }，实为 { $a }
+found-the-tile-has-bytes = 瓦片 { $a } 有 { $b } 字节
+found-the-tile-is-missing = 缺少瓦片 { $a }
+found-the-tiles-have-the-root-the-log-has = 瓦片的树根为 { $a }，日志的为 { $b }
+found-the-tiles-of-level-are-not-made-of-those-below-them = 第 { $a } 层瓦片与其下层不符
 found-the-log-ends-at-sequence-its-source-claims = 日志止于序号 { $a }，来源声称止于 { $b }
 found-the-entry-hashes-to-its-source-claims = 该条目的哈希为 { $a }，来源声称为 { $b }
 found-part-of-does-not-continue-the-value-before-it = 第 { $a } 部分（共 { $b }）未承接前一个值

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::process::Command as Process;
 
-use fundledger::format::block::{Block, BlockBuilder};
-use fundledger::format::bundle::BundleWriter;
+use fundledger::format::block::BlockBuilder;
 use fundledger::format::record::{Head, split_entry};
+use fundledger::ledger::bundle::{Beside, write_bundle};
 use fundledger::ledger::directory::log_path;
 use fundledger::log::Log;
+use fundledger::log::memory::MemoryLog;
 use fundledger::log::sled::SledLog;
 use fundledger::pb::Date;
 use fundledger::pb::v1::event::Payload as Happened;
@@ -41,11 +42,9 @@ fn forged(world: &World, events: &[v1::Event], edit: impl Fn(&mut v1::Event)) ->
         builder.push(|buffer| event.encode(buffer).unwrap()).unwrap();
     }
     let path = world.directory.path().join("forged");
-    let mut bundle = BundleWriter::new(std::fs::File::create(&path).unwrap(), &[]).unwrap();
-    for value in builder.take().iter().flat_map(Block::to_values) {
-        bundle.value(&value.key, &value.value).unwrap();
-    }
-    bundle.finish().unwrap();
+    let mut log = MemoryLog::default();
+    log.append(Head::EMPTY, &builder.take()).unwrap();
+    write_bundle(log.reader().as_ref(), &Beside::default(), std::fs::File::create(&path).unwrap()).unwrap();
     path
 }
 

@@ -31,8 +31,9 @@ from kinds import (
 )  # fmt: skip
 from releases import Releases
 
-MAGICS = (b"fundledger bundle v1\n", b"fundledger bundle v2\n")
+MAGICS = (b"fundledger bundle v1\n", b"fundledger bundle v2\n", b"fundledger bundle v3\n")
 ATTACHMENT = b"\xff\xfe"
+TILE = b"\xff\xfd"
 END_MARK = b"\xff\xff"
 HEADER = struct.Struct(">BBBBHHI32s32s")
 HEADER_SIZE = 76
@@ -50,6 +51,7 @@ CHECKED = (
     "framing of bundle and blocks, checksums, end mark",
     "sequences: contiguous from 0",
     "hash chain, heads of the blocks; the root of the tree where a checkpoint came with the log",
+    "manifest and tiles of a bundle of version 3",
     "genesis, strictly increasing booking times, unique request ids, decodable events",
 )
 CHECKED_DEEP = (
@@ -402,6 +404,8 @@ class Bundle:
         self.digest = hashlib.sha256()
         self.values = 0
         self.attachments = {}
+        self.tiles = None  # The hashes of the tiles, level by level; from version 3 on.
+        self.tile_count = 0
 
     def read(self, size):
         """Reads exactly `size` bytes."""
@@ -414,7 +418,9 @@ class Bundle:
         """Yields (key, value); checks the end mark last."""
         magic = self.read(len(MAGICS[0]))
         if magic not in MAGICS:
-            raise Incomplete("not a fundledger bundle of version 1 or 2")
+            raise Incomplete("not a fundledger bundle of version 1, 2 or 3")
+        if magic == MAGICS[2]:
+            self.tiles = Levels()
         self.digest.update(magic)
         while True:
             prefix = self.read(2)
@@ -422,7 +428,10 @@ class Bundle:
                 self.check_end()
                 return
             is_attachment = prefix == ATTACHMENT and not self.values
-            if is_attachment:
+            is_tile = prefix == TILE and self.tiles is not None
+            if self.tile_count and not is_tile or self.tiles is not None and prefix == ATTACHMENT and not is_attachment:
+                raise Incomplete("the bundle's parts stand out of order")
+            if is_attachment or is_tile:
                 self.digest.update(prefix)
                 prefix = self.read(2)
             key_size = int.from_bytes(prefix, "big")
@@ -436,12 +445,53 @@ class Bundle:
             if is_attachment:
                 self.attachments[key_and_size[:key_size]] = value
                 continue
+            if is_tile:
+                self.tile(key_and_size[:key_size], value)
+                continue
             self.values += 1
             yield key_and_size[:key_size], value
+
+    def tile(self, name, hashes):
+        """Takes a tile, which must stand behind the one before it in its level, or begin the next level."""
+        self.tile_count += 1
+        for level in range(max(len(self.tiles.levels) - 1, 0), len(self.tiles.levels) + 1):
+            if len(hashes) % 32 == 0 and name == self.tiles.next_name(level, len(hashes) // 32):
+                self.tiles.add(level, hashes)
+                return
+        self.faults.add(None, "tile", "a tile stands where another one should, or has another length")
+
+    def check_manifest(self, log):
+        """Holds what the bundle says of itself against what was found in it."""
+        if self.tiles is None:
+            return
+        try:
+            manifest = json.loads(self.attachments.pop(b"manifest"))
+            listed = {each["name"].encode(): (each["bytes"], each["sha256"]) for each in manifest["attachments"]}
+            last = {"entries": log.entries, "last_sequence": log.next_sequence - 1, "head": (log.head or ZERO_HASH).hex()}
+            wrong = (
+                (listed != {name: (len(data), hashlib.sha256(data).hexdigest()) for name, data in self.attachments.items()},
+                 "attachments"),
+                (manifest["version"] != 3, "version"),
+                (manifest["values"] != self.values, "values"),
+                (manifest["tiles"] != self.tile_count, "tiles"),
+                (manifest["log"] is not None and last != {key: manifest["log"][key] for key in last}, "log"),
+                (manifest["log"] is None and not self.faults.broken, "log"),
+            )  # fmt: skip
+            covers_tiles = manifest["without_tiles"] is None
+        except (KeyError, TypeError, ValueError) as error:
+            self.faults.add(None, "manifest", f"it cannot be read: {error!r}")
+            return
+        for is_wrong, what in wrong:
+            if is_wrong:
+                self.faults.add(None, "manifest", f"it says other things of the {what} than the bundle does")
+        if covers_tiles and not self.faults.broken and self.tiles.summary() != log.levels.summary():
+            self.faults.add(None, "tile", "the tiles are not those of the log")
 
     def check_end(self):
         """Checks the count and the digest behind the end mark, and that nothing follows."""
         count = int.from_bytes(self.read(8), "big")
+        if self.tiles is not None and int.from_bytes(self.read(8), "big") != self.tile_count:
+            self.faults.add(None, "framing", f"the end mark does not count {self.tile_count} tiles")
         digest = self.read(32)
         if count != self.values:
             self.faults.add(None, "framing", f"the end mark counts {count} values, the file has {self.values}")
@@ -449,6 +499,32 @@ class Bundle:
             self.faults.add(None, "checksum", "the file is not the one its end mark was written for")
         if self.file.read(1):
             self.faults.add(None, "framing", "bytes follow the end mark")
+
+
+class Levels:
+    """The hashes of tiles, level by level: how many, and a digest of them."""
+
+    def __init__(self):
+        self.levels = []
+
+    def add(self, level, hashes):
+        """Appends hashes to a level."""
+        if level == len(self.levels):
+            self.levels.append([0, hashlib.sha256()])
+        self.levels[level][0] += len(hashes) // 32
+        self.levels[level][1].update(hashes)
+
+    def next_name(self, level, width):
+        """The name of the next tile of a level, if it has this width."""
+        count = self.levels[level][0] if level < len(self.levels) else 0
+        groups = re.findall("...", str(count // 256).zfill(-(-len(str(count // 256)) // 3) * 3))
+        place = "/".join(["x" + group for group in groups[:-1]] + groups[-1:])
+        is_next = count % 256 == 0 and 0 < width <= 256
+        return f"tile/{level}/{place}{'' if width == 256 else f'.p/{width}'}".encode() if is_next else None
+
+    def summary(self):
+        """What two of them are compared by."""
+        return [(count, digest.digest()) for count, digest in self.levels]
 
 
 # ---- Blocks and the chain ------------------------------------------------------------------------------------------
@@ -479,6 +555,7 @@ class Log:
         self.last_booked = None
         self.request_ids = set()
         self.split = None  # (sequence, parts, heads, payloads so far) of an entry in several values.
+        self.levels = Levels()  # Of the tiles that the checkpoint covers.
         self.peaks = []  # (leaves, root) of the complete subtrees, the largest first.
         self.checkpoint = None  # (size, root) that was signed; empty where there is none.
 
@@ -578,10 +655,16 @@ class Log:
 
     def grow(self, leaf):
         """Appends a leaf to the tree of RFC 6962; compares the root where a checkpoint was signed."""
+        covered = self.checkpoint and self.entries <= self.checkpoint[0]
+        if covered:
+            self.levels.add(0, leaf)
         self.peaks.append((1, leaf))
         while len(self.peaks) > 1 and self.peaks[-1][0] == self.peaks[-2][0]:
             (size, right), (_, left) = self.peaks.pop(), self.peaks.pop()
             self.peaks.append((2 * size, hashlib.sha256(b"\1" + left + right).digest()))
+            level, rest = divmod((2 * size).bit_length() - 1, 8)
+            if covered and rest == 0:
+                self.levels.add(level, self.peaks[-1][1])
         if self.checkpoint and self.entries == self.checkpoint[0] == self.next_sequence:
             root = self.peaks[-1][1]
             for _, left in reversed(self.peaks[:-1]):
@@ -1495,6 +1578,8 @@ def verify(file, deep=False):
     log.finish(is_complete)
     if log.books is not None:
         log.books.finish(log.next_sequence - 1)
+    if is_complete:
+        bundle.check_manifest(log)
     not_checked = list(NOT_CHECKED)
     if not deep:
         not_checked.append("balances and the rules of the books (run with --deep)")

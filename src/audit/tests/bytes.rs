@@ -402,7 +402,7 @@ fn bundle(values: &[KeyValue]) -> Vec<u8> {
 fn bundles() {
     let whole = bundle(&blocks(&chained(&events()), PER_BLOCK));
     let verdict = |file: &[u8]| match Bundle::new(file) {
-        Ok(bundle) => verify(Evidence::Blocks(Box::new(bundle)), &options(Depth::Chain)).verdict,
+        Ok(bundle) => verify(Evidence::Bundle(Box::new(bundle)), &options(Depth::Chain)).verdict,
         Err(Unreadable(_)) => Verdict::Incomplete,
     };
     assert_eq!(verdict(&whole), Verdict::Verified);

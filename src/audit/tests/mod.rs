@@ -2,6 +2,7 @@
 //! type of event.
 #![expect(clippy::arithmetic_side_effects, reason = "numbers of small tests; an overflow traps")]
 
+mod bundles;
 mod bytes;
 mod families;
 mod family_story;
