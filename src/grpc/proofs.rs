@@ -11,6 +11,7 @@ use super::convert::Violation;
 use super::node::Node;
 use super::reading::beyond;
 use super::status::Statuses;
+use crate::audit::tree::{includes, is_consistent};
 use crate::domain::refusal::Reason;
 use crate::format::checkpoint::proof_file;
 use crate::format::record::EntryHash;
@@ -50,10 +51,13 @@ impl Proofs {
         let latest = self.covering("sequence", request.sequence, request.witnessed, WAIT_MAX).await?;
         let sequence = request.sequence;
         let (index, size) = (sequence.unsigned_abs(), latest.checkpoint.size);
+        let root = latest.checkpoint.root;
         let read = move |tree: &TreeFiles, log: &dyn LogRead| {
             let hashes = inclusion_proof(tree, index, size).map_err(|error| unread(&error))?;
             let entry = log.entry_at(sequence)?.ok_or_else(|| Fault::new("reading the log", "an entry is missing"))?;
-            Ok((EntryHash::of(&entry), hashes))
+            let hash = EntryHash::of(&entry);
+            // The files are not read whole at the start: what is damaged in them must not leave as a proof.
+            if includes(index, size, &hash.0, &hashes, &root) { Ok((hash, hashes)) } else { Err(damaged()) }
         };
         let (entry_hash, hashes) = self.read(read).await?;
         Ok(v1::GetInclusionProofResponse {
@@ -73,15 +77,20 @@ impl Proofs {
         let v1::GetConsistencyProofRequest { old_tree_size, tree_size } = request;
         // The last entry that must be signed; of an empty log there is none.
         let latest = self.covering("tree_size", tree_size.unwrap_or(1).saturating_sub(1), false, WAIT_MAX).await?;
-        let size = tree_size.map_or(latest.checkpoint.size, i64::unsigned_abs);
+        let (signed_size, signed_root) = (latest.checkpoint.size, latest.checkpoint.root);
+        let size = tree_size.map_or(signed_size, i64::unsigned_abs);
         let old_size = u64::try_from(old_tree_size).ok().filter(|old_size| *old_size <= size);
         let Some(old_size) = old_size else {
             return Err(self.violation("old_tree_size", format!("is {old_tree_size}, not from 0 to {size}")));
         };
         let read = move |tree: &TreeFiles, _: &dyn LogRead| {
             let hashes = consistency_proof(tree, old_size, size);
-            let root = Edge::read(tree, size).map(|edge| edge.root());
-            Ok((hashes.map_err(|error| unread(&error))?, root.map_err(|error| unread(&error))?))
+            let root_of = |size| Edge::read(tree, size).map(|edge| edge.root()).map_err(|error| unread(&error));
+            let (hashes, old_root, root) =
+                (hashes.map_err(|error| unread(&error))?, root_of(old_size)?, root_of(size)?);
+            let is_signed = size != signed_size || root == signed_root;
+            let holds = is_signed && is_consistent((old_size, &old_root), (size, &root), &hashes);
+            if holds { Ok((hashes, root)) } else { Err(damaged()) }
         };
         let (hashes, root) = self.read(read).await?;
         Ok(v1::GetConsistencyProofResponse {
@@ -147,6 +156,13 @@ impl Proofs {
 
 fn unread(error: &io::Error) -> Fault {
     Fault::new("reading the tree", error)
+}
+
+fn damaged() -> Fault {
+    Fault::new(
+        "reading the tree",
+        "a proof made of its files does not hold: they are damaged; without them a start makes them anew",
+    )
 }
 
 fn on_the_wire(hashes: &[TreeHash]) -> Vec<Bytes> {
