@@ -527,12 +527,16 @@ fn recovered(
     let mut known: Option<Head> = None;
     if let Some((head, bytes)) = snapshots.and_then(SnapshotFiles::newest) {
         known = Some(head);
-        let block = reader.block_at(head.sequence)?;
-        let fits = block.is_some_and(|block| block.head == head);
-        if let Some(mut start) = fits.then(|| Start::from_snapshot(head, &bytes)).flatten() {
+        let block = reader.block_at(head.sequence)?.filter(|block| block.head == head);
+        let start = block.and_then(|block| Some((Start::from_snapshot(head, &bytes)?, block)));
+        if let Some((mut start, block)) = start {
+            // Under another key no retry is known for one: whatever has no number of its own would be posted twice.
+            let is_same_key = start.knows(&block, &digests.fingerprints)?;
             let recovered = recover(reader, head, |block| start.replay(block, &digests.fingerprints))?;
             log.adopt(recovered.head, &recovered.unfinished)?;
-            return Ok((start, None));
+            let why =
+                "the key of digests is not the one that the ledger was posted to with: retries would not be known";
+            return Ok((start, (!is_same_key).then(|| why.to_owned())));
         }
     }
     let mut start = Start::default();

@@ -97,13 +97,23 @@ impl Start {
         &self.state.log_keys
     }
 
+    /// Whether the keys of a block's events have the fingerprints that they had.
+    pub(super) fn knows(&self, block: &Block, fingerprints: &Fingerprints) -> Result<bool, Fault> {
+        for (sequence, entry) in (block.first_sequence..).zip(block.entries()) {
+            let event = decoded(sequence, entry)?;
+            let fingerprint = event.request_id().map(|request_id| fingerprints.of(request_id.as_str()));
+            if fingerprint.is_some_and(|fingerprint| !self.keys.candidates(fingerprint).any(|at| at == sequence)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Applies the events of a block.
     pub(super) fn replay(&mut self, block: &Block, fingerprints: &Fingerprints) -> Result<(), Fault> {
         let mut sequence = block.first_sequence;
         for entry in block.entries() {
-            let (_, bytes) = split_entry(entry).unwrap_or_default();
-            let event = codec::decode(bytes)
-                .map_err(|error| Fault::new(format!("replaying the event at sequence {sequence}"), error))?;
+            let event = decoded(sequence, entry)?;
             if let Some(request_id) = event.request_id() {
                 self.keys.insert(fingerprints.of(request_id.as_str()), sequence);
             }
@@ -114,6 +124,11 @@ impl Start {
         self.head = block.head;
         Ok(())
     }
+}
+
+fn decoded(sequence: i64, entry: &[u8]) -> Result<Event, Fault> {
+    let (_, bytes) = split_entry(entry).unwrap_or_default();
+    codec::decode(bytes).map_err(|error| Fault::new(format!("replaying the event at sequence {sequence}"), error))
 }
 
 /// What the writer leaves behind when it ends.
