@@ -79,9 +79,9 @@ fn edited(ledger: &Ledger, edit: Edit) -> Vec<v1::Event> {
         Edit::Duplicated => events.push(v1::Event { booked_at_ns: last.booked_at_ns + 1, ..last }),
         Edit::Invented => {
             let mut invented = v1::Event { booked_at_ns: last.booked_at_ns + 1, ..last };
-            invented.request_id = "P-invented".to_owned();
+            "P-invented".clone_into(&mut invented.request_id);
             let Some(Payload::PaymentExecuted(payment)) = &mut invented.payload else { panic!("no payment is last") };
-            payment.payment_id = "P-invented".to_owned();
+            "P-invented".clone_into(&mut payment.payment_id);
             events.push(invented);
         }
     }
@@ -90,10 +90,7 @@ fn edited(ledger: &Ledger, edit: Edit) -> Vec<v1::Event> {
 
 /// Does what a row says; gives the place where it was done.
 async fn carry_out(ledger: &Ledger, attack: Attack) -> Place {
-    let place = match attack {
-        Attack::Restored(backup) => ledger.place_with(backup),
-        _ => ledger.place(),
-    };
+    let place = if let Attack::Restored(backup) = attack { ledger.place_with(backup) } else { ledger.place() };
     let data = place.data();
     match attack {
         Attack::Events(edit, Then::Left) => rewrite(&place, &edited(ledger, edit)),
@@ -105,7 +102,7 @@ async fn carry_out(ledger: &Ledger, attack: Attack) -> Place {
         Attack::Approval => {
             let mut events = ledger.events.clone();
             let at = place_of(&events, "V1");
-            events[at].approvals[1].actor = "c3".to_owned();
+            "c3".clone_into(&mut events[at].approvals[1].actor);
             rewrite_and_sign(&place, &events);
         }
         Attack::Restored(_) => {
@@ -161,6 +158,9 @@ fn flip_in(ledger: &Ledger, place: &Place, what: Flip) {
     }
 }
 
+/// An attack, with what each anchor came to.
+type Seen<'a> = (&'a Row, [String; 3]);
+
 /// What an anchor comes to.
 fn cell(is_record: bool, verified: &Verified, started: Option<&Started>, answers: &Started) -> String {
     let by_verify = match verified {
@@ -196,10 +196,7 @@ fn cell(is_record: bool, verified: &Verified, started: Option<&Started>, answers
 async fn seen(ledger: &Ledger, row: &Row) -> [String; 3] {
     let place = carry_out(ledger, row.attack).await;
     let is_record = !matches!(row.attack, Attack::Derived(_) | Attack::Flip(_));
-    let threshold = match row.attack {
-        Attack::SplitView(threshold) => threshold,
-        _ => "all",
-    };
+    let threshold = if let Attack::SplitView(threshold) = row.attack { threshold } else { "all" };
     let alone = ledger.started_alone(&place).await;
     let watched = ledger.started_with_witnesses(&place, threshold).await;
     if matches!(row.attack, Attack::SplitView(_)) {
@@ -207,7 +204,7 @@ async fn seen(ledger: &Ledger, row: &Row) -> [String; 3] {
         assert_eq!(compared, Verified::Faults(["root".to_owned()].into()), "two auditors compare what they were shown");
     }
     let cells = [
-        cell(is_record, &ledger.verified_alone(&place), Some(&alone), &alone),
+        cell(is_record, &place.verified_alone(), Some(&alone), &alone),
         cell(is_record, &ledger.verified_with_kept(&place), None, &alone),
         cell(is_record, &ledger.verified_with_witnesses(&place, threshold), Some(&watched), &watched),
     ];
@@ -219,7 +216,7 @@ async fn seen(ledger: &Ledger, row: &Row) -> [String; 3] {
     cells
 }
 
-fn document(seen: &[(&str, Vec<(&Row, [String; 3])>)]) -> String {
+fn document(seen: &[(&str, Vec<Seen<'_>>)]) -> String {
     let mut text = HEAD.to_owned();
     for (heading, rows) in seen {
         text.push_str(&format!("\n## {heading}\n\n| attack | local data only | the auditor's checkpoint | a quorum of witnesses |\n|---|---|---|---|\n"));

@@ -255,7 +255,7 @@ const DERIVED: &[Row] = &[
     row(
         Attack::Derived(Derived::Entries),
         "`entries/`: an entry edited",
-        "Events and tiles are false until it is removed; the tile's hashes, and any proof, tell.",
+        "Tiles are false until it is removed; the hashes beside them, and any proof, tell.",
         [
             "**not found**, false answers: tiles",
             "**not found**, false answers: tiles",
@@ -412,7 +412,7 @@ const FLIPS: &[Row] = &[
     row(
         Attack::Flip(Flip::BeforeEnd("", "FORMAT", 2)),
         "`FORMAT`, in the origin",
-        "The ledger's name is in its first event; this line is for people.",
+        "The ledger's name is in its first event; this line is only shown.",
         ["harmless", "harmless", "harmless"],
     ),
 ];

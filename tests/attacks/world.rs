@@ -59,9 +59,18 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
     /// The data directory.
     pub(crate) fn data(&self) -> PathBuf {
         self.folder.path().join("data")
+    }
+
+    /// What an audit notices with nothing from outside.
+    pub(crate) fn verified_alone(&self) -> Verified {
+        verify(&self.data(), &["--allow-unanchored"])
     }
 
     /// The other history of two.
@@ -319,6 +328,23 @@ pub(crate) enum Started {
     },
 }
 
+/// What an audit of a directory says.
+fn verify(data: &Path, more: &[&str]) -> Verified {
+    let verified = run(&[&["verify", "--deep", "--json", data.to_str().unwrap()], more].concat());
+    let Ok(report) = serde_json::from_slice::<Value>(&verified.stdout) else {
+        assert_eq!(verified.status.code(), Some(3), "{}", errors(&verified));
+        return Verified::Unreadable;
+    };
+    let faults = report["faults"].as_array().unwrap().iter();
+    let kinds: BTreeSet<String> = faults.map(|fault| fault["kind"].as_str().unwrap().to_owned()).collect();
+    match verified.status.code() {
+        Some(0) => Verified::Nothing,
+        Some(1) if !kinds.is_empty() => Verified::Faults(kinds),
+        Some(3) => Verified::Unreadable,
+        code => panic!("{code:?}: {report:#}"),
+    }
+}
+
 impl Ledger {
     fn empty(directory: TempDir, data: &Path) -> Self {
         let key = signer(data).verifier().to_string();
@@ -368,7 +394,7 @@ impl Ledger {
         serving.pay(ids(early, kept)).await;
         serving.stop();
         ledger.keep();
-        let place = ledger.own();
+        let place = Place::new();
         let watchers = ledger.watch(&place, true);
         let policy = ledger.policy(&place, &watchers, "all");
         let serving = Serving::start(&data, Some(&policy)).unwrap();
@@ -398,7 +424,7 @@ impl Ledger {
         copy(&world.directory.path().join("data"), &data);
         let mut ledger = Self::empty(directory, &data);
         ledger.keep();
-        let place = ledger.own();
+        let place = Place::new();
         let watchers = ledger.watch(&place, true);
         let policy = ledger.policy(&place, &watchers, "all");
         let serving = Serving::start(&data, Some(&policy)).unwrap();
@@ -419,11 +445,6 @@ impl Ledger {
         self
     }
 
-    /// A place for the witnesses' own directories alone.
-    fn own(&self) -> Place {
-        Place { folder: tempfile::tempdir().unwrap() }
-    }
-
     /// A copy of everything to attack.
     pub(crate) fn place(&self) -> Place {
         self.place_with("data")
@@ -431,7 +452,7 @@ impl Ledger {
 
     /// The same with a backup in the place of the ledger: `early` is older than the auditor's checkpoint, `late` newer.
     pub(crate) fn place_with(&self, backup: &str) -> Place {
-        let place = Place { folder: tempfile::tempdir().unwrap() };
+        let place = Place::new();
         copy(&self.path(backup), &place.data());
         for name in WITNESSES {
             copy(&self.path(&format!("{name}.state")), &place.state(name));
@@ -481,43 +502,22 @@ impl Ledger {
         serving.stop();
     }
 
-    fn verify(&self, data: &Path, more: &[&str]) -> Verified {
-        let verified = run(&[&["verify", "--deep", "--json", data.to_str().unwrap()], more].concat());
-        let Ok(report) = serde_json::from_slice::<Value>(&verified.stdout) else {
-            assert_eq!(verified.status.code(), Some(3), "{}", errors(&verified));
-            return Verified::Unreadable;
-        };
-        let faults = report["faults"].as_array().unwrap().iter();
-        let kinds: BTreeSet<String> = faults.map(|fault| fault["kind"].as_str().unwrap().to_owned()).collect();
-        match verified.status.code() {
-            Some(0) => Verified::Nothing,
-            Some(1) if !kinds.is_empty() => Verified::Faults(kinds),
-            Some(3) => Verified::Unreadable,
-            code => panic!("{code:?}: {report:#}"),
-        }
-    }
-
-    /// What is noticed with nothing from outside.
-    pub(crate) fn verified_alone(&self, place: &Place) -> Verified {
-        self.verify(&place.data(), &["--allow-unanchored"])
-    }
-
     /// What the auditor notices with the checkpoint that was kept.
     pub(crate) fn verified_with_kept(&self, place: &Place) -> Verified {
         let kept = self.path("kept");
-        self.verify(&place.data(), &["--checkpoint", kept.to_str().unwrap(), "--key", &self.key])
+        verify(&place.data(), &["--checkpoint", kept.to_str().unwrap(), "--key", &self.key])
     }
 
     /// What an auditor notices who asks for witnesses.
     pub(crate) fn verified_with_witnesses(&self, place: &Place, threshold: &str) -> Verified {
         let policy = self.policy(place, &[], threshold);
-        self.verify(&place.data(), &["--policy", policy.to_str().unwrap()])
+        verify(&place.data(), &["--policy", policy.to_str().unwrap()])
     }
 
     /// What an auditor who was shown one history notices of the other.
     pub(crate) fn verified_by_comparing(&self, place: &Place) -> Verified {
         let theirs = place.data().join("checkpoint");
-        self.verify(&place.other(), &["--checkpoint", theirs.to_str().unwrap(), "--key", &self.key])
+        verify(&place.other(), &["--checkpoint", theirs.to_str().unwrap(), "--key", &self.key])
     }
 
     /// A start of a copy, with nothing from outside.
