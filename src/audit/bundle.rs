@@ -9,12 +9,12 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
+use super::bundle_tiles::Tiles;
 use super::frame::Hash;
 use super::manifest::{CHECKPOINT_UNFIT, Contents, Manifest};
 use super::note::{Checkpoint, Note};
 use super::policy::Policy;
 use super::report::{Fact, FaultKind, Findings, Outcome, hex};
-use super::tiles::Tiles;
 use super::{KeyValue, Unreadable};
 
 /// Version 1 had no attachments, version 2 neither manifest nor tiles.

@@ -5,9 +5,11 @@
 
 use prost::bytes::{Bytes, BytesMut};
 
+use super::Start;
 use super::books::Record;
 use super::frame::{AsItIs, Block, Entry, Facts, Fingerprint, Hash, Part, Place, Reader, Unplaced, Value, ZEROS};
 use super::report::{Fact, Fault, FaultKind, Findings, LastEntry, hex};
+use super::tiles::Shelf;
 use super::tree::Tree;
 
 const FORMAT_VERSION: i32 = 1;
@@ -40,6 +42,7 @@ pub(super) struct Chain {
     pub(super) last: Option<LastEntry>,
     pub(super) origin: Option<String>,
     pub(super) is_development: bool,
+    first_sequence: i64,
     next_sequence: i64,
     /// Hash of the last entry; unknown after a gap.
     head: Option<Hash>,
@@ -60,25 +63,34 @@ pub(super) struct Chain {
     at_claimed: Option<Hash>,
     /// The tree over the entries; it stops growing where one is lost.
     tree: Tree,
+    /// The tiles that the tree gives, while they are wanted.
+    shelf: Option<Shelf>,
     /// Sizes whose roots are wanted, the smallest last.
     wanted: Vec<u64>,
     pub(super) roots: Vec<(u64, Hash)>,
 }
 
 impl Chain {
-    pub(super) fn new(claimed: Option<(i64, Hash)>, mut wanted: Vec<u64>) -> Self {
+    pub(super) fn new(claimed: Option<(i64, Hash)>, mut wanted: Vec<u64>, shelf: Option<Shelf>, start: &Start) -> Self {
         wanted.sort_unstable_by(|a, b| b.cmp(a));
         wanted.dedup();
-        // Nothing is before an empty tree.
-        wanted.pop_if(|size| *size == 0);
+        let tree = start.edge.clone().unwrap_or_default();
+        let mut roots = Vec::new();
+        // What ends before the start is not read; what ends with it has the root of its edge.
+        while let Some(size) = wanted.pop_if(|size| *size <= tree.size()) {
+            if size == tree.size() && size > 0 {
+                roots.push((size, tree.root()));
+            }
+        }
         Self {
             findings: Findings::default(),
             events: 0,
             last: None,
-            origin: None,
+            origin: start.origin.clone(),
             is_development: false,
-            next_sequence: 0,
-            head: Some(ZEROS),
+            first_sequence: start.sequence,
+            next_sequence: start.sequence,
+            head: (start.sequence == 0).then_some(ZEROS),
             refuted: None,
             recent: Vec::new(),
             at_break: Vec::new(),
@@ -89,9 +101,10 @@ impl Chain {
             requests: Seen::default(),
             claimed,
             at_claimed: None,
-            tree: Tree::default(),
+            tree,
+            shelf,
             wanted,
-            roots: Vec::new(),
+            roots,
         }
     }
 
@@ -122,7 +135,7 @@ impl Chain {
         if !is_whole {
             return;
         }
-        if self.events == 0 {
+        if self.events == 0 && self.first_sequence == 0 {
             self.findings.add(0, FaultKind::Genesis, fact!("the log has no readable entry"));
         }
         let Some((sequence, hash)) = self.claimed else { return };
@@ -361,7 +374,15 @@ impl Chain {
 
     fn grow(&mut self, sequence: i64, hash: Hash) {
         if u64::try_from(sequence) == Ok(self.tree.size()) {
-            self.tree.push(hash);
+            match &mut self.shelf {
+                None => self.tree.push(hash),
+                Some(shelf) => {
+                    self.tree.grow(hash, |height, hash| shelf.node(height, hash));
+                    if shelf.is_done(self.tree.size()) {
+                        self.shelf = None;
+                    }
+                }
+            }
             if let Some(size) = self.wanted.pop_if(|size| *size == self.tree.size()) {
                 self.roots.push((size, self.tree.root()));
             }
@@ -370,7 +391,9 @@ impl Chain {
 
     /// Size and root of the tree over all entries; `None` where entries are missing.
     pub(super) fn tree(&self) -> Option<(u64, Hash)> {
-        (self.tree.size() == self.events && self.events > 0).then(|| (self.tree.size(), self.tree.root()))
+        let before = u64::try_from(self.first_sequence).unwrap_or_default();
+        let is_whole = self.tree.size() == before.saturating_add(self.events);
+        (is_whole && self.events > 0).then(|| (self.tree.size(), self.tree.root()))
     }
 
     fn check_facts(&mut self, sequence: i64, facts: &Facts, found: &mut Findings) {

@@ -17,9 +17,11 @@ macro_rules! fact {
 mod anchors;
 mod books;
 mod bundle;
+mod bundle_tiles;
 mod calendar;
 mod chain;
 mod frame;
+pub mod kept;
 mod manifest;
 pub mod note;
 mod opening;
@@ -30,7 +32,7 @@ mod report;
 pub mod rules;
 #[cfg(test)]
 mod tests;
-mod tiles;
+pub mod tiles;
 pub mod tree;
 
 use std::sync::Arc;
@@ -72,6 +74,24 @@ pub enum Depth {
     Deep,
 }
 
+/// Where an audit begins. One that does not begin with the genesis leaves out what was verified before.
+#[derive(Clone, Debug, Default)]
+pub struct Start {
+    /// Sequence of the first entry of the evidence.
+    pub sequence: i64,
+    /// The edge of the tree before it, as the source has it: proven by the roots that it grows to.
+    pub edge: Option<tree::Tree>,
+    /// The ledger's name, where its genesis is left out.
+    pub origin: Option<String>,
+}
+
+impl Start {
+    /// Whether the tree over the entries can be grown from here.
+    const fn has_tree(&self) -> bool {
+        self.sequence == 0 || self.edge.is_some()
+    }
+}
+
 /// How to audit.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -81,6 +101,12 @@ pub struct Options {
     pub claimed_head: Option<(i64, [u8; 32])>,
     /// What the log is held against from outside.
     pub anchors: Anchors,
+    /// Where the evidence begins.
+    pub start: Start,
+    /// Tiles of hashes that the source has, to be held against the tree over the entries.
+    pub tiles: Option<tiles::Compared>,
+    /// The evidence is a copy of the entries that lies beside a store; the store itself is not read.
+    pub is_copy: bool,
     /// Where to count the events checked so far.
     pub progress: Option<Arc<AtomicU64>>,
 }

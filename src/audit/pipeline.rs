@@ -12,7 +12,8 @@ use super::books::{Books, Statement};
 use super::bundle;
 use super::chain::{Chain, ForBooks};
 use super::frame::{Fingerprints, Keep, Reader, Value};
-use super::report::{Outcome, Report, Scope};
+use super::report::{Findings, Outcome, Report, Scope};
+use super::tiles::{self, Compared, Shelf, TILES_WAITING};
 use super::{Depth, Evidence, KeyValue, Options, Unreadable};
 use crate::pb::v1::Event;
 
@@ -39,9 +40,13 @@ pub fn verify(evidence: Evidence<'_>, options: &Options) -> Report {
     }
     outcome.scope = scope;
     judge(bundle, &mut outcome, options);
+    outcome.first_sequence = options.start.sequence;
+    if options.start.sequence > 0 {
+        outcome.scope.has_checkpoint = !outcome.roots.is_empty();
+    }
     let found = Found {
         origin: outcome.origin.as_deref(),
-        last_sequence: outcome.head.map_or(-1, |head| head.sequence),
+        last_sequence: outcome.head.map_or(options.start.sequence.saturating_sub(1), |head| head.sequence),
         is_whole: outcome.unreadable.is_none(),
         roots: &outcome.roots,
     };
@@ -79,12 +84,25 @@ fn scope(evidence: &Evidence<'_>, options: &Options, is_deep: bool) -> Scope {
     Scope {
         has_blocks: matches!(evidence, Evidence::Blocks(_) | Evidence::Bundle(_)),
         is_bundle: matches!(evidence, Evidence::Bundle(_)),
+        is_copy: options.is_copy,
         has_claim: options.claimed_head.is_some(),
         has_checkpoint: options.anchors.has_checkpoint(),
         has_keys: options.anchors.has_keys(),
         has_policy: options.anchors.needs_witnesses(),
+        has_tiles: comparable(options).is_some(),
+        starts_later: options.start.sequence > 0,
         is_deep,
     }
+}
+
+/// The first entry of the evidence.
+fn first(options: &Options) -> u64 {
+    u64::try_from(options.start.sequence).unwrap_or_default()
+}
+
+/// The tiles that the tree over the entries can be compared with.
+fn comparable(options: &Options) -> Option<&Compared> {
+    options.tiles.as_ref().filter(|compared| options.start.has_tree() && compared.size > first(options))
 }
 
 /// Reads, checks and follows; `take` runs beside it and gets what is to be kept.
@@ -115,8 +133,22 @@ fn follow<T: Default + Send>(
         let (events, events_waiting) = sync_channel(BATCHES_WAITING);
         let taking = threads.spawn(move || take(events_waiting));
         let chain_progress = options.progress.as_ref().filter(|_| keep != Keep::Books);
-        let mut outcome = follow_chain(steps_waiting, &reader, (options, sizes), &events, chain_progress);
+        let (shelf, comparing) = comparable(options).map_or_else(
+            || (None, None),
+            |compared| {
+                let (full, waiting) = sync_channel(TILES_WAITING);
+                let comparing = threads.spawn(move || tiles::compare(&waiting, compared.source.as_ref()));
+                (Some(Shelf::new(compared.size, first(options), full)), Some(comparing))
+            },
+        );
+        let mut outcome = follow_chain(steps_waiting, &reader, (options, sizes, shelf), &events, chain_progress);
         drop(events);
+        if let Some(comparing) = comparing {
+            let failed = |_| (Findings::default(), Some(TROUBLE.to_owned()));
+            let (findings, unreadable) = comparing.join().unwrap_or_else(failed);
+            outcome.findings.merge(findings);
+            outcome.unreadable = outcome.unreadable.or(unreadable);
+        }
         let taken = taking.join().unwrap_or_else(|_| {
             outcome.unreadable = Some(TROUBLE.to_owned());
             T::default()
@@ -214,11 +246,11 @@ fn check_batches(jobs: &Mutex<Receiver<Job>>, reader: &Reader) {
 fn follow_chain(
     steps: Receiver<Step>,
     reader: &Reader,
-    (options, sizes): (&Options, Vec<u64>),
+    (options, sizes, shelf): (&Options, Vec<u64>, Option<Shelf>),
     books: &SyncSender<Vec<ForBooks>>,
     progress: Option<&Arc<AtomicU64>>,
 ) -> Outcome {
-    let mut chain = Chain::new(options.claimed_head, sizes);
+    let mut chain = Chain::new(options.claimed_head, sizes, shelf, &options.start);
     let mut unreadable = None;
     let mut events = Vec::new();
     for step in steps {
@@ -252,6 +284,7 @@ fn follow_chain(
         bundle: None,
         findings: chain.findings,
         scope: Scope::default(),
+        first_sequence: 0,
         events: chain.events,
         head: chain.last,
         origin: chain.origin,

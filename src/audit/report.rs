@@ -57,12 +57,12 @@ kinds! {
     Leg = "leg";
     /// The tree over the entries is not the one that a checkpoint was signed for.
     Root = "root";
+    /// A tile is missing, malformed, or not made of the entries.
+    Tile = "tile";
     /// A checkpoint is not signed by a key of the log, or falsely.
     Signature = "signature";
     /// A bundle is not what its manifest says.
     Manifest = "manifest";
-    /// The tiles of a bundle are not those of its log.
-    Tile = "tile";
     /// Too few witnesses have seen the log.
     Witness = "witness";
     /// Debits and credits of a book differ (I1).
@@ -219,6 +219,8 @@ checks! {
     Blocks = "blocks";
     /// Manifest, attachments, tiles and end mark of a bundle.
     Bundle = "bundle";
+    /// The store of the log itself, where only the copies beside it were read.
+    Store = "store";
     /// Sequences contiguous from 0.
     Sequences = "sequences";
     /// Every hash recomputed from the stored bytes and compared with every stored link and head.
@@ -245,8 +247,12 @@ checks! {
     Signatures = "signatures";
     /// The quorum of witnesses in the auditor's policy.
     Witnesses = "witnesses";
+    /// Every tile of hashes against the tree over the entries.
+    Tiles = "tiles";
     /// Whether this is the log that others saw: by a checkpoint that the auditor kept, or by witnesses.
     Anchoring = "anchoring";
+    /// Everything before the sequence that the audit began with.
+    Before = "before";
     /// Digests of commands and pseudonyms of payees: opaque without the ledger's keys.
     KeyedDigests = "keyed_digests";
     /// Signed approvals over the stored bytes, by keys that counted; batches by their root; roles and proposals.
@@ -270,10 +276,13 @@ pub(super) struct Scope {
     pub(super) has_blocks: bool,
     /// What only a bundle has is no lack of other evidence.
     pub(super) is_bundle: bool,
+    pub(super) is_copy: bool,
+    pub(super) starts_later: bool,
     pub(super) has_claim: bool,
     pub(super) has_checkpoint: bool,
     pub(super) has_keys: bool,
     pub(super) has_policy: bool,
+    pub(super) has_tiles: bool,
     pub(super) is_deep: bool,
 }
 
@@ -289,6 +298,7 @@ impl Scope {
         if self.is_bundle {
             put(true, &[Check::Bundle]);
         }
+        put(false, if self.is_copy { &[Check::Store] } else { &[] });
         put(true, CHAIN_CHECKS);
         put(self.has_claim, &[Check::ClaimedHead]);
         put(self.is_deep && books_stopped_at.is_none(), BOOK_CHECKS);
@@ -296,6 +306,8 @@ impl Scope {
         put(self.has_keys, &[Check::Signatures]);
         put(self.has_policy, &[Check::Witnesses]);
         put(is_anchored, &[Check::Anchoring]);
+        put(self.has_tiles, &[Check::Tiles]);
+        put(false, if self.starts_later { &[Check::Before] } else { &[] });
         put(false, NEVER_CHECKED);
         (checked, not_checked)
     }
@@ -315,6 +327,8 @@ pub struct LastEntry {
 pub struct Report {
     /// What it comes to.
     pub verdict: Verdict,
+    /// Sequence that the audit began with; what is before it was not looked at.
+    pub first_sequence: i64,
     /// Events read.
     pub events: u64,
     /// The last entry read.
@@ -354,6 +368,7 @@ pub struct Report {
 pub(super) struct Outcome {
     pub(super) findings: Findings,
     pub(super) scope: Scope,
+    pub(super) first_sequence: i64,
     pub(super) events: u64,
     pub(super) head: Option<LastEntry>,
     pub(super) tree: Option<(u64, [u8; 32])>,
@@ -379,6 +394,7 @@ impl Report {
         };
         Self {
             verdict,
+            first_sequence: outcome.first_sequence,
             events: outcome.events,
             head: outcome.head,
             tree: outcome.tree,
@@ -409,6 +425,7 @@ impl Report {
             "tree_size": self.tree.map(|(size, _)| size),
             "root": self.tree.map(|(_, root)| hex(&root)),
             "bundle": self.bundle.as_ref().map(bundle_json),
+            "first_sequence": self.first_sequence,
             "events": self.events,
             "last_sequence": self.head.map(|head| head.sequence),
             "head": self.head.map(|head| hex(&head.hash)),

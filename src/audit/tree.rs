@@ -34,16 +34,31 @@ impl Tree {
         self.size
     }
 
+    /// A tree of a size whose complete subtrees have these roots, the largest first.
+    pub fn from_edge(size: u64, peaks: impl IntoIterator<Item = Hash, IntoIter: DoubleEndedIterator>) -> Self {
+        let mut peaks = peaks.into_iter().rev();
+        let heights = 0..u64::BITS.saturating_sub(size.leading_zeros());
+        let roots = heights.map(|height| (size >> height & 1 == 1).then(|| peaks.next()).flatten()).collect();
+        Self { size, roots }
+    }
+
     /// Appends the hash of a leaf.
     pub fn push(&mut self, leaf: Hash) {
+        self.grow(leaf, |_, _| {});
+    }
+
+    /// Appends the hash of a leaf; tells the height and hash of every node that it completes, the leaf itself first.
+    pub(super) fn grow(&mut self, leaf: Hash, mut complete: impl FnMut(u32, &Hash)) {
         self.size = self.size.saturating_add(1);
         let mut carried = leaf;
-        for digit in &mut self.roots {
+        complete(0, &carried);
+        for (height, digit) in (1..).zip(&mut self.roots) {
             let Some(left) = digit.take() else {
                 *digit = Some(carried);
                 return;
             };
             carried = node_hash(&left, &carried);
+            complete(height, &carried);
         }
         self.roots.push(Some(carried));
     }
@@ -82,6 +97,29 @@ pub fn includes(index: u64, size: u64, leaf: &Hash, proof: &[Hash], root: &Hash)
         (place, last) = (place >> 1, last >> 1);
     }
     last == 0 && hash == *root
+}
+
+/// The edge of the tree before a leaf, from a proof of the leaf: its siblings on the left are the roots of the complete
+/// subtrees before it. `None` for what is no such proof. Nothing is proven by it: the tree that grows from it must have a
+/// root that is known.
+pub fn edge_before(index: u64, size: u64, proof: &[Hash]) -> Option<Tree> {
+    let mut last = size.checked_sub(1).filter(|last| index <= *last)?;
+    let mut place = index;
+    let mut left = Vec::new();
+    for sibling in proof {
+        if last == 0 {
+            return None;
+        }
+        if place & 1 == 1 || place == last {
+            left.push(*sibling);
+            while place & 1 == 0 && place != 0 {
+                (place, last) = (place >> 1, last >> 1);
+            }
+        }
+        (place, last) = (place >> 1, last >> 1);
+    }
+    let is_whole = last == 0 && u32::try_from(left.len()) == Ok(index.count_ones());
+    is_whole.then(|| Tree::from_edge(index, left.into_iter().rev()))
 }
 
 /// Whether a proof shows that the tree of one size and root is the beginning of another (RFC 9162, section 2.1.4.2). Of an

@@ -9,11 +9,15 @@ use tempfile::TempDir;
 
 use super::connect::Connection;
 use super::{Failure, Globals};
-use crate::audit::{KeyValue, Unreadable};
+use crate::audit::kept::{KeptEntries, KeptTree};
+use crate::audit::note::{Checkpoint, Note};
+use crate::audit::tiles::Compared;
+use crate::audit::tree::Tree;
+use crate::audit::{self, KeyValue, Unreadable};
 use crate::ledger::checkpoints::{CHECKPOINT_FILE, WITNESSED_FILE};
-use crate::ledger::directory::{identify, lock_for_reading, log_path};
+use crate::ledger::directory::{entries_path, identify, lock_for_reading, log_path, tree_path};
 use crate::log::sled::SledLog;
-use crate::log::{Log, LogRead};
+use crate::log::{Fault, Log, LogRead};
 use crate::messages::cli as text;
 use crate::pb::v1;
 
@@ -24,6 +28,8 @@ const MESSAGES_WAITING_MAX: usize = 4;
 pub struct PrivateCopy {
     /// The checkpoints that lie beside the log, by file: the last one, and the last one that witnesses cosigned.
     pub checkpoints: Vec<(&'static str, String)>,
+    /// The tree beside the log, as far as the last checkpoint covers.
+    pub tree: Option<Compared>,
     reader: Arc<dyn LogRead>,
     // Dropped last: the store closes before its files go.
     _directory: TempDir,
@@ -33,22 +39,23 @@ impl PrivateCopy {
     /// Copies the log of a stopped ledger. A running one is refused: its URL is the way to it.
     pub fn take(path: &Path) -> Result<Self, Failure> {
         identify(path)?;
-        let lock = lock_for_reading(path)?;
+        let _lock = lock_for_reading(path)?;
+        Ok(Self::of_log(path)??)
+    }
+
+    /// Copies the log in a directory that is locked already; the inner fault is the store's, which does not open.
+    pub fn of_log(path: &Path) -> Result<Result<Self, Fault>, Failure> {
         let failed = |error: std::io::Error| Failure::about(path.display(), error);
         let directory = tempfile::Builder::new().prefix("fundledger-verify-").tempdir().map_err(failed)?;
         copy_tree(&log_path(path), directory.path()).map_err(failed)?;
-        let mut checkpoints = Vec::new();
-        for name in [CHECKPOINT_FILE, WITNESSED_FILE] {
-            let file = path.join(name);
-            match fs::read_to_string(&file) {
-                Ok(checkpoint) => checkpoints.push((name, checkpoint)),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) => return Err(Failure::about(file.display(), error)),
-            }
-        }
-        drop(lock);
-        let reader = SledLog::open(directory.path())?.reader();
-        Ok(Self { checkpoints, reader, _directory: directory })
+        let checkpoints = checkpoints(path)?;
+        let tree = tree(path, size_of(&checkpoints))?;
+        Ok(SledLog::open(directory.path()).map(|log| Self {
+            checkpoints,
+            tree,
+            reader: log.reader(),
+            _directory: directory,
+        }))
     }
 
     /// The log, for reading.
@@ -58,7 +65,80 @@ impl PrivateCopy {
 
     /// The stored values, as they are.
     pub fn values(&self) -> impl Iterator<Item = Result<KeyValue, Unreadable>> + Send + '_ {
-        self.reader.values_from(&[]).map(|item| item.map_err(|fault| Unreadable(fault.to_string())))
+        values_of(self.reader())
+    }
+}
+
+/// The stored values of a log, as they are.
+pub fn values_of(reader: &dyn LogRead) -> impl Iterator<Item = Result<KeyValue, Unreadable>> + Send + '_ {
+    reader.values_from(&[]).map(|item| item.map_err(|fault| Unreadable(fault.to_string())))
+}
+
+/// The checkpoints in a data directory. The one with cosignatures is read first: the ledger signs before it asks witnesses,
+/// so that the other one covers no less.
+fn checkpoints(path: &Path) -> Result<Vec<(&'static str, String)>, Failure> {
+    let mut found = Vec::new();
+    for name in [WITNESSED_FILE, CHECKPOINT_FILE] {
+        let file = path.join(name);
+        match fs::read_to_string(&file) {
+            Ok(checkpoint) => found.push((name, checkpoint)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Failure::about(file.display(), error)),
+        }
+    }
+    found.reverse();
+    Ok(found)
+}
+
+/// How many entries the last checkpoint covers, as it says itself.
+fn size_of(checkpoints: &[(&'static str, String)]) -> Option<u64> {
+    let (_, note) = checkpoints.iter().find(|(name, _)| *name == CHECKPOINT_FILE)?;
+    Some(Note::parse(note).and_then(|note| Checkpoint::parse(note.text())).ok()?.size)
+}
+
+/// The tree in a data directory, as far as a checkpoint covers. It is derived: where it is missing there is nothing to compare.
+fn tree(path: &Path, size: Option<u64>) -> Result<Option<Compared>, Failure> {
+    let Some(size) = size else { return Ok(None) };
+    let tree = KeptTree::find(&tree_path(path)).map_err(|error| Failure::Unavailable(error.to_string()))?;
+    Ok(tree.map(|tree| Compared { source: Arc::new(tree), size }))
+}
+
+/// The copies beside the log of a running ledger: read without its lock, and without writing.
+pub struct Copies {
+    /// The checkpoints, as they were at the start.
+    pub checkpoints: Vec<String>,
+    /// How many entries the last one covers.
+    pub size: u64,
+    /// The tree, as far as it covers.
+    pub tree: Option<Compared>,
+    entries: KeptEntries,
+}
+
+impl Copies {
+    /// The copies in a data directory; `None` where there is no checkpoint or no copy that it covers.
+    pub fn find(path: &Path) -> Result<Option<Self>, Failure> {
+        let checkpoints = checkpoints(path)?;
+        let Some((size, entries)) = size_of(&checkpoints).zip(Self::entries(path)) else {
+            return Ok(None);
+        };
+        let tree = tree(path, Some(size))?;
+        let checkpoints = checkpoints.into_iter().map(|(_, note)| note).collect();
+        Ok(Some(Self { checkpoints, size, tree, entries }))
+    }
+
+    /// The checkpoints in a data directory.
+    pub fn checkpoints(path: &Path) -> Result<Vec<String>, Failure> {
+        Ok(checkpoints(path)?.into_iter().map(|(_, note)| note).collect())
+    }
+
+    /// The copy of the entries in a data directory, whatever covers it.
+    pub fn entries(path: &Path) -> Option<KeptEntries> {
+        KeptEntries::find(&entries_path(path))
+    }
+
+    /// The entries from one on, as far as the checkpoint covers.
+    pub fn covered(&self, first: u64) -> impl Iterator<Item = Result<Vec<u8>, Unreadable>> + Send + use<> {
+        self.entries.covered(first, self.size)
     }
 }
 
@@ -82,13 +162,15 @@ pub struct Served {
     pub claimed_head: (i64, [u8; 32]),
     /// The checkpoints that the server stands by.
     pub checkpoints: Vec<String>,
+    /// The edge of the tree before the first entry that was asked for, where the server has signed beyond it.
+    pub edge: Option<Tree>,
     first: Vec<Vec<u8>>,
     rest: Receiver<Result<Vec<Vec<u8>>, Unreadable>>,
 }
 
 impl Served {
-    /// Starts reading all entries from a server.
-    pub fn start(globals: &Globals, url: &str) -> Result<Self, Failure> {
+    /// Starts reading the entries from one on from a server.
+    pub fn start(globals: &Globals, url: &str, from: i64) -> Result<Self, Failure> {
         let (mut globals, lang) = (globals.clone(), globals.lang);
         globals.server = Some(url.to_owned());
         let (sender, rest) = sync_channel(MESSAGES_WAITING_MAX);
@@ -97,9 +179,10 @@ impl Served {
             let read = super::connect::with(&globals, async |connection| {
                 // First, so that the log read after it covers it.
                 let checkpoints = latest(connection).await;
-                let mut stream = open(connection).await?;
+                let edge = if from > 0 { edge_before(connection, from).await } else { None };
+                let mut stream = open(connection, from).await?;
                 let first = stream.message().await.map_err(|status| connection.failure(&status))?;
-                let first = first.map(|first| (first, checkpoints));
+                let first = first.map(|first| (first, checkpoints, edge));
                 // Nobody listening any more ends the reading.
                 if head_sender.send(Ok(first)).is_err() {
                     return Ok(());
@@ -122,11 +205,12 @@ impl Served {
         });
         let gone = |_| Failure::Unavailable(text::server_gone(lang));
         let message = head.recv().map_err(gone)??;
-        let (message, checkpoints) = message.ok_or_else(|| Failure::Unavailable(text::verify_no_entries(lang)))?;
+        let (message, checkpoints, edge) =
+            message.ok_or_else(|| Failure::Unavailable(text::verify_no_entries(lang)))?;
         let position = message.head.clone().unwrap_or_default();
         let hash = <[u8; 32]>::try_from(position.entry_hash.as_ref())
             .map_err(|_| Failure::Unavailable(text::verify_no_hash(lang)))?;
-        Ok(Self { claimed_head: (position.sequence, hash), checkpoints, first: owned(message), rest })
+        Ok(Self { claimed_head: (position.sequence, hash), checkpoints, edge, first: owned(message), rest })
     }
 
     /// The entries, in order.
@@ -151,8 +235,17 @@ async fn latest(connection: &Connection) -> Vec<String> {
     notes
 }
 
-async fn open(connection: &Connection) -> Result<tonic::Streaming<v1::ReadEntriesResponse>, Failure> {
-    let request = v1::ReadEntriesRequest { start_sequence: 0, end_sequence: None };
+/// The edge of the tree before an entry, from the proof of the entry; nothing, where none can be made.
+async fn edge_before(connection: &Connection, sequence: i64) -> Option<Tree> {
+    let request = connection.request(v1::GetInclusionProofRequest { sequence, witnessed: false });
+    let proof = connection.audit().get_inclusion_proof(request).await.ok()?.into_inner();
+    let size = Note::parse(&proof.checkpoint).and_then(|note| Checkpoint::parse(note.text())).ok()?.size;
+    let hashes: Result<Vec<[u8; 32]>, _> = proof.hashes.iter().map(|hash| hash.as_ref().try_into()).collect();
+    audit::tree::edge_before(u64::try_from(sequence).ok()?, size, &hashes.ok()?)
+}
+
+async fn open(connection: &Connection, from: i64) -> Result<tonic::Streaming<v1::ReadEntriesResponse>, Failure> {
+    let request = v1::ReadEntriesRequest { start_sequence: from, end_sequence: None };
     let answer = connection.audit().read_entries(connection.request(request)).await;
     Ok(answer.map_err(|status| connection.failure(&status))?.into_inner())
 }

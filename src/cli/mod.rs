@@ -35,11 +35,13 @@ pub mod proof;
 pub mod proposals;
 pub mod reconcile;
 pub mod render;
+pub mod restore;
 pub mod rules;
 pub mod serve;
 pub mod settings;
 pub mod statement;
 pub mod supervision;
+pub mod tiles;
 pub mod trace;
 mod verdict;
 pub mod verify;
@@ -72,7 +74,7 @@ pub enum Command {
     Balance(balance::BalanceArgs),
     /// Show an account's entries with opening, running and closing balance.
     Statement(statement::StatementArgs),
-    /// Verify a ledger independently: a stopped ledger's directory, a bundle, or a running server.
+    /// Verify a ledger independently: a ledger's directory, static tiles, a bundle, or a running server.
     Verify(verify::VerifyArgs),
     /// Print the latest signed checkpoint, to be kept outside.
     Checkpoint(checkpoint::CheckpointArgs),
@@ -82,6 +84,8 @@ pub enum Command {
     Witness(witness::WitnessArgs),
     /// Write a stopped ledger's log to a file that can be verified anywhere.
     Export(export::ExportArgs),
+    /// Build a ledger's lost log again, from static tiles or from the copy beside it, and verify it.
+    Restore(restore::RestoreArgs),
     /// A guided tour on a temporary ledger with real data: post, balance, trace, verify, tamper, verify.
     Demo(demo::DemoArgs),
     /// Load a running or a temporary ledger over real gRPC, and print how fast it was.
@@ -133,6 +137,7 @@ impl Command {
             Self::Proof(args) => proof::run(globals, args, out),
             Self::Witness(args) => witness::run(globals, args, out),
             Self::Export(args) => export::run(globals, args, out),
+            Self::Restore(args) => restore::run(globals, args, out),
             Self::Demo(args) => demo::run(globals, args, out),
             Self::Bench(args) => bench::run(globals, args, out),
             Self::Clocks(args) => clocks::run(globals, args, out),

@@ -188,7 +188,7 @@ fn check(globals: &Globals, args: &CheckArgs, out: &mut dyn Write) -> Result<(),
     let options = |claimed_head| Options { depth: Depth::Chain, claimed_head, ..Options::default() };
     let path = Path::new(&args.source);
     let (opened, report) = if args.source.starts_with("http://") {
-        let served = Served::start(globals, &args.source)?;
+        let served = Served::start(globals, &args.source, 0)?;
         let options = options(Some(served.claimed_head));
         check_opening(Evidence::Entries(Box::new(served.entries())), &options, &opening)
     } else if path.is_file() {

@@ -37,6 +37,7 @@ fn lines(report: &Report, lang: Lang) -> Vec<String> {
     let mut lines = Vec::new();
     lines.extend(report.origin.as_ref().map(|origin| text::report_ledger(lang, origin)));
     lines.extend(report.is_development.then(|| text::report_development(lang)));
+    lines.extend((report.first_sequence > 0).then(|| text::report_from(lang, report.first_sequence)));
     lines.push(text::report_events(lang, report.events));
     if let Some(head) = report.head {
         lines.push(text::report_last_sequence(lang, head.sequence));
@@ -86,6 +87,7 @@ fn meaning(check: Check, lang: Lang) -> String {
     match check {
         Check::Blocks => text::check_blocks(lang),
         Check::Bundle => text::check_bundle(lang),
+        Check::Store => text::check_store(lang),
         Check::Sequences => text::check_sequences(lang),
         Check::Chain => text::check_chain(lang),
         Check::Events => text::check_events(lang),
@@ -99,7 +101,9 @@ fn meaning(check: Check, lang: Lang) -> String {
         Check::Checkpoint => text::check_checkpoint(lang),
         Check::Signatures => text::check_signatures(lang),
         Check::Witnesses => text::check_witnesses(lang),
+        Check::Tiles => text::check_tiles(lang),
         Check::Anchoring => text::check_anchoring(lang),
+        Check::Before => text::check_before(lang),
         Check::KeyedDigests => text::check_keyed_digests(lang),
         Check::Approvals => text::check_approvals(lang),
         Check::NamedPersons => text::check_named_persons(lang),
@@ -122,9 +126,9 @@ fn kind(kind: FaultKind, lang: Lang) -> String {
         FaultKind::Books => text::fault_books(lang),
         FaultKind::Head => text::fault_head(lang),
         FaultKind::Root => text::fault_root(lang),
+        FaultKind::Tile => text::fault_tile(lang),
         FaultKind::Signature => text::fault_signature(lang),
         FaultKind::Manifest => text::fault_manifest(lang),
-        FaultKind::Tile => text::fault_tile(lang),
         FaultKind::Witness => text::fault_witness(lang),
         FaultKind::Leg => text::fault_leg(lang),
         FaultKind::Unbalanced => text::fault_unbalanced(lang),
@@ -156,6 +160,7 @@ mod tests {
             Fact { sentence: "account {} holds {} of lot {}", values: ["7", "-5", "3"].map(str::to_owned).into() };
         Report {
             verdict: Verdict::Broken,
+            first_sequence: 3,
             events: 10,
             head: None,
             tree: Some((10, [1; 32])),

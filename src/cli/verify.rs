@@ -10,12 +10,15 @@ use std::time::Duration;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::evidence::{PrivateCopy, Served};
+use super::evidence::{Copies, PrivateCopy, Served};
+use super::tiles::TileTree;
 use super::{Failure, Format, Globals, verdict};
-use crate::audit::note::{NOTE_BYTES_MAX, Note, NoteKey};
+use crate::audit::note::{Checkpoint, NOTE_BYTES_MAX, Note, NoteKey};
 use crate::audit::policy::{POLICY_BYTES_MAX, Policy};
-use crate::audit::{self, Anchors, Depth, Evidence, Options, Report, Verdict, read_bundle};
+use crate::audit::tiles::{self, Compared};
+use crate::audit::{self, Anchors, Depth, Evidence, Options, Report, Start, Verdict, read_bundle};
 use crate::ledger::clock::{Clock, SystemClock};
+use crate::ledger::directory::{identify, is_served};
 use crate::messages::cli as text;
 
 /// How often the progress bar looks at the count.
@@ -24,12 +27,15 @@ const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 /// Arguments of `verify`.
 #[derive(Args, Clone, Debug, Default)]
 pub struct VerifyArgs {
-    /// Directory of a stopped ledger, bundle file, or address of a running server.
+    /// Directory of a ledger or of static tiles, bundle file, or address of a running server or of static tiles.
     #[arg(value_name = "DIR|BUNDLE|URL")]
     pub source: String,
     /// Also derive every balance again and check the invariants.
     #[arg(long)]
     pub deep: bool,
+    /// Begin at this sequence: for an auditor who verified what is before it, and kept a checkpoint.
+    #[arg(long, value_name = "SEQUENCE", value_parser = clap::value_parser!(i64).range(0..))]
+    pub from: Option<i64>,
     /// Accept a ledger that is only consistent with itself: no checkpoint from outside was compared.
     #[arg(long)]
     pub allow_unanchored: bool,
@@ -69,30 +75,83 @@ pub fn run(globals: &Globals, args: &VerifyArgs, out: &mut dyn Write) -> Result<
 }
 
 fn verify(globals: &Globals, args: &VerifyArgs) -> Result<Report, Failure> {
+    let from = args.from.unwrap_or_default();
+    if from > 0 && args.deep {
+        return Err(Failure::Usage(text::verify_from_deep(globals.lang)));
+    }
+    let (first, lang) = (u64::try_from(from).unwrap_or_default(), globals.lang);
     let depth = if args.deep { Depth::Deep } else { Depth::Chain };
     let anchors = anchors(globals, args)?;
-    let options = |claimed_head, served| {
+    let options = |served: Vec<String>, edge| {
         let progress = Some(Arc::new(AtomicU64::new(0)));
         let anchors = Anchors { served, ..anchors.clone() };
-        Options { depth, claimed_head, anchors, progress }
+        let origin =
+            if from > 0 { anchors.kept.iter().chain(&anchors.served).find_map(|note| origin(note)) } else { None };
+        let start = Start { sequence: from, edge, origin };
+        Options { depth, anchors, start, progress, ..Options::default() }
     };
-    if args.source.starts_with("http://") || args.source.starts_with("https://") {
-        let served = Served::start(globals, &args.source)?;
-        let options = options(Some(served.claimed_head), served.checkpoints.clone());
-        let total = u64::try_from(served.claimed_head.0).ok();
+    let edge = |compared: Option<&Compared>| match compared {
+        Some(Compared { source, size }) if from > 0 => {
+            tiles::edge(source.as_ref(), first, *size).map_err(|error| Failure::Unavailable(error.to_string()))
+        }
+        _ => Ok(None),
+    };
+    let reaches = |size: u64| {
+        let last = size.saturating_sub(1);
+        if from == 0 || first < size { Ok(()) } else { Err(Failure::Usage(text::verify_from_beyond(lang, last, from))) }
+    };
+    let path = Path::new(&args.source);
+    let is_url = args.source.starts_with("http://") || args.source.starts_with("https://");
+    let tree = if is_url { TileTree::fetch(&args.source) } else { TileTree::open(path)? };
+    if let Some(tree) = tree {
+        let (compared, size) = (tree.compared(), tree.tiles.size());
+        reaches(size)?;
+        let edge = edge(Some(&compared))?;
+        let options = Options { tiles: Some(compared), ..options(vec![tree.note.clone()], edge) };
+        let entries = Evidence::Entries(Box::new(tree.tiles.entries(first)));
+        return Ok(watched(globals, &options, Some(size.saturating_sub(first)), || audit::verify(entries, &options)));
+    }
+    if is_url {
+        let served = Served::start(globals, &args.source, from)?;
+        let claimed_head = Some(served.claimed_head);
+        let options = Options { claimed_head, ..options(served.checkpoints.clone(), served.edge.clone()) };
+        let total = u64::try_from(served.claimed_head.0.saturating_sub(from)).ok();
         return Ok(watched(globals, &options, total, || {
             audit::verify(Evidence::Entries(Box::new(served.entries())), &options)
         }));
     }
-    let path = Path::new(&args.source);
     if path.is_file() {
+        if from > 0 {
+            return Err(Failure::Usage(text::verify_from_bundle(lang)));
+        }
         let bundle = read_bundle(path).map_err(|error| Failure::Unavailable(error.to_string()))?;
-        let options = options(None, bundle.checkpoints());
+        let options = options(bundle.checkpoints(), None);
         return Ok(watched(globals, &options, None, || audit::verify(Evidence::Bundle(Box::new(bundle)), &options)));
     }
+    identify(path)?;
+    // Copying a whole store would be most of the work that --from saves.
+    let copies = if from > 0 || is_served(path)? { Copies::find(path)? } else { None };
+    if from > 0 && copies.is_none() {
+        return Err(Failure::Unavailable(text::verify_from_copies(lang, path.display())));
+    }
+    if let Some(copies) = copies {
+        reaches(copies.size)?;
+        let edge = edge(copies.tree.as_ref())?;
+        let options = options(copies.checkpoints.clone(), edge);
+        let options = Options { tiles: copies.tree.clone(), is_copy: true, ..options };
+        let entries = Evidence::Entries(Box::new(copies.covered(first)));
+        let total = copies.size.saturating_sub(first);
+        return Ok(watched(globals, &options, Some(total), || audit::verify(entries, &options)));
+    }
     let copy = PrivateCopy::take(path)?;
-    let options = options(None, copy.checkpoints.iter().map(|(_, note)| note.clone()).collect());
+    let checkpoints = copy.checkpoints.iter().map(|(_, note)| note.clone()).collect();
+    let options = Options { tiles: copy.tree.clone(), ..options(checkpoints, None) };
     Ok(watched(globals, &options, None, || audit::verify(Evidence::Blocks(Box::new(copy.values())), &options)))
+}
+
+/// The log that a checkpoint is of, as it says itself.
+fn origin(note: &str) -> Option<String> {
+    Note::parse(note).and_then(|note| Checkpoint::parse(note.text())).ok().map(|checkpoint| checkpoint.origin)
 }
 
 /// What the auditor brought along.

@@ -146,11 +146,7 @@ impl DataDirectory {
         log.adopt(log.head(), &[])?;
         drop(log);
         // Last: a directory without it is incomplete, however far creating it got.
-        let format = format!("{FORMAT_TITLE}\nformat {DIRECTORY_FORMAT}\norigin {origin}\n");
-        write_durably(path, FORMAT_FILE, format.as_bytes())?;
-        if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            sync_directory(parent)?;
-        }
+        write_format(path, origin)?;
         let (path, origin) = (path.to_owned(), origin.to_owned());
         Ok(Self { path, origin, digest_key, pseudonym_key, vault_key, log_signers, _lock: lock })
     }
@@ -309,6 +305,11 @@ pub fn add_log_key(path: &Path) -> Result<SignerKey, DirectoryError> {
     Ok(LogKeyFiles::new(&path.join(KEYS), &origin).add()?)
 }
 
+/// Whether a directory is a ledger's, sound or not.
+pub fn is_data_directory(path: &Path) -> bool {
+    path.join(FORMAT_FILE).exists() || path.join(LOG).exists()
+}
+
 /// Checks that a directory holds a ledger of a layout this program knows; gives its origin. Writes nothing.
 pub fn identify(path: &Path) -> Result<String, DirectoryError> {
     let shown = || path.display().to_string();
@@ -355,9 +356,110 @@ pub fn lock_for_reading(path: &Path) -> Result<File, DirectoryError> {
     }
 }
 
+/// Whether a ledger is being served from a directory.
+pub fn is_served(path: &Path) -> Result<bool, DirectoryError> {
+    match lock_for_reading(path) {
+        Ok(_) => Ok(false),
+        Err(DirectoryError::Locked { .. }) => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+/// Takes the lock for building the log again; the file may have been lost as well.
+pub(super) fn lock_for_restoring(path: &Path) -> Result<File, DirectoryError> {
+    lock(path, OpenLock::Create)
+}
+
+/// Where the keys lie in a data directory.
+pub(super) fn keys_path(path: &Path) -> PathBuf {
+    path.join(KEYS)
+}
+
+/// The secrets of a ledger, wherever they lie.
+#[derive(Debug)]
+pub(super) struct Secrets {
+    keys: Vec<(String, String)>,
+    log_signers: Vec<LogSigner>,
+}
+
+impl Secrets {
+    /// Reads all keys of a directory of keys, and looks whether they are some.
+    pub(super) fn read(path: &Path) -> Result<Self, DirectoryError> {
+        let incomplete = |name: &str, cause: String| {
+            let path = path.display().to_string();
+            DirectoryError::Incomplete { path, missing: name.to_owned(), cause }
+        };
+        for name in [DIGEST_KEY, PSEUDONYM_KEY, VAULT_KEY] {
+            read_key(&path.join(name)).map_err(|error| incomplete(name, error.to_string()))?;
+        }
+        let log_signers = LogKeyFiles::of_any(path).read().map_err(|fault| incomplete(KEYS, fault.to_string()))?;
+        if log_signers.is_empty() {
+            return Err(incomplete("checkpoint.key", "the log's signing key is not there".to_owned()));
+        }
+        let own = [DIGEST_KEY, PSEUDONYM_KEY, VAULT_KEY].map(str::to_owned);
+        let names = own.into_iter().chain(log_signers.iter().map(LogSigner::file_name));
+        let keys = names.map(|name| match fs::read_to_string(path.join(&name)) {
+            Ok(text) => Ok((name, text.trim_end().to_owned())),
+            Err(error) => Err(incomplete(&name, error.to_string())),
+        });
+        Ok(Self { keys: keys.collect::<Result<_, _>>()?, log_signers })
+    }
+
+    /// What checkpoints are signed with, all in the ledger's name; never none.
+    pub(super) fn log_signers(&self) -> &[LogSigner] {
+        &self.log_signers
+    }
+}
+
+/// All that a data directory has besides its log.
+#[derive(Debug)]
+pub(super) struct Skeleton {
+    path: PathBuf,
+    secrets: Secrets,
+}
+
+impl Skeleton {
+    /// Of a directory that holds nothing yet but its lock.
+    pub(super) fn new(path: &Path, secrets: Secrets) -> Self {
+        Self { path: path.to_owned(), secrets }
+    }
+
+    /// Makes the directories, and writes the keys.
+    pub(super) fn write(&self) -> Result<(), Fault> {
+        for part in [SNAPSHOTS, PROJECTIONS, INDEX, KEYS] {
+            let part = self.path.join(part);
+            fs::create_dir(&part).map_err(|error| Fault::new(format!("creating {}", part.display()), error))?;
+        }
+        let keys = self.path.join(KEYS);
+        restrict(&keys)?;
+        self.secrets.keys.iter().try_for_each(|(name, secret)| keep_secret(&keys, name, secret))
+    }
+
+    /// Writes what makes the directory a ledger's: last.
+    pub(super) fn complete(&self, origin: &str) -> Result<(), Fault> {
+        write_format(&self.path, origin)
+    }
+
+    /// Leaves the directory as empty as it was.
+    pub(super) fn remove(&self) -> Result<(), Fault> {
+        let removed = fs::remove_file(self.path.join(LOCK_FILE));
+        removed.map_err(|error| Fault::new(format!("removing {}", self.path.display()), error))
+    }
+}
+
 /// Where the log's store lies in a data directory.
 pub fn log_path(path: &Path) -> PathBuf {
     path.join(LOG)
+}
+
+/// Where the copy of the entries lies in a data directory.
+pub fn entries_path(path: &Path) -> PathBuf {
+    path.join(ENTRIES)
+}
+
+/// Where the tree over the log lies in a data directory.
+pub fn tree_path(path: &Path) -> PathBuf {
+    path.join(TREE)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -379,6 +481,15 @@ fn lock(path: &Path, how: OpenLock) -> Result<File, DirectoryError> {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(DirectoryError::Locked { path: path.display().to_string() }),
         Err(TryLockError::Error(error)) => Err(Fault::new(format!("locking {}", file_path.display()), error).into()),
+    }
+}
+
+fn write_format(path: &Path, origin: &str) -> Result<(), Fault> {
+    let format = format!("{FORMAT_TITLE}\nformat {DIRECTORY_FORMAT}\norigin {origin}\n");
+    write_durably(path, FORMAT_FILE, format.as_bytes())?;
+    match path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        Some(parent) => sync_directory(parent),
+        None => Ok(()),
     }
 }
 

@@ -37,6 +37,11 @@ impl LogSigner {
         LogKey::stored(self.key.verifier().to_string())
     }
 
+    /// Name of its file.
+    pub fn file_name(&self) -> String {
+        self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+
     /// Whether it signs, by what the log says.
     pub fn signs(&self, keys: &LogKeys) -> bool {
         keys.signs(&self.public(), self.is_first)
@@ -62,13 +67,19 @@ impl LogSigner {
 #[derive(Clone, Debug)]
 pub struct LogKeyFiles {
     directory: PathBuf,
-    origin: String,
+    /// The log's name, where it is known before its keys are read.
+    origin: Option<String>,
 }
 
 impl LogKeyFiles {
     /// Keys of a log, in a directory.
     pub fn new(directory: &Path, origin: &str) -> Self {
-        Self { directory: directory.to_owned(), origin: origin.to_owned() }
+        Self { directory: directory.to_owned(), origin: Some(origin.to_owned()) }
+    }
+
+    /// Keys of whichever log they are of.
+    pub fn of_any(directory: &Path) -> Self {
+        Self { directory: directory.to_owned(), origin: None }
     }
 
     fn files(&self, extension: &str) -> Result<Vec<PathBuf>, Fault> {
@@ -88,13 +99,14 @@ impl LogKeyFiles {
     /// The private keys, the first one before those that came later. One that is damaged, or another log's, is an error: a
     /// checkpoint without its signature would be none to whoever knows it alone.
     pub fn read(&self) -> Result<Vec<LogSigner>, Fault> {
-        let mut signers = Vec::new();
+        let mut signers: Vec<LogSigner> = Vec::new();
         for path in self.files(PRIVATE)? {
             let failed = |cause: String| Fault::new(format!("reading {}", path.display()), cause);
             let text = fs::read_to_string(&path).map_err(|error| failed(error.to_string()))?;
             let key = SignerKey::parse(&text).map_err(|error| failed(error.to_string()))?;
-            if key.name() != self.origin {
-                return Err(failed(format!("it is a key of {}, not of {}", key.name(), self.origin)));
+            let origin = self.origin.as_deref().or_else(|| signers.first().map(|signer| signer.key.name()));
+            if let Some(origin) = origin.filter(|origin| *origin != key.name()) {
+                return Err(failed(format!("it is a key of {}, not of {origin}", key.name())));
             }
             let is_first = path.file_name().is_some_and(|name| name == FIRST);
             signers.push(LogSigner { path, key, is_first });
@@ -111,7 +123,8 @@ impl LogKeyFiles {
 
     /// Makes a key. It signs once the log says so.
     pub fn add(&self) -> Result<SignerKey, Fault> {
-        let key = SignerKey::from_seed(&self.origin, &super::directory::random_key()?);
+        let origin = self.origin.as_deref().unwrap_or_default();
+        let key = SignerKey::from_seed(origin, &super::directory::random_key()?);
         let is_empty = self.files(PRIVATE)?.is_empty() && self.files(RETIRED)?.is_empty();
         let name = if is_empty { FIRST.to_owned() } else { format!("{PREFIX}-{}.{PRIVATE}", key.verifier().hash()) };
         super::directory::keep_secret(&self.directory, &name, &key.secret_text())?;

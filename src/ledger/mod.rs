@@ -11,6 +11,7 @@ mod committer;
 pub mod directory;
 mod idempotency;
 pub mod log_keys;
+pub mod restore;
 mod snapshot;
 pub mod snapshot_files;
 mod writer;

@@ -108,6 +108,18 @@ export-bad-time = --made-at has the form YYYY-MM-DDTHH:MM:SSZ
 export-unfit = the log does not have the { $size } entries that its checkpoint covers: run `fundledger verify`
 export-written = written: { $values } values, { $tiles } tiles ({ $file })
 
+## restore
+
+restore-aside = the log that did not open was moved to { $path }
+restore-broken = entry { $sequence } of the source does not follow the one before it: it was changed; nothing was restored
+restore-covered = under the signed checkpoint: the first { $covered } entries; beyond it, as they were copied: { $beyond }
+restore-done = entries restored and verified: { $entries } ({ $path })
+restore-lost = whatever was acknowledged after sequence { $sequence } is not in the source: compare with receipts
+restore-no-source = { $source } has neither static tiles under a checkpoint nor a copy of the entries in entries/
+restore-sound = the log in { $path } is sound: nothing was restored
+restore-unfit = the source does not have the log that was signed: nothing was restored
+restore-without-checkpoint = no checkpoint lies beside the source: whether it is the log that was signed cannot be told
+
 ## balance
 
 balance-total-authority = total, authority book
@@ -151,6 +163,10 @@ verify-broken = the ledger is broken
 verify-incomplete = the evidence could not be read to its end
 clock-before-1970 = the clock of this machine stands before 1970
 verify-unanchored = self-consistent, but not externally anchored; --allow-unanchored accepts that
+verify-from-deep = --from reads only the end of the log, and balances need all of it: leave --deep or --from out
+verify-from-bundle = --from is not offered for a bundle: it can only be read from its beginning
+verify-from-beyond = the source has entries up to sequence { $last }: nothing is at { $sequence }
+verify-from-copies = --from reads the copies beside the log (checkpoint, entries/), and { $path } has none
 verify-no-entries = the server gave no entries
 verify-no-hash = the server's head has no hash
 verdict-verified = VERIFIED: self-consistent, not externally anchored
@@ -159,6 +175,7 @@ verdict-broken = BROKEN
 verdict-incomplete = INCOMPLETE: the evidence could not be read to its end
 report-ledger = ledger: { $origin }
 report-development = note: a development ledger, not a real one
+report-from = from sequence: { $sequence }; what is before it was not read
 report-events = events: { $events }
 report-last-sequence = last sequence: { $sequence }
 report-head = head: { $hash }
@@ -180,6 +197,7 @@ report-not-checked = NOT checked:
 
 check-blocks = layout and checksum of every stored block
 check-bundle = what the bundle says of itself: manifest, attachments, tiles against the tree, end mark
+check-store = the store of the log itself (log/): the copies beside it were read, as far as the checkpoint found at the start covers
 check-sequences = sequences contiguous from 0
 check-chain = every hash recomputed from the stored bytes and compared with every stored link and head
 check-events = every event decodes; genesis first; booking times strictly increase; request ids unique
@@ -193,7 +211,9 @@ check-duties = makers apart from checkers
 check-checkpoint = the root of the tree over the entries against checkpoints
 check-signatures = signatures of checkpoints, by the keys of the log that were given
 check-witnesses = the quorum of witnesses in the policy that was given
+check-tiles = every tile of hashes of the source against the tree over the entries
 check-anchoring = whether this is the log that others have seen: by a checkpoint that was kept, or by witnesses
+check-before = everything before the sequence that was asked for: entries, links, and whether a request id was used there
 check-keyed-digests = digests of commands and pseudonyms of payees: opaque without the ledger's keys
 check-approvals = signed approvals over the stored bytes, by keys that counted; batches by their root; roles and proposals
 check-named-persons = that persons who were only named as makers and checkers acted
@@ -211,9 +231,9 @@ fault-decode = decode
 fault-books = books
 fault-head = head
 fault-root = root
+fault-tile = tile
 fault-signature = signature
 fault-manifest = manifest
-fault-tile = tile
 fault-witness = witness
 fault-leg = leg
 fault-unbalanced = unbalanced

@@ -107,6 +107,18 @@ export-bad-time = --made-at 的格式为 YYYY-MM-DDTHH:MM:SSZ
 export-unfit = 日志没有其检查点所覆盖的 { $size } 个条目：请运行 `fundledger verify`
 export-written = 已写出数据块 { $values } 个、瓦片 { $tiles } 个（{ $file }）
 
+## restore
+
+restore-aside = 无法打开的日志已移至 { $path }
+restore-broken = 来源的第 { $sequence } 号条目不承接前一条目：已被改动；未作恢复
+restore-covered = 已签名检查点覆盖前 { $covered } 个条目；其后按副本恢复 { $beyond } 个
+restore-done = 已恢复并验证 { $entries } 个条目（{ $path }）
+restore-lost = 序号 { $sequence } 之后确认过的内容不在来源中：请与回执核对
+restore-no-source = { $source } 既没有检查点之下的静态瓦片，也没有 entries/ 条目副本
+restore-sound = { $path } 中的日志完好：未作恢复
+restore-unfit = 来源不是已签名的日志：未作恢复
+restore-without-checkpoint = 来源旁没有检查点：无法判断是否为已签名的日志
+
 ## balance
 
 balance-total-authority = 指标账合计
@@ -150,6 +162,10 @@ verify-broken = 账本已损坏
 verify-incomplete = 证据无法完整读取
 clock-before-1970 = 本机时钟早于 1970 年
 verify-unanchored = 账本自身一致，但没有外部锚定；如可接受请加 --allow-unanchored
+verify-from-deep = --from 只读取日志末段，而余额需要全部日志：请去掉 --deep 或 --from
+verify-from-bundle = 导出包不支持 --from：只能从头读取
+verify-from-beyond = 来源的条目止于序号 { $last }：{ $sequence } 处没有条目
+verify-from-copies = --from 读取日志旁的副本（checkpoint、entries/），而 { $path } 没有
 verify-no-entries = 服务器未返回任何条目
 verify-no-hash = 服务器所称的链首没有哈希
 verdict-verified = 验证通过：自洽，但未与外部锚点核对
@@ -158,6 +174,7 @@ verdict-broken = 已损坏或被篡改
 verdict-incomplete = 不完整：证据未能读到末尾
 report-ledger = 账本：{ $origin }
 report-development = 注意：开发用账本，非正式账本
+report-from = 自序号 { $sequence } 起；其前未读取
 report-events = 事件数：{ $events }
 report-last-sequence = 末序号：{ $sequence }
 report-head = 链首哈希：{ $hash }
@@ -179,6 +196,7 @@ report-not-checked = 未核对：
 
 check-blocks = 全部数据块的格式与校验和
 check-bundle = 证据包自述的内容：清单、附件、与树比对的瓦片、结束标记
+check-store = 日志存储本身（log/）：只读取了其旁的副本，至开始时的检查点所覆盖为止
 check-sequences = 序号从 0 起连续
 check-chain = 由存储字节重算全部哈希，并与全部链接和首尾哈希比对
 check-events = 事件全部可解码；创世记录在首；记账时间严格递增；请求编号唯一
@@ -192,7 +210,9 @@ check-duties = 制单与审批分离
 check-checkpoint = 条目树根与检查点比对
 check-signatures = 以所给的日志公钥核对检查点签名
 check-witnesses = 所给策略中的见证人法定数
+check-tiles = 来源的全部哈希瓦片与条目树比对
 check-anchoring = 本日志是否即他人所见的日志：凭留存的检查点或见证
+check-before = 所给序号之前的一切：条目、链接以及请求编号是否在其中用过
 check-keyed-digests = 指令摘要与收款人假名：无密钥不可核对
 check-approvals = 对存储字节的签名审批（密钥当时有效）、批次根、角色与提请
 check-named-persons = 仅列名而未签名的制单人与审批人是否本人
@@ -210,9 +230,9 @@ fault-decode = decode 事件无法解码
 fault-books = books 账目与事件不符
 fault-head = head 与所称的链首不符
 fault-root = root 树根与检查点不符
+fault-tile = tile 瓦片缺失、格式错误或与条目不符
 fault-signature = signature 检查点签名不符
 fault-manifest = manifest 与证据包清单不符
-fault-tile = tile 证据包瓦片不符
 fault-witness = witness 见证不足
 fault-leg = leg 分录不合法
 fault-unbalanced = unbalanced 借贷不平

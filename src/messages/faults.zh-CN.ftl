@@ -283,3 +283,7 @@ found-a-release-cites-a-checkpoint-that-no-key-of-the-log-that-is-known-signed =
 found-a-release-cites-a-checkpoint-that-the-quorum-of-the-policy-did-not-cosign = 放行引用的检查点未经策略所定法定数量会签
 found-is-no-public-key-of-a-log = { $a } 不是日志的公钥
 found-the-key-of-the-log-is-announced-or-retired-out-of-order = 日志密钥 { $a } 的公布或停用次序有误
+found-is-missing = 缺少 { $a }
+found-does-not-hold-the-entries-of-its-name = { $a } 不是其名称所示的 { $b } 个条目
+found-does-not-have-the-hashes-of-its-name = { $a } 不是其名称所示的 { $b } 个哈希
+found-hash-in-is-not-that-of-the-entries = { $b } 中的第 { $a } 个哈希与条目不符

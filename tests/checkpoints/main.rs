@@ -10,11 +10,15 @@
     reason = "a test may fail"
 )]
 
+mod beside;
 mod foreign;
+mod from;
 mod releases;
+mod restore;
 mod rotation;
 #[path = "../server/mod.rs"]
 mod server;
+mod tiles;
 mod witnesses;
 mod world;
 
