@@ -10,6 +10,7 @@ use prost::bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::books::{Record, is_own_key};
+use super::glance::Schema;
 use super::report::{Fact, FaultKind};
 use crate::pb::v1::event::Payload;
 use crate::pb::v1::{Event, LedgerCreated};
@@ -74,7 +75,7 @@ impl Fingerprints {
 pub(super) struct Facts {
     pub(super) booked_at_ns: i64,
     pub(super) request: Result<Fingerprint, String>,
-    pub(super) genesis: Option<Genesis>,
+    pub(super) genesis: Option<Box<Genesis>>,
     /// For the books.
     pub(super) record: Option<Box<Record>>,
 }
@@ -142,7 +143,6 @@ pub(super) enum Value {
     Unusable(Option<i64>, Fact),
 }
 
-/// Reads values and entries.
 /// What is kept of an event beyond the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Keep {
@@ -154,12 +154,20 @@ pub(super) enum Keep {
     Events,
 }
 
+/// Reads values and entries.
 pub(super) struct Reader {
     pub(super) fingerprints: Fingerprints,
     pub(super) keep: Keep,
+    schema: Option<Schema>,
 }
 
 impl Reader {
+    /// A reader that keeps so much of each event.
+    pub(super) fn new(keep: Keep) -> Self {
+        let schema = if keep == Keep::Nothing { Schema::new() } else { None };
+        Self { fingerprints: Fingerprints::default(), keep, schema }
+    }
+
     /// Reads one stored value under its key.
     pub(super) fn value(&self, key: &[u8], value: Vec<u8>) -> Value {
         let Some((sequence, [key_part])) = key.split_first_chunk::<8>() else {
@@ -254,16 +262,21 @@ impl Reader {
     }
 
     fn facts(&self, event: Bytes) -> Result<Facts, Fact> {
+        let glance = self.schema.as_ref().and_then(|schema| schema.glance(&event));
+        if let Some(glance) = glance.filter(|glance| is_request_id(glance.request_id)) {
+            let request = Ok(self.fingerprints.of(glance.request_id));
+            return Ok(Facts { booked_at_ns: glance.booked_at_ns, request, genesis: None, record: None });
+        }
         let event = Event::decode(event).map_err(|error| fact!("no event: {}", error))?;
         let genesis = match &event.payload {
             None => return Err(fact!("the event has no payload of a known type")),
-            Some(Payload::LedgerCreated(created)) => Some(Genesis {
+            Some(Payload::LedgerCreated(created)) => Some(Box::new(Genesis {
                 created: created.clone(),
                 is_bare: event.request_id.is_empty()
                     && event.actor.is_empty()
                     && event.approvals.is_empty()
                     && event.legs.is_empty(),
-            }),
+            })),
             Some(_) => None,
         };
         let request = if is_request_id(&event.request_id) || is_own_key(&event) {

@@ -21,6 +21,7 @@ mod bundle_tiles;
 mod calendar;
 mod chain;
 mod frame;
+mod glance;
 pub mod kept;
 mod manifest;
 pub mod note;

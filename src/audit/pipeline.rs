@@ -11,7 +11,7 @@ use super::anchors::Found;
 use super::books::{Books, Statement};
 use super::bundle;
 use super::chain::{Chain, ForBooks};
-use super::frame::{Fingerprints, Keep, Reader, Value};
+use super::frame::{Keep, Reader, Value};
 use super::report::{Findings, Outcome, Report, Scope};
 use super::tiles::{self, Compared, Shelf, TILES_WAITING};
 use super::{Depth, Evidence, KeyValue, Options, Unreadable};
@@ -116,7 +116,7 @@ fn follow<T: Default + Send>(
     if let Evidence::Bundle(bundle) = &evidence {
         sizes.extend(bundle.tree_size());
     }
-    let reader = Reader { fingerprints: Fingerprints::default(), keep };
+    let reader = Reader::new(keep);
     let workers = thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX);
     let (jobs, jobs_waiting) = sync_channel(BATCHES_WAITING);
     let (steps, steps_waiting) = sync_channel(BATCHES_WAITING.saturating_add(workers));

@@ -6,6 +6,7 @@ mod bundles;
 mod bytes;
 mod families;
 mod family_story;
+mod glance;
 mod money;
 mod notes;
 mod releases;
