@@ -4,6 +4,8 @@
 //! FORMAT        "fundledger data directory", format number, origin; written last when a ledger is created
 //! LOCK          held exclusively by the process that serves the ledger
 //! log/          the store of the log; nothing else lies in it
+//! log.restored  a log that is being built again; removed when that fails
+//! log.damaged-N a log that did not open, moved aside when another was built
 //! snapshots/    of the state; derived, may be deleted
 //! projections/  snapshots of the views; derived, may be deleted
 //! index/        runs of the history index; derived, may be deleted; made when it is missing
