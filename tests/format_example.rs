@@ -13,7 +13,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use fundledger::audit::{self, Bundle, Depth, Evidence, Options, Report, Verdict, read_bundle};
+use fundledger::audit::policy::Policy;
+use fundledger::audit::{self, Anchors, Bundle, Depth, Evidence, Options, Report, Verdict, read_bundle};
 use fundledger::domain::account::AccountKind as Kind;
 use fundledger::domain::approval::Approvals;
 use fundledger::domain::command::{
@@ -32,8 +33,11 @@ use fundledger::domain::policy::PolicyTerms;
 use fundledger::domain::profile::FundProfile;
 use fundledger::domain::time::{Day, Period, UtcNanos};
 use fundledger::format::block::{Assembler, parse_value};
+use fundledger::format::checkpoint::Checkpoint;
 use fundledger::format::keyed::{Fingerprints, KeyedDigest};
+use fundledger::format::note_key::{KeyKind, SignerKey};
 use fundledger::format::record::{EntryHash, Head, split_entry};
+use fundledger::format::tree::{TreeHash, leaf_hash, root as root_over};
 use fundledger::ledger::bundle::{Beside, write_bundle};
 use fundledger::ledger::clock::FixedClock;
 use fundledger::ledger::{self, Digests, Ledger, Outcome};
@@ -56,6 +60,7 @@ const FIXTURES: &[(&str, &str, i64, &str)] = &[
     ("every_event.bundle", ORIGIN, 55, "55c306d6ea9d0183a27a3fda40df2cc3614b5f0fc9e53d06f512ece6dd3d0876"),
     ("approvals.bundle", "test.invalid/funds", 87, "604b49e1ae7ba73f06bff58989d05b2c691a7fb8af8f87894bb6459abb7169a5"),
     ("families.bundle", "test.invalid/funds", 113, "89c4cf24682b98ac1f38afee8d8ab50ae571aa0b0d0d5ce6384b76020c5858de"),
+    ("witnessed.bundle", ORIGIN, 1, "fc45822be3b7a821bb4748809dd09f22d5dc319b9e6ec12b3f85866f5439d679"),
     ("transactions.bundle", ORIGIN, 30, "a410722b994a2d739912b7fdd6a6cbad476923611f507e902a03b48e1e4435eb"),
 ];
 
@@ -106,6 +111,84 @@ async fn the_documents_example_is_what_is_written() {
         assert!(text.contains(&format!("= {hash}")), "docs/format.md does not give the entry hash {hash}");
     }
     assert_eq!(audited(&values).verdict, Verdict::Verified);
+}
+
+/// The bundle of the document is the frozen one, and the program writes it, but for its own name.
+#[tokio::test]
+async fn the_documents_bundle_is_what_is_written() {
+    let frozen = fs::read(fixtures().join("witnessed.bundle")).unwrap();
+    let (values, _) = written(vec![example()]).await;
+    assert_eq!(hexadecimal(&documented_bundle(&values)), hexadecimal(&frozen));
+    let leaves: Vec<TreeHash> = entries(&values).iter().map(|entry| leaf_hash(entry)).collect();
+    let text = Checkpoint { origin: ORIGIN.to_owned(), size: 2, root: root_over(&leaves) }.text();
+    let log_key = SignerKey::from_seed(ORIGIN, &[1; 32]);
+    let witness = |name, seed| SignerKey::of_kind(name, &[seed; 32], KeyKind::Cosigner);
+    let witnesses = [witness("congress", 2), witness("audit-office", 3)];
+    let note = format!("{text}\n{}", log_key.note_line(&text));
+    let lines: String = witnesses.iter().map(|key| key.cosignature_line(&text, 1_767_574_800)).collect();
+    let witnessed = format!("{note}{lines}");
+    let [congress, office] = &witnesses;
+    let policy = format!(
+        "log {}\nwitness congress {}\nwitness audit-office {}\ngroup both all congress audit-office\nquorum both\n",
+        log_key.verifier(),
+        congress.verifier(),
+        office.verifier()
+    );
+    let beside = Beside {
+        checkpoint: Some(&note),
+        witnessed: Some(&witnessed),
+        policy: Some(&policy),
+        made_at: Some("2026-01-05T01:00:00Z"),
+    };
+    let log = MemoryLog::default();
+    log.tamper(|stored| stored.extend(values.iter().cloned()));
+    let mut bundle = Vec::new();
+    write_bundle(log.reader().as_ref(), &beside, &mut bundle).unwrap();
+    // All behind the manifest up to the digest, which is over the manifest as well.
+    let rest = |file: &[u8]| {
+        let start = 23 + file.windows(2).skip(23).position(|mark| mark == [0xff, 0xfe]).unwrap();
+        hexadecimal(&file[start..file.len() - 32])
+    };
+    assert_eq!(rest(&bundle), rest(&frozen));
+    let manifest =
+        documented_text("manifest").replace("fundledger 0.1.0", concat!("fundledger ", env!("CARGO_PKG_VERSION")));
+    assert!(bundle.windows(manifest.len()).any(|window| window == manifest.as_bytes()), "{manifest}");
+    let options = Options {
+        anchors: Anchors {
+            served: vec![witnessed],
+            policy: Some(Policy::parse(&policy).unwrap()),
+            ..Anchors::default()
+        },
+        ..deep()
+    };
+    let report = audit::verify(Evidence::Bundle(Box::new(Bundle::new(&*frozen).unwrap())), &options);
+    assert_eq!((report.verdict, report.anchored_size), (Verdict::Verified, Some(2)), "{:?}", report.faults);
+    assert_eq!(report.bundle.and_then(|bundle| bundle.policy).and_then(|policy| policy.is_yours), Some(true));
+}
+
+/// The text in the fenced block after a comment of this name.
+fn documented_text(name: &str) -> String {
+    let document = format_document();
+    let (_, rest) = document.split_once(&format!("<!-- {name} -->\n```text\n")).unwrap();
+    rest.split("```").next().unwrap().to_owned()
+}
+
+/// The bytes of the document's bundle: like those of its values, with `{NAME}` for a text or a value of the example.
+fn documented_bundle(values: &Values) -> Vec<u8> {
+    let mut bundle = Vec::new();
+    for line in documented_text("bundle").lines() {
+        let [offset, bytes, _meaning] = line.split('|').map(str::trim).collect::<Vec<_>>()[..] else {
+            panic!("{line:?}")
+        };
+        assert!(offset.is_empty() || offset.parse() == Ok(bundle.len()), "the offset of {line:?}");
+        match bytes.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
+            Some("value 0") => bundle.extend(&values[0].1),
+            Some("value 1") => bundle.extend(&values[1].1),
+            Some(name) => bundle.extend(documented_text(name).into_bytes()),
+            None => bundle.extend(bytes.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap())),
+        }
+    }
+    bundle
 }
 
 fn example() -> Command {

@@ -13,12 +13,14 @@ use fundledger::audit::policy::Policy;
 use fundledger::audit::receipt::Receipt;
 use fundledger::audit::{Evidence, Options, Verdict, read_bundle, verify};
 use fundledger::format::block::{Assembler, Block, BlockBuilder, parse_value};
-use fundledger::format::bundle::BundleWriter;
 use fundledger::format::checkpoint::{Checkpoint, proof_file};
 use fundledger::format::note_key::{KeyKind, SignerKey};
 use fundledger::format::record::{Head, split_entry};
 use fundledger::format::tile::{Tile, TileKind};
 use fundledger::format::tree::{TreeHash, leaf_hash, root};
+use fundledger::ledger::bundle::{Beside, write_bundle};
+use fundledger::log::Log;
+use fundledger::log::memory::MemoryLog;
 
 /// Fixtures whose events are seeds, and how many of each are enough for a small one.
 const FIXTURES: [&str; 4] = ["approvals", "every_event", "families", "transactions"];
@@ -93,13 +95,13 @@ fn seeds() -> Seeds {
         seeds.insert(format!("witness/{fixture}_known"), format!("old {size}\n\n{note}").into_bytes());
         let mut values = vec![0];
         let mut bundle = Vec::new();
-        let attachments = [("checkpoint", note.as_bytes()), ("checkpoint.witnessed", cosigned.as_bytes())];
-        let mut writer = BundleWriter::new(&mut bundle, &attachments).unwrap();
         for stored in blocks.iter().flat_map(Block::to_values) {
             values.extend([piece(&stored.key), piece(&stored.value)].concat());
-            writer.value(&stored.key, &stored.value).unwrap();
         }
-        writer.finish().unwrap();
+        let mut stored = MemoryLog::default();
+        stored.append(Head::EMPTY, &blocks).unwrap();
+        let beside = Beside { checkpoint: Some(&note), witnessed: Some(&cosigned), ..Beside::default() };
+        write_bundle(stored.reader().as_ref(), &beside, &mut bundle).unwrap();
         seeds.insert(format!("bundle/{fixture}"), bundle);
         seeds.insert(format!("stored/{fixture}"), values.clone());
         // The same, with checksums that are made good before anybody looks.
@@ -147,7 +149,7 @@ fn seeds_are_what_the_code_makes_and_takes() {
             "tile" => assert!(Tile::parse(text(8)).is_some(), "{name}"),
             "bundle" => {
                 let bundle = fundledger::audit::Bundle::new(seed.as_slice()).unwrap();
-                let report = verify(Evidence::Blocks(Box::new(bundle)), &Options::default());
+                let report = verify(Evidence::Bundle(Box::new(bundle)), &Options::default());
                 assert_eq!(report.verdict, Verdict::Verified, "{name}: {:?}", report.faults);
             }
             _ => {}

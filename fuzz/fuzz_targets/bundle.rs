@@ -10,7 +10,7 @@ fn audited(bytes: &[u8]) -> Option<Report> {
     let bundle = Bundle::new(bytes).ok()?;
     let anchors = Anchors { served: bundle.checkpoints(), ..Anchors::default() };
     let options = Options { depth: Depth::Deep, anchors, ..Options::default() };
-    let report = verify(Evidence::Blocks(Box::new(bundle)), &options);
+    let report = verify(Evidence::Bundle(Box::new(bundle)), &options);
     check(&report);
     Some(report)
 }

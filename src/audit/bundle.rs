@@ -298,7 +298,10 @@ pub struct CarriedPolicy {
 impl Found {
     /// Holds the bundle against the log that was found in it.
     pub(super) fn judge(mut self, outcome: &Outcome, own_policy: Option<&Policy>) -> (Findings, Carried) {
-        if self.is_whole && self.version >= 3 {
+        if !self.is_whole {
+            // Of a copy that is not whole the manifest says nothing: it may be what was damaged.
+            self.findings = Findings::default();
+        } else if self.version >= 3 {
             self.check_tiles(&outcome.roots);
             self.check_manifest(outcome);
         }

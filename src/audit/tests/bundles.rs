@@ -1,7 +1,7 @@
 //! Bundles as the writer makes them, and what a forger or an accident makes of them: manifest, tiles, every byte and every cut.
 
-use super::super::report::Fault;
 use super::super::bundle_tiles::Tiles;
+use super::super::report::Fault;
 use super::super::tree::Tree;
 use super::super::{Bundle, Depth, Evidence, FaultKind as Kind, Report, Unreadable, Verdict, verify};
 use super::bytes::events;
