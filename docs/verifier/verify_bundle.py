@@ -141,29 +141,20 @@ class Tree:
         return root
 
 ATTACHMENT, TILE, END = 0xFFFE, 0xFFFD, 0xFFFF  # marks, in the place of a key's length
+NAMES = ["manifest", "checkpoint", "checkpoint.witnessed", "policy"]
+
 class Bundle:
     """Takes a bundle apart, piece by piece, in the order of the file."""
     def __init__(self, file):
-        self.file, self.digest, self.last, self.values, self.tiles, attached = file, hashlib.sha256(), b"", 0, 0, []
+        self.file, self.digest, self.last = file, hashlib.sha256(), b""
+        self.attached, self.values, self.tiles = [], 0, 0
         check(self.read(21) == b"fundledger bundle v3\n", "not a fundledger bundle of version 3", INCOMPLETE)
         self.mark = self.number(2)  # a mark, or the length of the next value's key
         while self.mark == ATTACHMENT:
-            attached.append(self.piece(self.number(2)))
+            self.attached.append(self.piece(self.number(2)))
             self.mark = self.number(2)
-            check(len(attached) <= 16, "the bundle has too many attachments", INCOMPLETE)
-        check(attached and attached[0][0] == b"manifest", "the bundle does not begin with a manifest")
-        self.manifest = attached.pop(0)[1]
-        try:
-            self.texts = {name.decode(): text.decode() for name, text in attached}
-            self.said = json.loads(self.manifest.decode())
-            self.listed = [{"name": name.decode(), "bytes": len(text), "sha256": hashlib.sha256(text).hexdigest()}
-                           for name, text in attached]
-            self.checkpoints = [Checkpoint(text) for name, text in self.texts.items() if name != "policy"]
-            is_listed = self.said["attachments"] == self.listed
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
-            raise Stop("the manifest or an attachment cannot be read", BROKEN) from error
-        known = [name for name in ("checkpoint", "checkpoint.witnessed", "policy") if name in self.texts]
-        check(is_listed and known == [each["name"] for each in self.listed], "attachments that are not listed")
+            check(len(self.attached) <= 16, "the bundle has too many attachments", INCOMPLETE)
+        self.texts = {name.decode(errors="replace"): data.decode(errors="replace") for name, data in self.attached}
     def read(self, length):
         self.digest.update(self.last)  # so it is always one piece behind: the end mark is not in its own digest
         self.last = self.file.read(length)
@@ -239,36 +230,46 @@ class Log:
 def verify(file, keys, kept, policy):
     """Verifies an open bundle; gives the report, line by line."""
     bundle = Bundle(file)
+    try:
+        carried = [Checkpoint(bundle.texts[name]) for name in NAMES[1:3] if name in bundle.texts]
+    except ValueError as error:
+        raise Stop("a checkpoint in the bundle cannot be read", BROKEN) from error
     logs, members, quorum = policy or ([], {}, "none")
     keys, witnesses, anchored = keys + logs, [each for each in members.values() if len(each) == 4], list(kept)
-    for claim in kept + bundle.checkpoints:
+    for claim in kept + carried:
         is_ours, seen_by = any(key[0] == claim.origin for key in claim.signers(keys)), claim.signers(witnesses)
         check(is_ours or not keys, f"no key of the log that is known signed the checkpoint over {claim.size} entries")
         anchored += [claim] if is_ours and quorum != "none" and consents(members, quorum, seen_by) else []
     check(quorum == "none" or len(anchored) > len(kept), "no checkpoint is cosigned by the quorum of the policy")
-    log = Log(kept + bundle.checkpoints)
+    log = Log(kept + carried)
     while bundle.mark not in (ATTACHMENT, TILE, END):
         log.value(*bundle.piece(bundle.mark))
         bundle.values, bundle.mark = bundle.values + 1, bundle.number(2)
-    covered = bundle.checkpoints[0] if "checkpoint" in bundle.texts else None
+    covered = carried[0] if "checkpoint" in bundle.texts else None
     leaves = bundle.check_tiles(covered.size if covered else 0)
     bundle.check_end()
-    size, said = log.tree.size, bundle.said
+    size = log.tree.size
     is_enough = size > 0 and not log.parts and all(claim.size <= size for claim in log.claims)
     check(is_enough, f"the log has {size} entries: the last one is not whole, or a checkpoint covers more")
     check(not covered or leaves.root() == covered.root, "the tiles are not those of the log")
     try:  # There is one manifest for what was found: all but its maker, its time and the log's name is written anew.
+        said, names = json.loads(bundle.texts["manifest"]), [name.decode() for name, _ in bundle.attached]
         by, at, origin = said["made_by"], said["made_at"], said["log"]["origin"]
-        is_shown = re.fullmatch("[ -~]{0,64}", by) and re.fullmatch("([0-9-]{10}T[0-9:]{8}Z)?", at or "")
+        is_time = at is None or re.fullmatch("[0-9]{4}(-[0-9]{2}){2}T([0-9]{2}:){2}[0-9]{2}Z", at)
+        is_right = is_time and re.fullmatch("[ -~]{0,64}", by) and isinstance(origin, str)
+        is_right = is_right and names == [name for name in NAMES if name in bundle.texts]
+        listed = [{"name": name, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+                  for name, (_, data) in zip(names, bundle.attached) if data.decode() is not None][1:]
         expected = json.dumps({
             "format": "fundledger bundle", "version": 3, "made_by": by, "made_at": at, "values": bundle.values,
             "log": {"origin": origin, "entries": size, "last_sequence": size - 1, "head": log.head.hex()},
             "checkpoint": covered and {"size": covered.size, "root": covered.root.hex()}, "tiles": bundle.tiles,
-            "without_tiles": None if covered else "no_checkpoint", "attachments": bundle.listed,
+            "without_tiles": None if covered else "no_checkpoint", "attachments": listed,
         }, indent=2, ensure_ascii=False).encode() + b"\n"
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
         raise Stop("the manifest does not say what it should", BROKEN) from error
-    check(is_shown and bundle.manifest == expected, "the manifest says other things than were found")
+    is_right = is_right and bundle.attached[0][1] == expected and len(expected) <= 2**16
+    check(is_right, "the manifest says other things than were found")
     check(all(claim.origin == origin for claim in log.claims), "a checkpoint is of another log")
     outside, told = max((claim.size for claim in anchored), default=0), ("NOT checked", "Checked")
     return [f"VERIFIED: self-consistent, {'and anchored outside' if anchored else 'not externally anchored'}",
@@ -293,8 +294,7 @@ def main():
         print("\n".join(verify(open(options.bundle, "rb"), options.key, kept, options.policy)))
     except (Stop, OSError, ValueError) as error:
         message, verdict = error.args if isinstance(error, Stop) else (error, INCOMPLETE)
-        print(f"{'BROKEN' if verdict == BROKEN else 'INCOMPLETE'}: {message}")
-        sys.exit(verdict)
+        sys.exit(print(f"{'BROKEN' if verdict == BROKEN else 'INCOMPLETE'}: {message}") or verdict)
 
 if __name__ == "__main__":
     main()

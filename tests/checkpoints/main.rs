@@ -11,6 +11,7 @@
 )]
 
 mod beside;
+mod bundles;
 mod foreign;
 mod from;
 mod releases;
