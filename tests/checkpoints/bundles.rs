@@ -1,5 +1,5 @@
 //! Bundles of a real ledger with witnesses, as they are and damaged in every part, before both verifiers: the program and
-//! the small one in Python (docs/verifier/verify_bundle.py), which must agree.
+//! the small one in Python (`docs/verifier/verify_bundle.py`), which must agree.
 
 use std::fs;
 use std::process::{Command, Output};
@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::foreign::hex;
 use crate::report;
 use crate::server::{errors, output, payment, run};
 use crate::witnesses::{Watcher, watched, witnessed};
@@ -51,7 +52,7 @@ struct Parts(Vec<Piece>);
 impl Parts {
     fn take_apart(file: &[u8]) -> Self {
         let mut rest = file.strip_prefix(b"fundledger bundle v3\n").unwrap();
-        let mut number = |bytes: usize, rest: &mut &[u8]| {
+        let number = |bytes: usize, rest: &mut &[u8]| {
             let (head, tail) = rest.split_at(bytes);
             *rest = tail;
             head.iter().fold(0_usize, |number, byte| number << 8 | usize::from(*byte))
@@ -77,7 +78,8 @@ impl Parts {
     /// Puts it together, with an end mark that is right.
     fn file(&self) -> Vec<u8> {
         let mut file = b"fundledger bundle v3\n".to_vec();
-        let count = |mark: Option<u16>| self.0.iter().filter(|piece| piece.mark == mark).count() as u64;
+        let count = |mark: Option<u16>| self.0.iter().filter(|piece| piece.mark == mark).count();
+        let count = |mark| u64::try_from(count(mark)).unwrap();
         for piece in &self.0 {
             file.extend(piece.mark.into_iter().flat_map(u16::to_be_bytes));
             file.extend(u16::try_from(piece.key.len()).unwrap().to_be_bytes());
@@ -111,7 +113,7 @@ impl Parts {
 
     /// Edits an attachment, and the manifest with it, as whoever makes the file can.
     fn forge(&mut self, name: &str, edit: impl FnOnce(&mut Vec<u8>)) {
-        let digest = |bytes: &[u8]| Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let digest = |bytes: &[u8]| hex(&Sha256::digest(bytes));
         let before = (digest(self.attached(name)), self.attached(name).len());
         edit(self.attached(name));
         let after = (digest(self.attached(name)), self.attached(name).len());
@@ -287,6 +289,8 @@ async fn accidents_are_found_in_every_part() {
     }
 }
 
+type Forge<'a> = Box<dyn Fn(&mut Parts) + 'a>;
+
 /// Whoever makes the file makes its digests good as well: what they cannot make are signatures and hashes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn forgeries_are_found_in_every_part() {
@@ -296,7 +300,6 @@ async fn forgeries_are_found_in_every_part() {
     let foreign = fs::read(stranger.keep("foreign", last)).unwrap();
     let parts = Parts::take_apart(&case.bundle);
     let keys = ["--key", &case.world.key, "--policy", &case.policy];
-    type Forge<'a> = Box<dyn Fn(&mut Parts) + 'a>;
     let replace = |from: &'static str, to: &'static str| -> Forge<'static> {
         Box::new(move |parts| {
             parts.say(|manifest| {
@@ -484,8 +487,7 @@ fn weak_key() -> String {
     let mut key = vec![1, 1];
     key.resize(33, 0);
     let hash = Sha256::digest([b"x\n".as_slice(), &key].concat());
-    let hash: String = hash[..4].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("x+{hash}+{}", STANDARD.encode(key))
+    format!("x+{}+{}", hex(&hash[..4]), STANDARD.encode(key))
 }
 
 /// Puts another character of base64 in the place of one.

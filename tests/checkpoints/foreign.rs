@@ -124,7 +124,7 @@ async fn a_foreign_witness_cosigns_and_a_foreign_verifier_believes() {
     assert!(!wrong.unwrap().status.success(), "another entry's place");
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes
         .iter()
         .flat_map(|byte| [byte >> 4, byte & 15])
