@@ -72,7 +72,9 @@ async fn a_store_that_does_not_open_is_moved_aside() {
     let data = world.data();
     let store = data.join("log/db");
     let mut bytes = fs::read(&store).unwrap();
-    bytes.iter_mut().for_each(|byte| *byte ^= 0x55);
+    for byte in &mut bytes {
+        *byte ^= 0x55;
+    }
     fs::write(&store, &bytes).unwrap();
     assert_eq!(
         run(&["verify", data.to_str().unwrap(), "--checkpoint", &kept]).status.code().map(|code| code > 0),
