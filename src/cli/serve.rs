@@ -218,6 +218,13 @@ struct Watching {
 /// then whenever there is something new.
 async fn watch(node: &Arc<Node>, watched: Watched, interval: Duration, lang: Lang) -> Result<Watching, Failure> {
     node.checkpoints().expect_witnesses();
+    let own = node.checkpoints().verifier_keys();
+    if !watched.policy.logs().iter().any(|log| own.contains(&log.key.to_string())) {
+        // Whoever wrote the policy knows the log by another key: this one was swapped, or the policy is another ledger's.
+        let why = text::serve_other_log(lang);
+        node.checkpoints().refuse(&why);
+        node.ledger().refuse_postings(&why);
+    }
     let mut witnesses = Witnesses::new(watched.policy, node.checkpoints(), node.tree(), seconds_now);
     let mut alarm = AlarmClock::new(watched.alarm_after_seconds);
     let node = Arc::clone(node);

@@ -84,6 +84,7 @@ serve-metrics = metrics at http://{ $address }/metrics
 serve-tiles = tiles at http://{ $address }/checkpoint
 serve-listening = listening on http://{ $address }
 serve-needs-data = no directory of a ledger: pass --data, or set `data`
+serve-other-log = no key of this log is among those that the policy of witnesses names: was it swapped?
 serve-needs-consent = this version serves plain text only: pass --insecure-dev to accept that, on loopback
 serve-needs-loopback = { $address } is not a loopback address: plain text stays on this machine
 serve-stopped = the ledger stopped: { $cause }

@@ -83,6 +83,7 @@ serve-metrics = 指标地址 http://{ $address }/metrics
 serve-tiles = 公开日志地址 http://{ $address }/checkpoint
 serve-listening = 监听地址 http://{ $address }
 serve-needs-data = 未指定账本目录：请用 --data 或配置项 `data`
+serve-other-log = 见证方策略所列的日志密钥中没有本日志的密钥：是否已被调换？
 serve-needs-consent = 本版本只提供明文服务：如可接受（仅限本机回环地址）请加 --insecure-dev
 serve-needs-loopback = { $address } 不是回环地址：明文只限本机
 serve-stopped = 账本已停止：{ $cause }

@@ -86,9 +86,9 @@ const RECORD: &[Row] = &[
         "One event rewritten, all after it chained anew",
         "The checkpoint beside the log no longer fits it.",
         [
-            "**found**: verify `root`; start posts nothing",
-            "**found**: verify `root`",
-            "**found**: verify `root`; start posts nothing",
+            "**found**: verify `root`, `tile`; start posts nothing",
+            "**found**: verify `root`, `tile`",
+            "**found**: verify `root`, `tile`; start posts nothing",
         ],
     ),
     row(
@@ -192,8 +192,12 @@ const RECORD: &[Row] = &[
     row(
         Attack::Key,
         "The log's key swapped for another",
-        "Only who has the key from elsewhere notices; witnesses sign nothing under another one, and the ledger goes on without them.",
-        ["**not found**", "**found**: verify `signature`", "**found**: verify `signature`, `witness`"],
+        "Only who has the key from elsewhere notices: auditors, witnesses, and the policy of witnesses that names it.",
+        [
+            "**not found**",
+            "**found**: verify `signature`",
+            "**found**: verify `signature`, `witness`; start posts nothing",
+        ],
     ),
     row(
         Attack::Restored("early"),
@@ -310,18 +314,14 @@ const FLIPS: &[Row] = &[
     row(
         Attack::Flip(Flip::Middle("tree", "0.hashes")),
         "`tree/0.hashes`",
-        "A start does not read all of it. A false tile fits no root, so that any client notices; a proof that does not hold is refused. Without `tree/` a start makes it anew.",
-        [
-            "**not found**, false answers: tiles; refused: proofs",
-            "**not found**, false answers: tiles; refused: proofs",
-            "**not found**, false answers: tiles; refused: proofs",
-        ],
+        "`verify` holds each hash against the tree that it grows itself; a proof is checked before it leaves, a tile is not.",
+        ["**found**: verify `tile`", "**found**: verify `tile`", "**found**: verify `tile`"],
     ),
     row(
         Attack::Flip(Flip::Middle("tree", "1.hashes")),
         "`tree/1.hashes`",
         "The checkpoint's root tells, and the start makes it anew.",
-        ["harmless", "harmless", "harmless"],
+        ["**found**: verify `tile`", "**found**: verify `tile`", "**found**: verify `tile`"],
     ),
     row(
         Attack::Flip(Flip::BeforeEnd("", "checkpoint", 9)),
@@ -412,7 +412,7 @@ const FLIPS: &[Row] = &[
     row(
         Attack::Flip(Flip::BeforeEnd("", "FORMAT", 2)),
         "`FORMAT`, in the origin",
-        "The ledger's name is in its first event; this line is only shown.",
-        ["harmless", "harmless", "harmless"],
+        "The log's key is named after it, and so the start refuses; the genesis in the log has the name that counts.",
+        ["**found**: start refused", "harmless: the log is whole", "**found**: start refused"],
     ),
 ];
