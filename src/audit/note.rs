@@ -185,6 +185,16 @@ impl Note {
         &self.text
     }
 
+    /// The note with the lines of these keys alone, whatever others added to it.
+    pub fn signed_by<'a>(&self, keys: impl IntoIterator<Item = &'a NoteKey> + Clone) -> String {
+        let is_theirs = |line: &&Line| keys.clone().into_iter().any(|key| line.name == key.name && line.id == key.id);
+        let lines = self.lines.iter().filter(is_theirs).map(|line| {
+            let bytes = [&line.id[..], &line.signature].concat();
+            format!("{DASH}{} {}\n", line.name, STANDARD.encode(bytes))
+        });
+        format!("{}\n{}", self.text, lines.collect::<String>())
+    }
+
     /// The genuine signatures of these keys. Lines of others are passed over; a false one in the name of one of these makes
     /// the note worthless.
     pub fn signers<'a>(&self, keys: impl IntoIterator<Item = &'a NoteKey>) -> Result<Vec<Signer<'a>>, NoteError> {

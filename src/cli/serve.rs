@@ -217,7 +217,9 @@ struct Watching {
 /// Asks the witnesses once before anything is posted, so that a log that was put back to an old state is known for one, and
 /// then whenever there is something new.
 async fn watch(node: &Arc<Node>, watched: Watched, interval: Duration, lang: Lang) -> Result<Watching, Failure> {
-    node.checkpoints().expect_witnesses();
+    if watched.policy.needs_witnesses() {
+        node.checkpoints().expect_witnesses();
+    }
     let own = node.checkpoints().verifier_keys();
     if !watched.policy.logs().iter().any(|log| own.contains(&log.key.to_string())) {
         // Whoever wrote the policy knows the log by another key: this one was swapped, or the policy is another ledger's.
@@ -225,7 +227,8 @@ async fn watch(node: &Arc<Node>, watched: Watched, interval: Duration, lang: Lan
         node.checkpoints().refuse(&why);
         node.ledger().refuse_postings(&why);
     }
-    let mut witnesses = Witnesses::new(watched.policy, node.checkpoints(), node.tree(), seconds_now);
+    let mut witnesses =
+        Witnesses::new(watched.policy, node.checkpoints(), (node.tree(), node.ledger().log()), seconds_now);
     let mut alarm = AlarmClock::new(watched.alarm_after_seconds);
     let node = Arc::clone(node);
     let runtime = tokio::runtime::Handle::current();

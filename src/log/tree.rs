@@ -136,6 +136,11 @@ impl TreeFiles {
         self.is_given_up.load(Ordering::Relaxed)
     }
 
+    /// Ends the tree here until the next start; nothing is signed any more. For measuring what it costs.
+    pub fn give_up(&self) {
+        self.is_given_up.store(true, Ordering::Relaxed);
+    }
+
     /// Appends neighbouring blocks; called by one thread. What is there already is passed over.
     pub fn append(&self, blocks: &[Block]) {
         if self.is_given_up() {
@@ -215,6 +220,20 @@ impl Nodes for TreeFiles {
         let (hashes, _) = hashes.as_chunks::<HASH_BYTES>();
         Ok(root(hashes))
     }
+}
+
+/// The root over the first entries of a log, from the log itself.
+pub fn root_of(log: &dyn LogRead, size: u64) -> Result<TreeHash, Fault> {
+    let mut edge = Edge::default();
+    let last = i64::try_from(size).unwrap_or(i64::MAX).saturating_sub(1);
+    for block in blocks_between(log, 0, last) {
+        for hash in entry_hashes(&block?) {
+            if edge.size() < size {
+                edge.push(hash, |_, _| {});
+            }
+        }
+    }
+    if edge.size() == size { Ok(edge.root()) } else { Err(Fault::new("reading the log", "entries are missing")) }
 }
 
 /// The hashes of a block's entries: each is the link of the next, the last one the block's head. Nothing is hashed.

@@ -15,9 +15,10 @@ use ureq::Agent;
 use super::SecondsNow;
 use crate::audit::note::{Checkpoint, Note, NoteKey};
 use crate::audit::policy::{Party, Policy};
-use crate::format::tree::{Edge, consistency_proof};
+use crate::format::tree::consistency_proof;
 use crate::ledger::checkpoints::{Checkpoints, Signed};
-use crate::log::tree::TreeFiles;
+use crate::log::LogRead;
+use crate::log::tree::{TreeFiles, root_of};
 
 /// Longest that a witness may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -29,6 +30,15 @@ const TRIES_MAX: usize = 3;
 const LEFT_OUT_MAX: u32 = 64;
 /// Without growth the checkpoint is cosigned again after this, seconds, so that silence is visible.
 const HEARTBEAT_SECONDS: u64 = 3_600;
+
+/// What witnesses are asked about.
+#[derive(Clone, Copy)]
+struct Own<'a> {
+    tree: &'a TreeFiles,
+    log: &'a dyn LogRead,
+    checkpoints: &'a Checkpoints,
+    latest: &'a Signed,
+}
 
 /// What became of a request.
 enum Answer {
@@ -55,6 +65,7 @@ pub struct Witnesses {
     agent: Agent,
     checkpoints: Arc<Checkpoints>,
     tree: Arc<TreeFiles>,
+    log: Arc<dyn LogRead>,
     now: SecondsNow,
     cosigned_at: u64,
 }
@@ -67,11 +78,16 @@ impl std::fmt::Debug for Witnesses {
 
 impl Witnesses {
     /// The witnesses of a policy that have an address.
-    pub fn new(policy: Policy, checkpoints: Arc<Checkpoints>, tree: Arc<TreeFiles>, now: SecondsNow) -> Self {
+    pub fn new(
+        policy: Policy,
+        checkpoints: Arc<Checkpoints>,
+        (tree, log): (Arc<TreeFiles>, Arc<dyn LogRead>),
+        now: SecondsNow,
+    ) -> Self {
         let reachable = policy.witnesses().iter().filter(|party| party.url.is_some()).cloned();
         let asked = reachable.map(|party| Asked { party, known_size: 0, failures: 0, left_out: 0 }).collect();
         let agent = Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false).build().into();
-        Self { policy, asked, agent, checkpoints, tree, now, cosigned_at: 0 }
+        Self { policy, asked, agent, checkpoints, tree, log, now, cosigned_at: 0 }
     }
 
     /// Asks for signatures under the latest checkpoint, if it has not enough yet, or they are an hour old. Gives why the log
@@ -84,7 +100,8 @@ impl Witnesses {
         if is_witnessed && now < self.cosigned_at.saturating_add(HEARTBEAT_SECONDS) {
             return Ok(());
         }
-        let (agent, tree, checkpoints) = (&self.agent, self.tree.as_ref(), self.checkpoints.as_ref());
+        let ledger = Own { tree: &self.tree, log: self.log.as_ref(), checkpoints: &self.checkpoints, latest: &latest };
+        let agent = &self.agent;
         let answers: Vec<Option<Answer>> = thread::scope(|threads| {
             let asking: Vec<_> = self
                 .asked
@@ -92,7 +109,7 @@ impl Witnesses {
                 .map(|asked| {
                     let is_left_out = asked.left_out > 0;
                     asked.left_out = asked.left_out.saturating_sub(1);
-                    (!is_left_out).then(|| threads.spawn(|| ask(agent, tree, asked, &latest, checkpoints)))
+                    (!is_left_out).then(|| threads.spawn(|| ask(agent, asked, ledger)))
                 })
                 .collect();
             let joined = |thread: thread::ScopedJoinHandle<'_, Answer>| {
@@ -130,12 +147,14 @@ impl Witnesses {
     fn is_met(&self, note: &str) -> bool {
         let Ok(note) = Note::parse(note) else { return false };
         let signers = note.signers(self.policy.witnesses().iter().map(|witness| &witness.key));
-        signers.is_ok_and(|signers| self.policy.is_met(&signers))
+        // Where nobody is needed, nobody has seen it.
+        self.policy.needs_witnesses() && signers.is_ok_and(|signers| self.policy.is_met(&signers))
     }
 }
 
 /// Asks a witness, from what it is believed to know; it may correct that.
-fn ask(agent: &Agent, tree: &TreeFiles, asked: &mut Asked, latest: &Signed, checkpoints: &Checkpoints) -> Answer {
+fn ask(agent: &Agent, asked: &mut Asked, ledger: Own<'_>) -> Answer {
+    let Own { tree, latest, .. } = ledger;
     let size = latest.checkpoint.size;
     let url = format!("{}/add-checkpoint", asked.party.url.as_deref().unwrap_or_default().trim_end_matches('/'));
     for _ in 0..TRIES_MAX {
@@ -156,11 +175,11 @@ fn ask(agent: &Agent, tree: &TreeFiles, asked: &mut Asked, latest: &Signed, chec
         match status {
             200 => return cosigned(asked, latest, &text),
             409 => match text.trim_end_matches('\n').parse() {
-                Ok(known) if known > size => return shown(agent, tree, asked, latest, checkpoints),
+                Ok(known) if known > size => return shown(agent, asked, ledger),
                 Ok(known) => asked.known_size = known,
                 Err(_) => return Answer::Failed("its answer names no size".to_owned()),
             },
-            422 => return shown(agent, tree, asked, latest, checkpoints),
+            422 => return shown(agent, asked, ledger),
             status => {
                 let said: String = text.chars().filter(|char| !char.is_control()).take(200).collect();
                 return Answer::Failed(format!("it answers {status}: {said}"));
@@ -172,7 +191,8 @@ fn ask(agent: &Agent, tree: &TreeFiles, asked: &mut Asked, latest: &Signed, chec
 
 /// What a witness has seen, if it shows a checkpoint with this ledger's own signature that this log does not fit: nothing
 /// else counts, or one false witness could stop the ledger.
-fn shown(agent: &Agent, tree: &TreeFiles, asked: &Asked, latest: &Signed, checkpoints: &Checkpoints) -> Answer {
+fn shown(agent: &Agent, asked: &Asked, ledger: Own<'_>) -> Answer {
+    let Own { tree, log, checkpoints, latest } = ledger;
     let unproven = |why: String| Answer::Failed(format!("it claims to have seen another log, and shows none: {why}"));
     let prefix = asked.party.url.as_deref().unwrap_or_default().trim_end_matches('/');
     let url = format!("{prefix}/{}/checkpoint", super::name_of(&latest.checkpoint.origin));
@@ -205,8 +225,9 @@ fn shown(agent: &Agent, tree: &TreeFiles, asked: &Asked, latest: &Signed, checkp
             "shows a checkpoint over {size} entries that this ledger signed, and the log has {has}: entries are missing"
         ));
     }
-    match Edge::read(tree, size) {
-        Ok(edge) if edge.root() == root => unproven("the log fits it".to_owned()),
+    // The files of the tree may be damaged: what counts is the log. A witness that shows this makes it be read once.
+    match root_of(log, size) {
+        Ok(found) if found == root => unproven("the log fits it; are the files of the tree damaged?".to_owned()),
         Ok(_) => Answer::Contradicts(format!(
             "shows a checkpoint over {size} entries that this ledger signed, and the log does not begin with them: its history was changed"
         )),

@@ -8,7 +8,7 @@ pub mod client;
 pub mod server;
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -73,6 +73,7 @@ pub struct Witness {
     directory: PathBuf,
     key: SignerKey,
     logs: Mutex<BTreeMap<String, Followed>>,
+    _lock: File,
 }
 
 impl std::fmt::Debug for Witness {
@@ -108,6 +109,9 @@ impl Witness {
         if found != MARK {
             return Err(failed(&mark, &"it is no witness of this version"));
         }
+        // Two that share a directory would each sign what the other has not seen.
+        let lock = File::options().write(true).open(&mark).map_err(|error| failed(&mark, &error))?;
+        lock.try_lock().map_err(|_| failed(&mark, &"another witness uses the directory"))?;
         let mut followed: BTreeMap<String, Followed> = BTreeMap::new();
         for key in logs {
             let origin = key.name().to_owned();
@@ -127,7 +131,7 @@ impl Witness {
             }
             log.latest = Some((checkpoint, note));
         }
-        Ok(Self { directory: directory.to_owned(), key, logs: Mutex::new(followed) })
+        Ok(Self { directory: directory.to_owned(), key, logs: Mutex::new(followed), _lock: lock })
     }
 
     /// The public key of this witness, as text.
@@ -138,9 +142,8 @@ impl Witness {
     /// Handles a request to cosign (`add-checkpoint`) at a time, seconds since 1970; gives the signature line.
     pub fn add_checkpoint(&self, request: &str, time: u64) -> Result<String, Declined> {
         let Request { old_size, proof, note } = Request::parse(request)?;
-        let note_text = note;
         let malformed = |error: NoteError| Declined::Malformed(error.to_string());
-        let note = Note::parse(note_text).map_err(malformed)?;
+        let note = Note::parse(note).map_err(malformed)?;
         let checkpoint = Checkpoint::parse(note.text()).map_err(malformed)?;
         // One at a time: what is compared and what is kept must be the same.
         let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
@@ -166,7 +169,8 @@ impl Witness {
             return Err(Declined::Inconsistent);
         }
         let line = self.key.cosignature_line(note.text(), time);
-        let kept = format!("{note_text}{line}");
+        // Lines of strangers are not kept: one in this witness's own name would be false, and too many are no note.
+        let kept = format!("{}{line}", note.signed_by(&log.keys));
         // Before it leaves: after a crash no other checkpoint of this size may be signed.
         write_durably(&self.directory, &name_of(&checkpoint.origin), kept.as_bytes())?;
         log.latest = Some((checkpoint, kept));

@@ -181,3 +181,34 @@ fn a_witness_remembers() {
     assert!(place.open().is_err(), "a directory that is no witness's");
     assert!(Witness::create(&place.path()).is_err(), "not empty");
 }
+
+/// Whoever sends a checkpoint may add lines; in this witness's own name they would make what it kept worthless.
+#[test]
+fn lines_of_strangers_are_not_kept() {
+    let place = Place::new();
+    let log = Log::new(1);
+    let witness = place.open().unwrap();
+    witness.add_checkpoint(&log.request(0, 3), TIME).unwrap();
+    let known = witness.latest(&name_of(ORIGIN)).unwrap();
+    let own = known.lines().last().unwrap();
+    let (start, signature) = own.rsplit_once(' ').unwrap();
+    let mut bytes = STANDARD.decode(signature).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    let false_line = format!("{start} {}\n", STANDARD.encode(&bytes));
+    let strange = SignerKey::of_kind("stranger", &[9; 32], KeyKind::Cosigner).cosignature_line("x\n", TIME);
+    let request = format!("old 3\n\n{}{false_line}{}", log.note(3), strange.repeat(100));
+    witness.add_checkpoint(&request, TIME + 1).unwrap();
+    let kept = witness.latest(&name_of(ORIGIN)).unwrap();
+    assert_eq!(kept.matches("\u{2014} ").count(), 2, "the log's and its own: {kept}");
+    drop(witness);
+    assert!(place.open().is_ok(), "what it kept binds it still");
+}
+
+#[test]
+fn two_witnesses_do_not_share_a_directory() {
+    let place = Place::new();
+    let first = place.open().unwrap();
+    assert!(place.open().is_err());
+    drop(first);
+    assert!(place.open().is_ok());
+}

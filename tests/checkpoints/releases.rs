@@ -172,3 +172,20 @@ async fn the_command_line_waits_for_witnesses() {
     assert!(posted.status.success() && said.contains("held until witnesses have seen it"), "{said}");
     signal(&watchers[0], "-CONT");
 }
+
+/// A policy that needs nobody releases nothing: nobody has seen it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_quorum_of_nobody_has_seen_nothing() {
+    let mut world = World::new();
+    world.stop();
+    let policy = world.path("policy");
+    fs::write(&policy, format!("log {}\nquorum none\n", world.key)).unwrap();
+    world.policy = Some(policy);
+    world.start();
+    world.post(set_up_with(WitnessRule::Hold, 0)).await;
+    let held = world.post(vec![pay("held", 1)]).await.remove(0);
+    world.keep("kept", held.sequence);
+    assert!(is_unreleased(&world, "held").await);
+    let refused = post(&world, vec![pay("other", 1)], WaitLevel::Witnessed).await.unwrap_err();
+    assert_eq!(refused.get_details_error_info().unwrap().reason, "NO_WITNESSES");
+}

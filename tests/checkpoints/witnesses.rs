@@ -152,3 +152,19 @@ async fn a_false_witness_stops_nobody() {
     let note = witnessed(&world, last).await.unwrap();
     assert!(note.starts_with(ORIGIN) && note.contains("congress") && !note.contains("liar"), "{note}");
 }
+
+/// The files of the tree are damaged while the ledger runs: its witnesses decline, and the log, which fits what they have, goes
+/// on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_damaged_tree_is_not_taken_for_another_history() {
+    let (world, _watchers) = watched(&["congress"], 1);
+    let last = world.pay(600).await;
+    witnessed(&world, last).await.unwrap();
+    let hashes = world.data().join("tree").join("0.hashes");
+    let file = fs::OpenOptions::new().write(true).open(hashes).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, &[7; 32], 520 * 32).unwrap();
+    let later = world.post(vec![payment("later")]).await[0].sequence;
+    // As long as a request waits for a cosignature: none comes, and the witness was asked many times.
+    assert_eq!(witnessed(&world, later).await.unwrap_err().code(), Code::ResourceExhausted);
+    world.post(vec![payment("still")]).await;
+}

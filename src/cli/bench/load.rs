@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use indicatif::ProgressBar;
 
+use super::covered::Acknowledged;
 use super::workload::Commands;
 use crate::cli::Failure;
 use crate::cli::connect::Connection;
@@ -53,16 +54,22 @@ impl Measured {
 
 impl Load {
     /// Sends it from `clients` tasks that share one connection, each with one request in flight.
-    pub(super) async fn run(self, connection: &Connection, workload: &Arc<dyn Commands>) -> Result<Measured, Failure> {
+    pub(super) async fn run(
+        self,
+        connection: &Connection,
+        workload: &Arc<dyn Commands>,
+        acknowledged: &Arc<Acknowledged>,
+    ) -> Result<Measured, Failure> {
         let next = Arc::new(AtomicU64::new(0));
         let progress = if self.shows_progress { ProgressBar::new(self.events) } else { ProgressBar::hidden() };
         let started = Instant::now();
         let mut tasks = Vec::new();
         for _ in 0..self.clients {
             let (connection, workload) = (connection.clone(), Arc::clone(workload));
-            let (next, progress) = (Arc::clone(&next), progress.clone());
-            tasks
-                .push(tokio::spawn(async move { self.client(&connection, workload.as_ref(), &next, &progress).await }));
+            let (next, progress, acknowledged) = (Arc::clone(&next), progress.clone(), Arc::clone(acknowledged));
+            tasks.push(tokio::spawn(async move {
+                self.client(&connection, workload.as_ref(), &next, &progress, &acknowledged).await
+            }));
         }
         let mut latencies = histogram()?;
         for task in tasks {
@@ -81,6 +88,7 @@ impl Load {
         workload: &dyn Commands,
         next: &AtomicU64,
         progress: &ProgressBar,
+        acknowledged: &Acknowledged,
     ) -> Result<Histogram<u64>, Failure> {
         let mut latencies = histogram()?;
         let batch = u64::from(self.batch);
@@ -93,7 +101,7 @@ impl Load {
             let first = first.saturating_add(self.first);
             let commands = (first..first.saturating_add(count)).map(|number| workload.event(number)).collect();
             let started = Instant::now();
-            post(connection, commands).await?;
+            acknowledged.note(post(connection, commands).await?);
             let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
             latencies.saturating_record(micros);
             progress.inc(count);

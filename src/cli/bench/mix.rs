@@ -55,7 +55,7 @@ pub(super) async fn drive(globals: &Globals, args: &BenchArgs, directory: Option
         let first = usize::from(turn % 2 == 0);
         for at in [first, 1_usize.saturating_sub(first)] {
             let workload = if at == 0 { &single } else { &city };
-            let rate = load.run(&connection, workload).await?.events_per_second();
+            let rate = load.run(&connection, workload, &Arc::default()).await?.events_per_second();
             rates.get_mut(at).into_iter().for_each(|rates| rates.push(rate));
         }
     }
@@ -77,7 +77,17 @@ pub(super) async fn drive(globals: &Globals, args: &BenchArgs, directory: Option
     Ok(Figures { city, single, lag, last_sequence: after.sequence, head, probes: probe_before.zip(probe_after) })
 }
 
-fn median(rates: &[u128]) -> u128 {
+/// A number of thousandths, as people write it.
+pub(super) fn thousandths(number: u128) -> String {
+    format!("{}.{:03}", number / 1_000, number % 1_000)
+}
+
+/// The turns, one after another.
+pub(super) fn all(rates: &[u128]) -> String {
+    rates.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}
+
+pub(super) fn median(rates: &[u128]) -> u128 {
     let mut sorted = rates.to_vec();
     sorted.sort_unstable();
     sorted.get(sorted.len() / 2).copied().unwrap_or_default()
@@ -96,7 +106,7 @@ impl Figures {
         lang: Lang,
         out: &mut dyn Write,
     ) -> Result<(), Failure> {
-        let ratio = format!("{}.{:03}", self.per_mille() / 1_000, self.per_mille() % 1_000);
+        let ratio = thousandths(self.per_mille());
         if format == Format::Json {
             let figures = json!({
                 "mix": "city",
@@ -119,12 +129,11 @@ impl Figures {
             writeln!(out, "{figures}")?;
             return Ok(());
         }
-        let all = |rates: &[u128]| rates.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
         writeln!(out, "{}", text::bench_mix(lang, args.batch, args.clients, args.events, TURNS))?;
         writeln!(out, "{}", text::bench_mix_city(lang, median(&self.city), all(&self.city)))?;
         writeln!(out, "{}", text::bench_mix_single(lang, median(&self.single), all(&self.single)))?;
         let reached = self.per_mille() >= LEAST_PER_MILLE;
-        let least = format!("{}.{:03}", LEAST_PER_MILLE / 1_000, LEAST_PER_MILLE % 1_000);
+        let least = thousandths(LEAST_PER_MILLE);
         let word = if reached { text::word_yes(lang) } else { text::word_no(lang) };
         writeln!(out, "{}", text::bench_mix_ratio(lang, least, ratio, word))?;
         writeln!(out, "{}: {}", text::bench_views_lag(lang), text::bench_micros(lang, self.lag.as_micros()))?;

@@ -5,6 +5,8 @@
 //! views must have caught up within a second, or `bench` fails.
 
 mod city;
+mod compare;
+mod covered;
 mod load;
 mod mix;
 mod workload;
@@ -22,6 +24,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
+use self::covered::{Acknowledged, Watching};
 use self::load::{Load, Measured};
 use self::workload::{Commands, Workload};
 use super::connect::Connection;
@@ -35,7 +38,7 @@ use crate::ledger::directory::DataDirectory;
 use crate::messages::cli as text;
 use crate::pb::v1;
 
-/// Longest the views may lag behind at the end.
+/// Longest the views may lag behind at the end, and a checkpoint behind an acknowledged event.
 const LAG_MAX: Duration = Duration::from_secs(1);
 const PROBE_SYNCS: usize = 200;
 const PROBE_BYTES: usize = 4_096;
@@ -64,6 +67,9 @@ pub struct BenchArgs {
     /// Post a mix of families instead, in turn with the payments of one, and print how fast it is against them.
     #[arg(long, value_enum, conflicts_with = "workload")]
     pub mix: Option<MixKind>,
+    /// Post to fresh ledgers with a part and without it, in turn, and print what it costs.
+    #[arg(long, value_enum, value_name = "PART", conflicts_with = "mix")]
+    pub compare: Option<CompareKind>,
     /// Where the temporary ledger lies; it is removed afterwards.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
@@ -85,6 +91,20 @@ pub enum MixKind {
     City,
 }
 
+/// A part whose cost can be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CompareKind {
+    /// The tree over the log, and the checkpoints signed of it.
+    Checkpoints,
+}
+
+/// Whether a part of the ledger is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    On,
+    Off,
+}
+
 impl WorkloadKind {
     const fn name(self) -> &'static str {
         match self {
@@ -99,10 +119,16 @@ pub fn run(globals: &Globals, args: &BenchArgs, out: &mut dyn Write) -> Result<(
     let format = globals.format(&[Format::Table, Format::Json])?;
     let runtime = Runtime::new().map_err(|error| Failure::Unavailable(text::runtime_failed(globals.lang, error)))?;
     runtime.block_on(async {
+        if let Some(CompareKind::Checkpoints) = args.compare {
+            if globals.server.is_some() {
+                return Err(Failure::Usage(text::bench_compare_server(globals.lang)));
+            }
+            return compare::run(globals, args).await?.write(format, args, globals.lang, out);
+        }
         if globals.server.is_some() {
             return measure(globals, args, None, format, out).await;
         }
-        let temporary = Temporary::start(args.data.as_deref(), globals.lang).await?;
+        let temporary = Temporary::start(args.data.as_deref(), Part::On, globals.lang).await?;
         let mut globals = globals.clone();
         globals.server = Some(temporary.url.clone());
         let directory = temporary.directory.path().to_owned();
@@ -121,7 +147,7 @@ async fn measure(
 ) -> Result<(), Failure> {
     match args.mix {
         Some(MixKind::City) => mix::drive(globals, args, directory).await?.write(format, args, globals.lang, out),
-        None => drive(globals, args, directory).await?.write(format, args, globals.lang, out),
+        None => drive(globals, args, directory, Part::On).await?.write(format, args, globals.lang, out),
     }
 }
 
@@ -135,7 +161,7 @@ struct Temporary {
 }
 
 impl Temporary {
-    async fn start(parent: Option<&Path>, lang: Lang) -> Result<Self, Failure> {
+    async fn start(parent: Option<&Path>, checkpoints: Part, lang: Lang) -> Result<Self, Failure> {
         let directory = match parent {
             Some(parent) => tempfile::tempdir_in(parent),
             None => tempfile::tempdir(),
@@ -145,6 +171,9 @@ impl Temporary {
         let data = directory.path().join("ledger");
         drop(DataDirectory::create(&data, Genesis::of_development("bench.invalid/funds"), &SystemClock)?);
         let node = Node::open(&data, Box::new(SystemClock))?;
+        if checkpoints == Part::Off {
+            node.tree().give_up();
+        }
         let (listener, bound) = server::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
         let (stop, stopped) = oneshot::channel();
         let served = tokio::spawn(serve_until_stopped(
@@ -168,6 +197,8 @@ impl Temporary {
 struct Figures {
     measured: Measured,
     lag: Duration,
+    /// The longest that an acknowledged event was not under a checkpoint.
+    covered: Option<Duration>,
     last_sequence: i64,
     head: String,
     probe_before: Option<Duration>,
@@ -175,7 +206,12 @@ struct Figures {
     disk: Option<(u64, u64)>,
 }
 
-async fn drive(globals: &Globals, args: &BenchArgs, directory: Option<&Path>) -> Result<Figures, Failure> {
+async fn drive(
+    globals: &Globals,
+    args: &BenchArgs,
+    directory: Option<&Path>,
+    checkpoints: Part,
+) -> Result<Figures, Failure> {
     let connection = Connection::new(globals)?;
     let workload = Arc::new(Workload::new(args)?);
     let set_up = load::post_all(&connection, workload.set_up()).await?;
@@ -189,14 +225,25 @@ async fn drive(globals: &Globals, args: &BenchArgs, directory: Option<&Path>) ->
         shows_progress: globals.shows_progress(),
     };
     let workload: Arc<dyn Commands> = workload;
-    let measured = load.run(&connection, &workload).await?;
+    let acknowledged = Arc::new(Acknowledged::default());
+    let watching = (checkpoints == Part::On).then(|| Watching::start(connection.clone(), Arc::clone(&acknowledged)));
+    let measured = load.run(&connection, &workload, &acknowledged).await?;
     let expected = before.sequence.saturating_add(i64::try_from(args.events).unwrap_or(i64::MAX));
     let waited = Instant::now();
     let after = head(&connection, expected).await?;
     let lag = waited.elapsed();
+    let covered = match watching {
+        Some(watching) => Some(watching.longest(&connection).await?),
+        None => None,
+    };
     let probe_after = directory.map(probe).transpose()?;
     if after.sequence != expected {
         return Err(Failure::Refused(text::bench_head_differs(globals.lang, expected, after.sequence)));
+    }
+    // How often a ledger that runs elsewhere signs is its operator's affair.
+    if let Some(covered) = covered.filter(|covered| *covered > LAG_MAX && directory.is_some()) {
+        let (covered, allowed) = (format!("{covered:?}"), format!("{LAG_MAX:?}"));
+        return Err(Failure::Refused(text::bench_covered_late(globals.lang, allowed, covered)));
     }
     if lag > LAG_MAX {
         let (lag, allowed) = (format!("{lag:?}"), format!("{LAG_MAX:?}"));
@@ -206,6 +253,7 @@ async fn drive(globals: &Globals, args: &BenchArgs, directory: Option<&Path>) ->
     Ok(Figures {
         measured,
         lag,
+        covered,
         last_sequence: after.sequence,
         head: super::render::hex(&after.entry_hash),
         probe_before,
@@ -268,6 +316,7 @@ impl Figures {
                 "p99_us": measured.percentile_us(99.0),
                 "max_us": measured.percentile_us(100.0),
                 "views_lag_us": self.lag.as_micros(),
+                "covered_max_us": self.covered.map(|covered| covered.as_micros()),
                 "last_sequence": self.last_sequence,
                 "head": self.head,
                 "flush_probe_before_p50_us": probe(self.probe_before),
@@ -287,6 +336,9 @@ impl Figures {
             rows.push((name.to_owned(), text::bench_latency(lang, measured.percentile_us(percentile))));
         }
         rows.push((text::bench_views_lag(lang), text::bench_micros(lang, self.lag.as_micros())));
+        if let Some(covered) = self.covered {
+            rows.push((text::bench_covered(lang), text::bench_micros(lang, covered.as_micros())));
+        }
         if let Some((bytes, entries)) = self.disk {
             let each = bytes.checked_div(entries).unwrap_or_default();
             rows.push((text::bench_log(lang), text::bench_log_bytes(lang, bytes, each)));
@@ -304,7 +356,7 @@ impl Figures {
 }
 
 /// What the measured path does.
-const FEATURES: [&str; 8] = [
+const FEATURES: [&str; 10] = [
     "durable answers",
     "domain rules",
     "hash chain",
@@ -313,6 +365,8 @@ const FEATURES: [&str; 8] = [
     "balances view",
     "history index",
     "copy of the entries",
+    "Merkle tree",
+    "checkpoints",
 ];
-/// What it does without: this load names its checkers, and the others are for later versions.
-const OFF: [&str; 4] = ["signed approvals", "Merkle tree", "tiles", "checkpoints"];
+/// What it does without: this load names its checkers, and nobody reads tiles or is asked to cosign.
+const OFF: [&str; 3] = ["signed approvals", "tiles over HTTP", "witnesses"];
