@@ -30,9 +30,7 @@ pub struct PrivateCopy {
     pub checkpoints: Vec<(&'static str, String)>,
     /// The tree beside the log, as far as the last checkpoint covers.
     pub tree: Option<Compared>,
-    reader: Arc<dyn LogRead>,
-    // Dropped last: the store closes before its files go.
-    _directory: TempDir,
+    store: StoreCopy,
 }
 
 impl PrivateCopy {
@@ -40,22 +38,37 @@ impl PrivateCopy {
     pub fn take(path: &Path) -> Result<Self, Failure> {
         identify(path)?;
         let _lock = lock_for_reading(path)?;
-        Ok(Self::of_log(path)??)
-    }
-
-    /// Copies the log in a directory that is locked already; the inner fault is the store's, which does not open.
-    pub fn of_log(path: &Path) -> Result<Result<Self, Fault>, Failure> {
-        let failed = |error: std::io::Error| Failure::about(path.display(), error);
-        let directory = tempfile::Builder::new().prefix("fundledger-verify-").tempdir().map_err(failed)?;
-        copy_tree(&log_path(path), directory.path()).map_err(failed)?;
         let checkpoints = checkpoints(path)?;
         let tree = tree(path, size_of(&checkpoints))?;
-        Ok(SledLog::open(directory.path()).map(|log| Self {
-            checkpoints,
-            tree,
-            reader: log.reader(),
-            _directory: directory,
-        }))
+        let store = StoreCopy::take(&log_path(path))??;
+        Ok(Self { checkpoints, tree, store })
+    }
+
+    /// The log, for reading.
+    pub fn reader(&self) -> &dyn LogRead {
+        self.store.reader.as_ref()
+    }
+
+    /// The stored values, as they are.
+    pub fn values(&self) -> impl Iterator<Item = Result<KeyValue, Unreadable>> + Send + '_ {
+        self.store.values()
+    }
+}
+
+/// A private copy of a store that nobody writes to.
+pub struct StoreCopy {
+    reader: Arc<dyn LogRead>,
+    // Dropped last: the store closes before its files go.
+    _directory: TempDir,
+}
+
+impl StoreCopy {
+    /// Copies a store; the inner fault is the copy's, which does not open.
+    pub fn take(log: &Path) -> Result<Result<Self, Fault>, Failure> {
+        let failed = |error: std::io::Error| Failure::about(log.display(), error);
+        let directory = tempfile::Builder::new().prefix("fundledger-verify-").tempdir().map_err(failed)?;
+        copy_tree(log, directory.path()).map_err(failed)?;
+        Ok(SledLog::open(directory.path()).map(|log| Self { reader: log.reader(), _directory: directory }))
     }
 
     /// The log, for reading.
@@ -65,13 +78,8 @@ impl PrivateCopy {
 
     /// The stored values, as they are.
     pub fn values(&self) -> impl Iterator<Item = Result<KeyValue, Unreadable>> + Send + '_ {
-        values_of(self.reader())
+        self.reader.values_from(&[]).map(|item| item.map_err(|fault| Unreadable(fault.to_string())))
     }
-}
-
-/// The stored values of a log, as they are.
-pub fn values_of(reader: &dyn LogRead) -> impl Iterator<Item = Result<KeyValue, Unreadable>> + Send + '_ {
-    reader.values_from(&[]).map(|item| item.map_err(|fault| Unreadable(fault.to_string())))
 }
 
 /// The checkpoints in a data directory. The one with cosignatures is read first: the ledger signs before it asks witnesses,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::evidence::{Copies, PrivateCopy, values_of};
+use super::evidence::{Copies, StoreCopy};
 use super::tiles::TileTree;
 use super::{Failure, Globals, render, verdict};
 use crate::audit::note::{Checkpoint, Note, NoteKey};
@@ -14,9 +14,8 @@ use crate::audit::{self, Anchors, Evidence, Options, Report, Unreadable, Verdict
 use crate::format::record::Head;
 use crate::ledger::directory::log_path;
 use crate::ledger::restore::{BuildError, Restoring};
+use crate::log::Fault;
 use crate::log::recover::{Recovered, recover};
-use crate::log::sled::SledLog;
-use crate::log::{Fault, Log};
 use crate::messages::cli as text;
 
 /// Arguments of `restore`.
@@ -118,17 +117,17 @@ fn is_sound(path: &Path, checkpoints: &[String], keys: &[NoteKey]) -> Result<boo
     if !log_path(path).is_dir() {
         return Ok(false);
     }
-    let Ok(copy) = PrivateCopy::of_log(path)? else { return Ok(false) };
+    let Ok(copy) = StoreCopy::take(&log_path(path))? else { return Ok(false) };
     let Ok(Recovered { unfinished, .. }) = recover(copy.reader(), Head::EMPTY, |_| Ok(())) else { return Ok(false) };
     let finished = copy.values().filter(|item| !matches!(item, Ok((key, _)) if unfinished.contains(key)));
     let report = audit::verify(Evidence::Blocks(Box::new(finished)), &options(checkpoints.to_vec(), keys));
     Ok(report.verdict == Verdict::Verified)
 }
 
+/// Verifies what was built, in a copy: the store that wrote it may hold its files for a moment after it was closed.
 fn verified(log: &Path, checkpoints: Vec<String>, keys: &[NoteKey]) -> Result<Report, Failure> {
-    let reader = SledLog::open(log)?.reader();
-    let options = options(checkpoints, keys);
-    Ok(audit::verify(Evidence::Blocks(Box::new(values_of(reader.as_ref()))), &options))
+    let copy = StoreCopy::take(log)??;
+    Ok(audit::verify(Evidence::Blocks(Box::new(copy.values())), &options(checkpoints, keys)))
 }
 
 fn options(served: Vec<String>, keys: &[NoteKey]) -> Options {

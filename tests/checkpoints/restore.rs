@@ -164,7 +164,8 @@ async fn what_was_not_signed_is_not_restored() {
     fs::remove_file(data.join("checkpoint")).unwrap();
     refused(data.to_str().unwrap(), "no checkpoint");
     fs::write(data.join("checkpoint"), newest).unwrap();
-    assert!(restored(&data, data.to_str().unwrap(), &[]).status.success());
+    let done = restored(&data, data.to_str().unwrap(), &[]);
+    assert!(done.status.success(), "{}", said(&done));
 }
 
 /// The copy beside the log goes further than the checkpoint: what is whole comes back, what was torn does not.
