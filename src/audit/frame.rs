@@ -209,6 +209,9 @@ impl Reader {
         framing(usize::from(length) != payload.len(), &|| {
             fact!("a payload of {} bytes, {} in the header", payload.len(), length)
         });
+        framing(*parts > 1 && *key_part == 0 && payload.len() != PAYLOAD_BYTES_MAX, &|| {
+            fact!("part {} of {} has {} bytes", part, parts, payload.len())
+        });
         // Every part but the last is full, so a first part that is not full is a block with a damaged header.
         if *key_part > 0 || (*parts > 1 && payload.len() == PAYLOAD_BYTES_MAX) {
             return Value::Part(Part { place, number: *key_part, parts: *parts, payload, faults });

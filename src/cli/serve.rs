@@ -72,8 +72,7 @@ pub fn run(globals: &Globals, args: &ServeArgs, out: &mut dyn Write) -> Result<(
             tiles: tiles.map(|(listener, _)| listener),
             limits: settings.limits.into(),
             checkpoint_interval: Duration::from_millis(settings.checkpoint_interval_milliseconds.get()),
-            witnesses: witnesses
-                .map(|policy| Watched { policy, alarm_after_seconds: settings.witness_alarm_seconds.get() }),
+            watched: Watched { policy: witnesses, alarm_after_seconds: settings.witness_alarm_seconds.get() },
         };
         serve_until_stopped(node, service, stop_signal(globals.lang)?, globals.lang).await
     })
@@ -102,12 +101,12 @@ pub(super) struct Service {
     tiles: Option<TcpListener>,
     limits: Limits,
     checkpoint_interval: Duration,
-    witnesses: Option<Watched>,
+    watched: Watched,
 }
 
-/// Who watches from outside.
-pub(super) struct Watched {
-    policy: Policy,
+/// Who watches from outside, and how long what they are to see may wait for them.
+struct Watched {
+    policy: Option<Policy>,
     alarm_after_seconds: u64,
 }
 
@@ -115,7 +114,8 @@ impl From<TcpListener> for Service {
     /// The API alone, as it runs by default.
     fn from(api: TcpListener) -> Self {
         let checkpoint_interval = Duration::from_millis(settings::CHECKPOINT_INTERVAL_MILLISECONDS.get());
-        Self { api, metrics: None, tiles: None, limits: Limits::default(), checkpoint_interval, witnesses: None }
+        let watched = Watched { policy: None, alarm_after_seconds: settings::WITNESS_ALARM_SECONDS.get() };
+        Self { api, metrics: None, tiles: None, limits: Limits::default(), checkpoint_interval, watched }
     }
 }
 
@@ -169,11 +169,9 @@ pub(super) async fn serve_until_stopped(
         }
     };
     let node = Arc::new(node);
+    let Watching { stop: stop_watching, thread: watching } =
+        watch(&node, service.watched, service.checkpoint_interval, lang).await?;
     node.sign_every(service.checkpoint_interval)?;
-    let watching = match service.witnesses {
-        None => None,
-        Some(watched) => Some(watch(&node, watched, service.checkpoint_interval, lang).await?),
-    };
     // Whoever watches the service sees it until it has ended.
     let (stopping, stopped) = tokio::sync::watch::channel(());
     let until_stopped = || {
@@ -189,10 +187,8 @@ pub(super) async fn serve_until_stopped(
     }
     let served = server::serve(Arc::clone(&node), service.api, service.limits, stop).await;
     drop(stopping);
-    if let Some(Watching { stop, thread }) = watching {
-        drop(stop);
-        drop(tokio::task::spawn_blocking(move || thread.join()).await);
-    }
+    drop(stop_watching);
+    drop(tokio::task::spawn_blocking(move || watching.join()).await);
     // Somebody who has begun a request and not ended it holds up no stop: what is left is dropped, and so aborted.
     let ended = tokio::time::timeout(BESIDE_STOP, beside.join_all()).await;
     for fault in ended.unwrap_or_default().into_iter().filter_map(Result::err) {
@@ -214,29 +210,36 @@ struct Watching {
     thread: std::thread::JoinHandle<()>,
 }
 
-/// Asks the witnesses once before anything is posted, so that a log that was put back to an old state is known for one, and
-/// then whenever there is something new.
+/// Looks at what the witnesses have before anything is posted or signed, so that a log that was put back to an old state is
+/// known for one; then asks them whenever there is something new, and releases what they have seen.
 async fn watch(node: &Arc<Node>, watched: Watched, interval: Duration, lang: Lang) -> Result<Watching, Failure> {
-    if watched.policy.needs_witnesses() {
-        node.checkpoints().expect_witnesses();
+    let refuse = |node: &Node, why: &str| {
+        node.checkpoints().refuse(why);
+        node.ledger().refuse_postings(why);
+    };
+    let mut witnesses = None;
+    if let Some(policy) = watched.policy {
+        if policy.needs_witnesses() {
+            node.checkpoints().expect_witnesses();
+        }
+        let own = node.checkpoints().verifier_keys();
+        if !policy.logs().iter().any(|log| own.contains(&log.key.to_string())) {
+            // Whoever wrote the policy knows the log by another key: this one was swapped, or the policy is another ledger's.
+            refuse(node, &text::serve_other_log(lang));
+        }
+        witnesses = Some(Witnesses::new(policy, node.checkpoints(), (node.tree(), node.ledger().log()), seconds_now));
     }
-    let own = node.checkpoints().verifier_keys();
-    if !watched.policy.logs().iter().any(|log| own.contains(&log.key.to_string())) {
-        // Whoever wrote the policy knows the log by another key: this one was swapped, or the policy is another ledger's.
-        let why = text::serve_other_log(lang);
-        node.checkpoints().refuse(&why);
-        node.ledger().refuse_postings(&why);
-    }
-    let mut witnesses =
-        Witnesses::new(watched.policy, node.checkpoints(), (node.tree(), node.ledger().log()), seconds_now);
     let mut alarm = AlarmClock::new(watched.alarm_after_seconds);
     let node = Arc::clone(node);
     let runtime = tokio::runtime::Handle::current();
-    let mut round = move || {
-        if let Err(why) = witnesses.round() {
-            node.checkpoints().refuse(&why);
-            node.ledger().refuse_postings(&why);
-            return;
+    let mut round = move |is_first: bool| {
+        let seen = match &mut witnesses {
+            None => Ok(()),
+            Some(witnesses) if is_first => witnesses.begin(),
+            Some(witnesses) => witnesses.round(),
+        };
+        if let Err(why) = seen {
+            return refuse(&node, &why);
         }
         // A ledger that is closing takes nothing any more, and says so itself.
         if let Err(error) = runtime.block_on(node.release_witnessed(&mut alarm, seconds_now())) {
@@ -245,14 +248,14 @@ async fn watch(node: &Arc<Node>, watched: Watched, interval: Duration, lang: Lan
     };
     let failed = |error: &dyn std::fmt::Display| Failure::Unavailable(text::server_failed(lang, error));
     let round = tokio::task::spawn_blocking(move || {
-        round();
+        round(true);
         round
     });
     let mut round = round.await.map_err(|error| failed(&error))?;
     let (stop, stopped) = std::sync::mpsc::sync_channel::<()>(1);
     let ask = move || {
         while matches!(stopped.recv_timeout(interval), Err(RecvTimeoutError::Timeout)) {
-            round();
+            round(false);
         }
     };
     let thread = std::thread::Builder::new().name("witnesses".to_owned()).spawn(ask).map_err(|error| failed(&error))?;

@@ -28,7 +28,7 @@ const ENVIRONMENT_PREFIX: &str = "FUNDLEDGER";
 /// Every event is under a signed checkpoint within a second.
 pub(super) const CHECKPOINT_INTERVAL_MILLISECONDS: NonZeroU64 = NonZeroU64::new(500).expect("500 is not 0");
 
-const WITNESS_ALARM_SECONDS: NonZeroU64 = NonZeroU64::new(60).expect("60 is not 0");
+pub(super) const WITNESS_ALARM_SECONDS: NonZeroU64 = NonZeroU64::new(60).expect("60 is not 0");
 
 /// Everything that can be set.
 #[derive(Clone, Debug, Deserialize, Serialize)]

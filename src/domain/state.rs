@@ -223,6 +223,15 @@ pub struct Freeze {
     pub is_live: bool,
 }
 
+/// Days of an event.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Dates {
+    /// Its business date.
+    pub(super) business: Day,
+    /// When it was booked, in Asia/Shanghai.
+    pub(super) booked: Day,
+}
+
 /// Everything the rules look at. Only [`State::apply`] changes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
@@ -314,9 +323,10 @@ impl State {
     /// come from a forged log, which is for `verify` to name; they are passed over.
     pub fn apply(&mut self, sequence: Sequence, event: &Event) {
         self.authority.apply(sequence, event);
-        let day = event.envelope.as_ref().map_or(Day::from_days(0), |envelope| envelope.business_date);
+        let business = event.envelope.as_ref().map_or(Day::from_days(0), |envelope| envelope.business_date);
+        let dates = Dates { business, booked: event.booked_at.shanghai_date() };
         for step in event.decision.steps() {
-            self.apply_step(sequence, day, step);
+            self.apply_step(sequence, dates, step);
         }
         if let (Payload::Oversight(oversight), Some(envelope)) = (&event.decision.payload, &event.envelope) {
             self.apply_oversight(&envelope.actor, oversight);
@@ -324,7 +334,8 @@ impl State {
     }
 
     /// Takes one step of an event into account, but for roles, keys and proposals: a transaction's steps are tried this way.
-    pub(super) fn apply_step(&mut self, sequence: Sequence, day: Day, Step { operation, legs, payload }: Step<'_>) {
+    pub(super) fn apply_step(&mut self, sequence: Sequence, dates: Dates, Step { operation, legs, payload }: Step<'_>) {
+        let day = dates.business;
         self.settle_interest(payload);
         for leg in legs {
             let Some(account) = self.accounts.get_mut(leg.account.index()) else { continue };
@@ -349,7 +360,7 @@ impl State {
             fund.has_moved |= !matches!(payload, Payload::OpeningBalance { .. });
         }
         if payload.is_payment_order() {
-            self.supervise((sequence, operation), fund, day, legs);
+            self.supervise((sequence, operation), fund, dates, legs);
         }
         match payload {
             // Who made it is in the envelope: supervision is applied with the event.
@@ -514,8 +525,10 @@ impl State {
     }
 
     /// Holds a payment where its fund's policy asks for witnesses first.
-    fn supervise(&mut self, place: PaymentPlace, fund: FundNumber, day: Day, legs: &[Leg]) {
-        match self.witness_rule(fund, day, legs) {
+    fn supervise(&mut self, place: PaymentPlace, fund: FundNumber, dates: Dates, legs: &[Leg]) {
+        // The stricter of both: who dates a payment back does not get around the rule.
+        let rules = [dates.business, dates.booked].map(|day| self.witness_rule(fund, day, legs));
+        match rules.into_iter().flatten().min() {
             None => return,
             Some(WitnessRule::Hold) => drop(self.unreleased.insert(place)),
             Some(WitnessRule::Alarm) => {}

@@ -8,14 +8,13 @@ use super::ids::{
     PaymentId, Sequence,
 };
 use super::release::PaymentPlace;
-use super::state::{Contract, PaidMonths, Payment, Project, State};
-use super::time::Day;
+use super::state::{Contract, Dates, PaidMonths, Payment, Project, State};
 
 /// Steps on trial: the state is what it was once this is dropped.
 pub(super) struct Trial<'a> {
     state: &'a mut State,
     sequence: Sequence,
-    day: Day,
+    dates: Dates,
     taken: Vec<Before>,
 }
 
@@ -39,9 +38,9 @@ struct Before {
 }
 
 impl<'a> Trial<'a> {
-    /// Starts with a state as it stands; `sequence` is the event that the steps would be of, `day` its business date.
-    pub(super) const fn new(state: &'a mut State, sequence: Sequence, day: Day) -> Self {
-        Self { state, sequence, day, taken: Vec::new() }
+    /// Starts with a state as it stands; `sequence` is the event that the steps would be of.
+    pub(super) const fn new(state: &'a mut State, sequence: Sequence, dates: Dates) -> Self {
+        Self { state, sequence, dates, taken: Vec::new() }
     }
 
     /// The state as the steps so far would leave it.
@@ -56,7 +55,7 @@ impl<'a> Trial<'a> {
             before.unreleased = Some(((self.sequence, step.operation), false));
         }
         self.taken.push(before);
-        self.state.apply_step(self.sequence, self.day, step);
+        self.state.apply_step(self.sequence, self.dates, step);
     }
 }
 

@@ -363,13 +363,13 @@ impl Node {
             stop.send(()).ok();
             thread.join().ok();
         }
-        // What was posted last is signed too.
-        self.checkpoints.follow(self.ledger.log_keys())?;
-        self.checkpoints.sign()?;
+        // What was posted last is signed too; whatever becomes of that, the snapshots are written.
+        let signed = self.checkpoints.follow(self.ledger.log_keys()).and_then(|()| self.checkpoints.sign());
         self.views.history.close();
         self.vault.set_followed(self.ledger.committed().sequence)?;
         let views = self.views.read();
-        self.snapshots.write(views.position, &views.encode())
+        self.snapshots.write(views.position, &views.encode())?;
+        signed
     }
 }
 

@@ -158,7 +158,7 @@ fn unread(error: &io::Error) -> Fault {
     Fault::new("reading the tree", error)
 }
 
-fn damaged() -> Fault {
+pub(super) fn damaged() -> Fault {
     Fault::new(
         "reading the tree",
         "a proof made of its files does not hold: they are damaged; without them a start makes them anew",

@@ -11,13 +11,19 @@ use super::ledger::LedgerApi;
 use super::reading::{Reading, subject};
 use super::status::Statuses;
 use crate::domain::command::{Command, Order};
+use crate::domain::log_key::{LogKey, LogKeyChange};
 use crate::domain::oversight::Oversight;
 use crate::domain::refusal::Reason;
 use crate::projection::history::Bounds;
 
 /// Whether a command says something of the books that has to be held against them.
+#[expect(clippy::wildcard_enum_match_arm, reason = "only these claim something")]
 pub(super) fn makes_claim(command: &Command) -> bool {
-    matches!(&command.order, Order::Oversight(order) if matches!(order.as_ref(), Oversight::Reconciliation(_)))
+    match &command.order {
+        Order::Oversight(order) => matches!(order.as_ref(), Oversight::Reconciliation(_)),
+        Order::RotateLogKey { .. } => true,
+        _ => false,
+    }
 }
 
 impl LedgerApi {
@@ -27,6 +33,9 @@ impl LedgerApi {
         command: &Command,
         statuses: Statuses,
     ) -> Result<Option<Violation>, Status> {
+        if let Order::RotateLogKey { key, change } = &command.order {
+            return Ok(self.cannot_rotate(key, *change));
+        }
         let Order::Oversight(order) = &command.order else { return Ok(None) };
         let Oversight::Reconciliation(compared) = order.as_ref() else { return Ok(None) };
         let (as_of, last_day, said) = (compared.as_of.0, compared.last_day, compared.book_balance_minor);
@@ -48,6 +57,26 @@ impl LedgerApi {
         let description = format!("is {said}; as of {as_of} the account held {held} at the end of {last_day}");
         let field = "record_reconciliation.book_balance_minor".to_owned();
         Ok(Some(Violation { field, reason: Reason::FieldInvalid, description }))
+    }
+
+    /// A key is announced where its private half is here, and another is retired only once that one has signed: else nobody
+    /// could sign, or nobody could follow.
+    fn cannot_rotate(&self, key: &LogKey, change: LogKeyChange) -> Option<Violation> {
+        let checkpoints = self.node.checkpoints();
+        let description = match change {
+            LogKeyChange::Announced if checkpoints.has_private(key) => return None,
+            LogKeyChange::Announced => {
+                "is a key whose private half is not in the ledger's directory: make it with `fundledger keys log`"
+            }
+            // Where there is no other, the rules refuse it.
+            LogKeyChange::Retired if self.node.ledger().log_keys().others_announced(key).next().is_none() => {
+                return None;
+            }
+            LogKeyChange::Retired if checkpoints.others_have_signed(key) => return None,
+            LogKeyChange::Retired => "is retired before another key that was announced has signed a checkpoint",
+        };
+        let (field, description) = ("rotate_log_key.verifier_key".to_owned(), description.to_owned());
+        Some(Violation { field, reason: Reason::FieldInvalid, description })
     }
 
     /// The same for several, as one refusal.

@@ -6,9 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use thiserror::Error;
 
 use super::node::Node;
+use super::proofs::damaged;
+use crate::audit::tree::includes;
 use crate::domain::ids::Sequence;
 use crate::domain::release::{RELEASED_MAX, Released};
 use crate::format::checkpoint::proof_file;
+use crate::format::record::EntryHash;
 use crate::format::tree::inclusion_proof;
 use crate::ledger::Unavailable;
 use crate::log::Fault;
@@ -93,6 +96,12 @@ impl Node {
             let index = last.0.unsigned_abs();
             let hashes = inclusion_proof(self.tree().as_ref(), index, seen)
                 .map_err(|error| Fault::new("proving that a payment was seen by witnesses", error))?;
+            let missing = || Fault::new("reading the log", "an entry is missing");
+            let entry = self.log().entry_at(last.0)?.ok_or_else(missing)?;
+            if !includes(index, seen, &EntryHash::of(&entry).0, &hashes, &witnessed.checkpoint.root) {
+                // What is recorded is for ever: a proof that does not hold would be a fault for ever.
+                return Err(damaged().into());
+            }
             let proof = proof_file(index, &hashes, &witnessed.note).into();
             self.ledger().release(Released { payments: waiting.payments, proof }).await?;
             waiting = self.ledger().waiting(before, RELEASED_MAX).await?;

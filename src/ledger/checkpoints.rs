@@ -12,7 +12,7 @@ use std::{fs, io};
 use tokio::sync::watch;
 
 use super::log_keys::{LogKeyFiles, LogSigner};
-use crate::domain::log_key::LogKeys;
+use crate::domain::log_key::{LogKey, LogKeys};
 use crate::format::checkpoint::{CHECKPOINT_BYTES_MAX, Checkpoint, split_note};
 use crate::format::tree::{Edge, TreeHash};
 use crate::log::Fault;
@@ -143,6 +143,26 @@ impl Checkpoints {
         self.witnessed.subscribe()
     }
 
+    /// The checkpoint with cosignatures that was kept, if this log fits it; whose they are is for the caller to see.
+    pub fn kept_witnessed(&self) -> Option<Signed> {
+        let path = self.directory.join(WITNESSED_FILE);
+        let length = fs::metadata(&path).ok()?.len();
+        let is_short = usize::try_from(length).is_ok_and(|length| length <= CHECKPOINT_BYTES_MAX);
+        let note = is_short.then(|| fs::read_to_string(&path).ok()).flatten()?;
+        let checkpoint = Checkpoint::parse(split_note(&note)?.0)?;
+        objection(&checkpoint, &self.origin, &self.tree).is_none().then_some(Signed { checkpoint, note })
+    }
+
+    /// Goes on from a checkpoint that enough witnesses cosigned before.
+    pub fn resume_witnessed(&self, witnessed: Signed) {
+        self.witnessed.send_replace(Some(Arc::new(witnessed)));
+    }
+
+    /// The log's name.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
     /// Keeps a checkpoint that enough witnesses cosigned.
     pub fn keep_witnessed(&self, witnessed: Signed) -> Result<(), Fault> {
         write_durably(&self.directory, WITNESSED_FILE, witnessed.note.as_bytes())?;
@@ -166,6 +186,23 @@ impl Checkpoints {
     pub fn verifier_key(&self) -> String {
         let signers = self.signers.lock().unwrap_or_else(PoisonError::into_inner);
         signers.signing.last().map(|signer| signer.public().to_string()).unwrap_or_default()
+    }
+
+    /// Whether the private half of a key is in the directory.
+    pub fn has_private(&self, key: &LogKey) -> bool {
+        self.keys.read().is_ok_and(|signers| signers.iter().any(|signer| signer.public() == *key))
+    }
+
+    /// Whether another key than this one has signed the latest checkpoint, and goes on signing.
+    pub fn others_have_signed(&self, key: &LogKey) -> bool {
+        let signers = self.signers.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(latest) = self.latest() else { return false };
+        let Some((text, lines)) = split_note(&latest.note) else { return false };
+        let has_signed = |signer: &LogSigner| {
+            let line = signer.key.note_line(text);
+            lines.split_inclusive('\n').any(|other| other == line)
+        };
+        signers.signing.iter().any(|signer| signer.public() != *key && has_signed(signer))
     }
 
     /// All public keys that this log signs or has signed with, as text.

@@ -37,7 +37,6 @@ struct Own<'a> {
     tree: &'a TreeFiles,
     log: &'a dyn LogRead,
     checkpoints: &'a Checkpoints,
-    latest: &'a Signed,
 }
 
 /// What became of a request.
@@ -90,6 +89,29 @@ impl Witnesses {
         Self { policy, asked, agent, checkpoints, tree, log, now, cosigned_at: 0 }
     }
 
+    /// Before anything is signed or posted: goes on from what was cosigned last, and looks at what each witness shows. Gives
+    /// why the log cannot be trusted, where one has seen another. Blocks.
+    pub fn begin(&self) -> Result<(), String> {
+        if let Some(kept) = self.checkpoints.kept_witnessed().filter(|kept| self.is_met(&kept.note)) {
+            self.checkpoints.resume_witnessed(kept);
+        }
+        let ledger = Own { tree: &self.tree, log: self.log.as_ref(), checkpoints: &self.checkpoints };
+        let agent = &self.agent;
+        thread::scope(|threads| {
+            let looking: Vec<_> = self
+                .asked
+                .iter()
+                .map(|Asked { party, .. }| (party, threads.spawn(move || shown(agent, party, ledger))))
+                .collect();
+            for (party, thread) in looking {
+                if let Ok(Answer::Contradicts(why)) = thread.join() {
+                    return Err(format!("the witness {} {why}", party.name));
+                }
+            }
+            Ok(())
+        })
+    }
+
     /// Asks for signatures under the latest checkpoint, if it has not enough yet, or they are an hour old. Gives why the log
     /// cannot be trusted any more, where a witness has seen another one. Blocks.
     pub fn round(&mut self) -> Result<(), String> {
@@ -100,8 +122,8 @@ impl Witnesses {
         if is_witnessed && now < self.cosigned_at.saturating_add(HEARTBEAT_SECONDS) {
             return Ok(());
         }
-        let ledger = Own { tree: &self.tree, log: self.log.as_ref(), checkpoints: &self.checkpoints, latest: &latest };
-        let agent = &self.agent;
+        let ledger = Own { tree: &self.tree, log: self.log.as_ref(), checkpoints: &self.checkpoints };
+        let (agent, latest_ref) = (&self.agent, latest.as_ref());
         let answers: Vec<Option<Answer>> = thread::scope(|threads| {
             let asking: Vec<_> = self
                 .asked
@@ -109,7 +131,7 @@ impl Witnesses {
                 .map(|asked| {
                     let is_left_out = asked.left_out > 0;
                     asked.left_out = asked.left_out.saturating_sub(1);
-                    (!is_left_out).then(|| threads.spawn(|| ask(agent, asked, ledger)))
+                    (!is_left_out).then(|| threads.spawn(move || ask(agent, asked, ledger, latest_ref)))
                 })
                 .collect();
             let joined = |thread: thread::ScopedJoinHandle<'_, Answer>| {
@@ -153,8 +175,8 @@ impl Witnesses {
 }
 
 /// Asks a witness, from what it is believed to know; it may correct that.
-fn ask(agent: &Agent, asked: &mut Asked, ledger: Own<'_>) -> Answer {
-    let Own { tree, latest, .. } = ledger;
+fn ask(agent: &Agent, asked: &mut Asked, ledger: Own<'_>, latest: &Signed) -> Answer {
+    let Own { tree, .. } = ledger;
     let size = latest.checkpoint.size;
     let url = format!("{}/add-checkpoint", asked.party.url.as_deref().unwrap_or_default().trim_end_matches('/'));
     for _ in 0..TRIES_MAX {
@@ -175,11 +197,11 @@ fn ask(agent: &Agent, asked: &mut Asked, ledger: Own<'_>) -> Answer {
         match status {
             200 => return cosigned(asked, latest, &text),
             409 => match text.trim_end_matches('\n').parse() {
-                Ok(known) if known > size => return shown(agent, asked, ledger),
+                Ok(known) if known > size => return shown(agent, &asked.party, ledger),
                 Ok(known) => asked.known_size = known,
                 Err(_) => return Answer::Failed("its answer names no size".to_owned()),
             },
-            422 => return shown(agent, asked, ledger),
+            422 => return shown(agent, &asked.party, ledger),
             status => {
                 let said: String = text.chars().filter(|char| !char.is_control()).take(200).collect();
                 return Answer::Failed(format!("it answers {status}: {said}"));
@@ -191,11 +213,11 @@ fn ask(agent: &Agent, asked: &mut Asked, ledger: Own<'_>) -> Answer {
 
 /// What a witness has seen, if it shows a checkpoint with this ledger's own signature that this log does not fit: nothing
 /// else counts, or one false witness could stop the ledger.
-fn shown(agent: &Agent, asked: &Asked, ledger: Own<'_>) -> Answer {
-    let Own { tree, log, checkpoints, latest } = ledger;
+fn shown(agent: &Agent, party: &Party, ledger: Own<'_>) -> Answer {
+    let Own { tree, log, checkpoints } = ledger;
     let unproven = |why: String| Answer::Failed(format!("it claims to have seen another log, and shows none: {why}"));
-    let prefix = asked.party.url.as_deref().unwrap_or_default().trim_end_matches('/');
-    let url = format!("{prefix}/{}/checkpoint", super::name_of(&latest.checkpoint.origin));
+    let prefix = party.url.as_deref().unwrap_or_default().trim_end_matches('/');
+    let url = format!("{prefix}/{}/checkpoint", super::name_of(checkpoints.origin()));
     let fetched = agent.get(&url).call().and_then(|mut answer| {
         let text = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string()?;
         Ok((answer.status().as_u16(), text))
@@ -217,7 +239,7 @@ fn shown(agent: &Agent, asked: &Asked, ledger: Own<'_>) -> Answer {
         Err(error) => return unproven(error.to_string()),
     };
     let has = tree.size();
-    if origin != latest.checkpoint.origin {
+    if origin != checkpoints.origin() {
         return unproven(format!("it is of {origin}"));
     }
     if size > has {

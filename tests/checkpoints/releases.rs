@@ -189,3 +189,30 @@ async fn a_quorum_of_nobody_has_seen_nothing() {
     let refused = post(&world, vec![pay("other", 1)], WaitLevel::Witnessed).await.unwrap_err();
     assert_eq!(refused.get_details_error_info().unwrap().reason, "NO_WITNESSES");
 }
+
+/// Who dates a payment back to before the rule was in force does not get around it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_payment_that_is_dated_back_is_held() {
+    let (mut world, watchers) = watched(&["congress"], 1);
+    let mut later = set_up_with(WitnessRule::Hold, 0).remove(0);
+    later.request_id = "later".to_owned();
+    let Some(Payload::SetPolicy(policy)) = &mut later.payload else { panic!() };
+    policy.version = 2;
+    // The day after that of the payment; it is booked today.
+    policy.effective_from.as_mut().unwrap().month = 6;
+    policy.effective_from.as_mut().unwrap().day = 16;
+    world.post(set_up()).await;
+    world.post(vec![later]).await;
+    signal(&watchers[0], "-STOP");
+    assert!(world.post(vec![pay("held", 1)]).await[0].unreleased);
+    let refused = post(&world, vec![clear("held")], WaitLevel::Durable).await.unwrap();
+    assert_eq!(reason(&refused), "PAYMENT_UNRELEASED");
+    signal(&watchers[0], "-CONT");
+    while is_unreleased(&world, "held").await {
+        tokio::task::yield_now().await;
+    }
+    world.stop();
+    let data = world.data();
+    let (code, verified) = report(&[data.to_str().unwrap(), "--deep", "--allow-unanchored"]);
+    assert_eq!((code, &verified["verdict"]), (Some(0), &"verified".into()), "{verified:#}");
+}

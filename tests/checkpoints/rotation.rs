@@ -52,6 +52,9 @@ async fn keys_of_the_log_change_by_overlap() {
         let said = refused(&world, rotate(id, key, change)).await;
         assert!(said.contains(reason), "{id}: {said}");
     }
+    let stranger = World::new();
+    let said = refused(&world, rotate("r-6", &stranger.key, LogKeyChange::Announced)).await;
+    assert!(said.contains("private half is not in"), "{said}");
     let last = world.post(vec![rotate("announce", &new, LogKeyChange::Announced)]).await[0].sequence;
     let said = refused(&world, rotate("r-4", &new, LogKeyChange::Announced)).await;
     assert!(said.contains("KEY_EXISTS"), "{said}");

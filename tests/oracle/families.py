@@ -257,9 +257,10 @@ class Families:
         """The terms of the policy version that the event at hand names."""
         return self.terms.get((fund.policy, self.books.policy_version), NO_TERMS)
 
-    def in_force(self, fund):
+    def in_force(self, fund, day=None):
         """The version in force on the day of the event at hand, and its terms: the last one set that had begun."""
-        begun = (each for each in reversed(self.versions.get(fund.policy, ())) if each[1].from_day <= self.books.day)
+        day = self.books.day if day is None else day
+        begun = (each for each in reversed(self.versions.get(fund.policy, ())) if each[1].from_day <= day)
         return next(begun, (0, NO_TERMS))
 
     def names_version(self, sequence, fund):

@@ -69,11 +69,12 @@ class Releases:
         elif event_type == "Reversed":
             self.waiting.pop((payload.get("original_sequence", 0), payload.get("operation", 0)), None)
         elif event_type in PAYMENT_ORDERS and legs:
-            witnessing = self.books.families.in_force(legs[0][0].fund)[1].witnessing
+            days = self.books.day, (self.books.booked_at // 10**9 + 8 * 3600) // 86400
+            rules = [self.books.families.in_force(legs[0][0].fund, day)[1].witnessing for day in days]
             sides = ([amount for account, _, amount in legs if (account.kind >= CASH_BOOK) is cash and amount > 0]
                      for cash in (False, True))  # fmt: skip
             amount = max(map(sum, sides))
-            if witnessing.get("rule", 0) == HOLD and amount >= witnessing.get("from_amount_minor", 0):
+            if any(rule.get("rule", 0) == HOLD and amount >= rule.get("from_amount_minor", 0) for rule in rules):
                 self.waiting[sequence, self.books.operation] = self.books.entry_hash
 
     def is_waiting(self, payment):

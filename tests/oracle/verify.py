@@ -1045,6 +1045,7 @@ class Books:
         """Takes an event, or an operation of a transaction."""
         self.operation = operation
         self.day, self.policy_version = event.get("business_day", 0), event.get("policy_version", 0)
+        self.booked_at = event.get("booked_at_ns", 0)
         event_type, payload = event["type"], event["payload"]
         raw_legs = event.get("legs", ())
         self.open_lots(sequence, event_type, payload)

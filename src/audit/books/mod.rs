@@ -215,6 +215,8 @@ pub(super) struct Books {
     log_keys: LogKeys,
     /// Hash of the entry that is taken in.
     entry_hash: Hash,
+    /// The day in Asia/Shanghai when it was booked, since 1970-01-01.
+    booked_day: i32,
     /// By sequence; the books stop at the first gap.
     originals: Vec<Original>,
     /// Those of transactions, by sequence and operation.
@@ -239,6 +241,7 @@ impl Books {
         }
         self.last_sequence = sequence;
         self.entry_hash = record.entry_hash;
+        self.booked_day = releases::booked_day(event.booked_at_ns);
         if let Some(authorization) = &record.authorization {
             self.authority.event(sequence, event, authorization, &mut self.findings);
         }

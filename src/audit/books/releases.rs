@@ -12,7 +12,7 @@ use crate::audit::note::NoteError;
 use crate::audit::receipt::Receipt;
 use crate::audit::report::{Fact, FaultKind};
 use crate::pb::v1::event::Payload;
-use crate::pb::v1::{PaymentReleased, WitnessRule};
+use crate::pb::v1::{PaymentReleased, PolicyWitnessing, WitnessRule};
 
 /// Most payments of one release.
 const RELEASED_MAX: usize = 2_000;
@@ -36,6 +36,13 @@ fn is_payment_order(payload: &Payload) -> bool {
     )
 }
 
+/// The day in Asia/Shanghai of a moment in UTC, nanoseconds.
+pub(super) fn booked_day(ns: i64) -> i32 {
+    const SHANGHAI_SECONDS: i64 = 8 * 3_600;
+    let local = ns.div_euclid(1_000_000_000).saturating_add(SHANGHAI_SECONDS);
+    i32::try_from(local.div_euclid(86_400)).unwrap_or_default()
+}
+
 /// What a payment moves: in both books the same, counted once.
 fn amount(postings: &[Posting]) -> i64 {
     let debits = |cash: bool| {
@@ -52,8 +59,12 @@ impl Books {
             return;
         }
         let Some(fund) = self.fund_of(postings) else { return };
-        let Some(witnessing) = self.witnessing(fund, step.business_day) else { return };
-        if witnessing.rule() == WitnessRule::Hold && amount(postings) >= witnessing.from_amount_minor {
+        // The stricter of two rules: that of its business date, and that of the day when it was booked.
+        let rules = [step.business_day, self.booked_day].map(|day| self.witnessing(fund, day));
+        let holds = |witnessing: &PolicyWitnessing| {
+            witnessing.rule() == WitnessRule::Hold && amount(postings) >= witnessing.from_amount_minor
+        };
+        if rules.iter().flatten().any(holds) {
             self.releases.unreleased.insert((step.sequence, step.operation), self.entry_hash);
         }
     }

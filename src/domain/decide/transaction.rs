@@ -10,7 +10,7 @@ use crate::domain::event::{Decision, Payload, PostedOperation, Step};
 use crate::domain::ids::Sequence;
 use crate::domain::money;
 use crate::domain::refusal::{Reason, Refusal};
-use crate::domain::state::State;
+use crate::domain::state::{Dates, State};
 use crate::domain::trial::Trial;
 
 /// Decides all operations; the first that is refused refuses the whole, and is named.
@@ -26,7 +26,8 @@ pub(super) fn decide(
         *sum = money::add(*sum, amount_minor(state, order, context));
     }
     let sequence = Sequence(context.head.0.saturating_add(1));
-    let mut trial = Trial::new(state, sequence, envelope.business_date);
+    let dates = Dates { business: envelope.business_date, booked: context.now.shanghai_date() };
+    let mut trial = Trial::new(state, sequence, dates);
     let mut legs = Vec::new();
     let mut posted = Vec::with_capacity(operations.len());
     for (at, operation) in operations.into_iter().enumerate() {
