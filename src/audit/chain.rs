@@ -7,8 +7,9 @@ use prost::bytes::{Bytes, BytesMut};
 
 use super::Start;
 use super::books::Record;
-use super::frame::{AsItIs, Block, Entry, Facts, Fingerprint, Hash, Part, Place, Reader, Unplaced, Value, ZEROS};
+use super::frame::{Block, Entry, Facts, Hash, Part, Place, Reader, Unplaced, Value, ZEROS};
 use super::report::{Fact, Fault, FaultKind, Findings, LastEntry, hex};
+use super::requests::Requests;
 use super::tiles::Shelf;
 use super::tree::Tree;
 
@@ -22,9 +23,6 @@ pub(super) enum ForBooks {
     /// An event is missing or unreadable: no balance after this sequence can be derived.
     Stop(i64),
 }
-
-#[expect(clippy::disallowed_types, reason = "lookup only, never iterated")]
-type Seen = std::collections::HashSet<Fingerprint, AsItIs>;
 
 /// A long entry whose parts are still coming.
 struct Split {
@@ -58,7 +56,7 @@ pub(super) struct Chain {
     is_after_damage: bool,
     split: Option<Split>,
     last_booked_ns: Option<i64>,
-    requests: Seen,
+    requests: Requests,
     claimed: Option<(i64, Hash)>,
     at_claimed: Option<Hash>,
     /// The tree over the entries; it stops growing where one is lost.
@@ -98,7 +96,7 @@ impl Chain {
             is_after_damage: false,
             split: None,
             last_booked_ns: None,
-            requests: Seen::default(),
+            requests: Requests::default(),
             claimed,
             at_claimed: None,
             tree,
@@ -132,6 +130,9 @@ impl Chain {
             self.end_split(books);
         }
         self.settle_break(0);
+        for sequence in std::mem::take(&mut self.requests).doubles() {
+            self.findings.add(sequence, FaultKind::RequestId, fact!("the request id was used before"));
+        }
         if !is_whole {
             return;
         }
@@ -210,13 +211,14 @@ impl Chain {
         }
         let hashes: Vec<Hash> = block.entries.iter().map(|entry| entry.hash).collect();
         let mut sequence = first;
+        let payload = std::mem::take(&mut block.payload);
         let mut entries = block.entries.into_iter().peekable();
         while let Some(entry) = entries.next() {
             let claim = entries.peek().map(|next| next.link);
             let claim = claim.or(block.place.map(|place| place.head).filter(|_| lost_at.is_none()));
             let is_first = sequence == first;
             let fits_block = is_first && block.place.is_some_and(|place| self.head == Some(place.previous));
-            self.check_link(sequence, &entry, claim, &hashes, fits_block, &mut found);
+            self.check_link(sequence, &entry, claim, (&hashes, &payload), fits_block, &mut found);
             self.refuted = None;
             self.take_entry(sequence, entry, &mut found, books);
             sequence = sequence.saturating_add(1);
@@ -308,7 +310,7 @@ impl Chain {
         sequence: i64,
         entry: &Entry,
         claim: Option<Hash>,
-        block: &[Hash],
+        (block, payload): (&[Hash], &[u8]),
         fits_block: bool,
         found: &mut Findings,
     ) {
@@ -322,7 +324,7 @@ impl Chain {
             return;
         }
         let earlier = sequence.saturating_sub(1);
-        let repaired = entry.hash_after(&before);
+        let repaired = entry.hash_after(&before, payload);
         if claim == Some(repaired) && claim != Some(entry.hash) {
             let message =
                 fact!("the link stored in entry {} was changed: with the hash of {} it fits", sequence, earlier);
@@ -407,8 +409,7 @@ impl Chain {
                 found.add(sequence, FaultKind::Genesis, fact!("the first event is not a genesis"));
             }
             match &facts.request {
-                Ok(request) if self.requests.insert(*request) => {}
-                Ok(_) => found.add(sequence, FaultKind::RequestId, fact!("the request id was used before")),
+                Ok(request) => self.requests.note(*request, sequence),
                 Err(id) => {
                     found.add(sequence, FaultKind::RequestId, fact!("{} is no request id", format_args!("{id:?}")));
                 }

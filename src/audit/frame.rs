@@ -4,6 +4,7 @@
 //! `chain`.
 
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
+use std::ops::Range;
 
 use prost::Message;
 use prost::bytes::Bytes;
@@ -31,6 +32,12 @@ const _: () = assert!(VALUE_BYTES_MAX - HEADER_BYTES == PAYLOAD_BYTES_MAX, "docs
 /// Two keyed hashes of an id: stands for it where millions are remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Fingerprint(u64, u64);
+
+impl Fingerprint {
+    pub(super) const fn first_byte(&self) -> u8 {
+        self.0.to_be_bytes()[0]
+    }
+}
 
 impl std::hash::Hash for Fingerprint {
     fn hash<H: Hasher>(&self, state: &mut H) {
@@ -89,7 +96,8 @@ pub(super) struct Genesis {
 
 /// One entry.
 pub(super) struct Entry {
-    pub(super) bytes: Bytes,
+    /// Where its bytes are in the payload of its block.
+    range: Range<usize>,
     pub(super) link: Hash,
     pub(super) hash: Hash,
     pub(super) facts: Result<Facts, Fact>,
@@ -97,8 +105,9 @@ pub(super) struct Entry {
 
 impl Entry {
     /// What it would hash to after another entry: tells a changed link from a changed neighbour.
-    pub(super) fn hash_after(&self, link: &Hash) -> Hash {
-        entry_hash(link, self.bytes.get(link.len()..).unwrap_or_default())
+    pub(super) fn hash_after(&self, link: &Hash, payload: &[u8]) -> Hash {
+        let bytes = payload.get(self.range.clone()).unwrap_or_default();
+        entry_hash(link, bytes.get(link.len()..).unwrap_or_default())
     }
 }
 
@@ -118,6 +127,8 @@ pub(super) type Unplaced = Vec<(FaultKind, Fact)>;
 pub(super) struct Block {
     /// `None` for entries that came without their blocks.
     pub(super) place: Option<Place>,
+    /// The bytes of its entries.
+    pub(super) payload: Bytes,
     pub(super) entries: Vec<Entry>,
     pub(super) faults: Unplaced,
     /// The records do not fill the payload: the last entries may be cut in the wrong place.
@@ -238,7 +249,7 @@ impl Reader {
             };
             let start = at.saturating_add(2);
             at = start.saturating_add(length);
-            entries.push(self.entry(payload.slice(start..at)));
+            entries.push(self.entry(payload, start..at));
         }
         if is_torn {
             faults.push((FaultKind::Framing, fact!("the entries do not fill the payload")));
@@ -246,31 +257,40 @@ impl Reader {
             let message = fact!("{} entries, {} in the header", entries.len(), place.count);
             faults.push((FaultKind::Framing, message));
         }
-        Block { place: Some(place), entries, faults, is_torn, torn_link }
+        Block { place: Some(place), payload: payload.clone(), entries, faults, is_torn, torn_link }
     }
 
     /// Entries that came without their blocks.
     pub(super) fn loose(&self, entries: Vec<Vec<u8>>) -> Block {
-        let entries = entries.into_iter().map(|entry| self.entry(Bytes::from(entry))).collect();
-        Block { place: None, entries, faults: Vec::new(), is_torn: false, torn_link: None }
+        let payload = Bytes::from(entries.concat());
+        let mut at = 0_usize;
+        let entries = entries.iter().map(|entry| {
+            let start = at;
+            at = start.saturating_add(entry.len());
+            self.entry(&payload, start..at)
+        });
+        let entries = entries.collect();
+        Block { place: None, payload, entries, faults: Vec::new(), is_torn: false, torn_link: None }
     }
 
-    fn entry(&self, bytes: Bytes) -> Entry {
-        let (link, facts) = match bytes.first_chunk::<32>() {
-            Some(link) => (*link, self.facts(bytes.slice(link.len()..))),
+    fn entry(&self, payload: &Bytes, range: Range<usize>) -> Entry {
+        let bytes = payload.get(range.clone()).unwrap_or_default();
+        let (link, facts) = match bytes.split_first_chunk::<32>() {
+            Some((link, event)) => (*link, self.facts(payload, event)),
             None => (ZEROS, Err(fact!("an entry of {} bytes has no link", bytes.len()))),
         };
-        let hash = entry_hash(&[], &bytes);
-        Entry { bytes, link, hash, facts }
+        let hash = entry_hash(&[], bytes);
+        Entry { range, link, hash, facts }
     }
 
-    fn facts(&self, event: Bytes) -> Result<Facts, Fact> {
-        let glance = self.schema.as_ref().and_then(|schema| schema.glance(&event));
+    /// What an event says; it is a part of the payload, which decoding shares.
+    fn facts(&self, payload: &Bytes, event: &[u8]) -> Result<Facts, Fact> {
+        let glance = self.schema.as_ref().and_then(|schema| schema.glance(event));
         if let Some(glance) = glance.filter(|glance| is_request_id(glance.request_id)) {
             let request = Ok(self.fingerprints.of(glance.request_id));
             return Ok(Facts { booked_at_ns: glance.booked_at_ns, request, genesis: None, record: None });
         }
-        let event = Event::decode(event).map_err(|error| fact!("no event: {}", error))?;
+        let event = Event::decode(payload.slice_ref(event)).map_err(|error| fact!("no event: {}", error))?;
         let genesis = match &event.payload {
             None => return Err(fact!("the event has no payload of a known type")),
             Some(Payload::LedgerCreated(created)) => Some(Box::new(Genesis {

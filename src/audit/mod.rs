@@ -30,6 +30,7 @@ mod pipeline;
 pub mod policy;
 pub mod receipt;
 mod report;
+mod requests;
 pub mod rules;
 #[cfg(test)]
 mod tests;
