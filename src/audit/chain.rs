@@ -47,7 +47,7 @@ pub(super) struct Chain {
     /// What the last block's head said instead, where it was reported to be wrong.
     refuted: Option<Hash>,
     /// Hashes of the block before: tell an entry that moved.
-    recent: Vec<Hash>,
+    recent: Hashes,
     /// Faults that name the entry before a break. Where a gap follows, the break is the gap.
     at_break: Vec<Fault>,
     /// By how much the keys were last seen to differ from the count.
@@ -90,7 +90,7 @@ impl Chain {
             next_sequence: start.sequence,
             head: (start.sequence == 0).then_some(ZEROS),
             refuted: None,
-            recent: Vec::new(),
+            recent: Hashes::default(),
             at_break: Vec::new(),
             key_shift: 0,
             is_after_damage: false,
@@ -209,7 +209,7 @@ impl Chain {
         if let Some(place) = &block.place {
             self.check_previous_head(first, place, &block, &mut found);
         }
-        let hashes: Vec<Hash> = block.entries.iter().map(|entry| entry.hash).collect();
+        let mut hashes = Hashes::new(block.entries.iter().map(|entry| entry.hash).collect());
         let mut sequence = first;
         let payload = std::mem::take(&mut block.payload);
         let mut entries = block.entries.into_iter().peekable();
@@ -218,7 +218,7 @@ impl Chain {
             let claim = claim.or(block.place.map(|place| place.head).filter(|_| lost_at.is_none()));
             let is_first = sequence == first;
             let fits_block = is_first && block.place.is_some_and(|place| self.head == Some(place.previous));
-            self.check_link(sequence, &entry, claim, (&hashes, &payload), fits_block, &mut found);
+            self.check_link(sequence, &entry, claim, (&mut hashes, &payload), fits_block, &mut found);
             self.refuted = None;
             self.take_entry(sequence, entry, &mut found, books);
             sequence = sequence.saturating_add(1);
@@ -310,7 +310,7 @@ impl Chain {
         sequence: i64,
         entry: &Entry,
         claim: Option<Hash>,
-        (block, payload): (&[Hash], &[u8]),
+        (block, payload): (&mut Hashes, &[u8]),
         fits_block: bool,
         found: &mut Findings,
     ) {
@@ -432,6 +432,27 @@ impl Chain {
             self.origin = Some(created.origin.clone());
             self.is_development = created.development;
         }
+    }
+}
+
+/// Hashes that wrong links are looked up in: put in order once, and only where there is such a link.
+#[derive(Default)]
+struct Hashes {
+    all: Vec<Hash>,
+    is_sorted: bool,
+}
+
+impl Hashes {
+    const fn new(all: Vec<Hash>) -> Self {
+        Self { all, is_sorted: false }
+    }
+
+    fn contains(&mut self, hash: &Hash) -> bool {
+        if !self.is_sorted {
+            self.all.sort_unstable();
+            self.is_sorted = true;
+        }
+        self.all.binary_search(hash).is_ok()
     }
 }
 

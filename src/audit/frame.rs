@@ -25,6 +25,8 @@ const HEADER_BYTES: usize = 76;
 const VALUE_BYTES_MAX: usize = 6_000;
 const PAYLOAD_BYTES_MAX: usize = 5_924;
 const PARTS_MAX: u8 = 12;
+/// Most entries of one value: none is shorter than its length and its link.
+const ENTRIES_MAX: usize = PAYLOAD_BYTES_MAX / (2 + 32);
 const REQUEST_ID_BYTES_MAX: usize = 64;
 
 const _: () = assert!(VALUE_BYTES_MAX - HEADER_BYTES == PAYLOAD_BYTES_MAX, "docs/format.md, Block");
@@ -232,7 +234,7 @@ impl Reader {
 
     /// Cuts a whole payload into its entries.
     pub(super) fn block(&self, place: Place, payload: &Bytes, mut faults: Unplaced) -> Block {
-        let mut entries = Vec::with_capacity(usize::from(place.count).min(PAYLOAD_BYTES_MAX));
+        let mut entries = Vec::with_capacity(usize::from(place.count).min(ENTRIES_MAX));
         let mut at = 0_usize;
         let mut is_torn = false;
         let mut torn_link = None;
@@ -241,7 +243,7 @@ impl Reader {
             let cut = record
                 .split_first_chunk::<2>()
                 .map(|(length, rest)| (usize::from(u16::from_be_bytes(*length)), rest.len()))
-                .filter(|(length, rest)| length <= rest);
+                .filter(|(length, rest)| length <= rest && entries.len() < ENTRIES_MAX);
             let Some((length, _)) = cut else {
                 is_torn = true;
                 torn_link = record.get(2..).and_then(|rest| rest.first_chunk::<32>()).copied();

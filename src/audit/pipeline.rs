@@ -21,6 +21,8 @@ const WORKERS_MAX: usize = 8;
 /// Bytes of evidence in one hand-over: some hundred blocks.
 const BATCH_BYTES: usize = 1 << 20;
 const BATCHES_WAITING: usize = 4;
+/// What an item takes beside its bytes, at the least: without it, empty ones would never fill a hand-over.
+const ITEM_BYTES: usize = 128;
 
 /// Audits a log from its first entry to its last.
 pub fn verify(evidence: Evidence<'_>, options: &Options) -> Report {
@@ -212,7 +214,7 @@ fn batches<T>(
     for item in items {
         match item {
             Ok(item) => {
-                bytes = bytes.saturating_add(bytes_of(&item));
+                bytes = bytes.saturating_add(bytes_of(&item)).saturating_add(ITEM_BYTES);
                 waiting.push(item);
             }
             Err(Unreadable(why)) => {
