@@ -8,6 +8,7 @@ use prost::bytes::{Bytes, BytesMut};
 use super::Start;
 use super::books::Record;
 use super::frame::{Block, Entry, Facts, Hash, Part, Place, Reader, Unplaced, Value, ZEROS};
+use super::printable::is_steering;
 use super::report::{Fact, Fault, FaultKind, Findings, LastEntry, hex};
 use super::requests::Requests;
 use super::tiles::Shelf;
@@ -427,6 +428,7 @@ impl Chain {
         };
         wrong(created.format_version != FORMAT_VERSION, fact!("the genesis is of an unknown format version"));
         wrong(!(1..=ORIGIN_CHARS_MAX).contains(&created.origin.chars().count()), fact!("the genesis names no origin"));
+        wrong(created.origin.chars().any(is_steering), fact!("the origin in the genesis contains control characters"));
         wrong(!genesis.is_bare, fact!("the genesis carries a command"));
         if self.origin.is_none() {
             self.origin = Some(created.origin.clone());

@@ -7,10 +7,10 @@
 //! In reading order: [`read_bundle`] and [`Evidence`], `frame` (one value), `chain` (from value to value), `books` (every
 //! balance again, from the legs), [`Report`]; [`rules`] are advice, not proof.
 
-/// A [`Fact`]: a sentence with gaps, then the values.
+/// A [`Fact`]: a sentence with gaps, then the values, in a form that steers no terminal.
 macro_rules! fact {
     ($sentence:literal $(, $value:expr)* $(,)?) => {
-        $crate::audit::Fact { sentence: $sentence, values: vec![$($value.to_string()),*] }
+        $crate::audit::Fact { sentence: $sentence, values: vec![$($crate::audit::printable::printable(&$value.to_string())),*] }
     };
 }
 
@@ -28,6 +28,7 @@ pub mod note;
 mod opening;
 mod pipeline;
 pub mod policy;
+pub mod printable;
 pub mod receipt;
 mod report;
 mod requests;

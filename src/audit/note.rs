@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::frame::Hash;
+use super::printable::is_steering;
 
 /// Longest note that is read.
 pub const NOTE_BYTES_MAX: usize = 1 << 18;
@@ -132,7 +133,7 @@ impl NoteKey {
 }
 
 fn is_name(name: &str) -> bool {
-    !name.is_empty() && !name.contains('+') && !name.chars().any(|char| char.is_whitespace() || char.is_control())
+    !name.is_empty() && !name.contains('+') && !name.chars().any(|char| char.is_whitespace() || is_steering(char))
 }
 
 /// A signature line.
@@ -165,7 +166,7 @@ impl Note {
         if note.len() > NOTE_BYTES_MAX {
             return Err(NoteError::Form("the note is longer than any checkpoint"));
         }
-        if note.chars().any(|char| char.is_ascii_control() && char != '\n') {
+        if note.chars().any(|char| is_steering(char) && char != '\n') {
             return Err(NoteError::Form("the note contains control characters"));
         }
         let at = note.rfind("\n\n").ok_or(NoteError::Form("the note has no signatures"))?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::bundle::Carried;
+use super::printable::printable;
 
 /// Most faults told one by one; the rest are counted.
 pub const FAULTS_MAX: usize = 1_000;
@@ -399,8 +400,8 @@ impl Report {
             head: outcome.head,
             tree: outcome.tree,
             anchored_size: outcome.anchored_size,
-            bundle: outcome.bundle,
-            origin: outcome.origin,
+            bundle: outcome.bundle.map(shown),
+            origin: outcome.origin.as_deref().map(printable),
             is_development: outcome.is_development,
             is_deep: outcome.scope.is_deep,
             first_bad_sequence: outcome.findings.first_bad_sequence,
@@ -409,7 +410,7 @@ impl Report {
             checked,
             not_checked,
             books_stopped_at: outcome.books_stopped_at,
-            unreadable: outcome.unreadable,
+            unreadable: outcome.unreadable.as_deref().map(printable),
             elapsed,
         }
     }
@@ -442,6 +443,13 @@ impl Report {
             "seconds": self.elapsed.as_secs_f64(),
         })
     }
+}
+
+/// What a bundle says of itself, as it may be shown.
+fn shown(bundle: Carried) -> Carried {
+    let Carried { made_by, made_at, .. } = &bundle;
+    let (made_by, made_at) = (made_by.as_deref().map(printable), made_at.as_deref().map(printable));
+    Carried { made_by, made_at, ..bundle }
 }
 
 fn bundle_json(bundle: &Carried) -> Value {

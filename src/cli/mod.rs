@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use clap::{Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 use thiserror::Error;
 
+use crate::audit::printable::printable_lines;
 use crate::messages::Language;
 use crate::messages::cli as text;
 
@@ -345,7 +346,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(failure) => {
             if !matches!(failure, Failure::OutputClosed) {
                 // Nothing is left to do if standard error is gone as well.
-                let _ = writeln!(io::stderr().lock(), "fundledger: {}", failure.told(cli.globals.lang));
+                let _ =
+                    writeln!(io::stderr().lock(), "fundledger: {}", printable_lines(&failure.told(cli.globals.lang)));
             }
             ExitCode::from(failure.code())
         }

@@ -8,6 +8,7 @@ use tabled::settings::style::HorizontalLine;
 use tabled::settings::{Alignment, Style};
 
 use super::{Failure, Format, Lang};
+use crate::audit::printable::printable_lines;
 pub use crate::format::hexadecimal::of as hex;
 use crate::messages::cli as text;
 use crate::pb::Date;
@@ -125,7 +126,7 @@ pub fn table(header: &[impl AsRef<str>], rows: &[Vec<String>], right_aligned: &[
     let mut builder = Builder::with_capacity(rows.len().saturating_add(1), header.len());
     builder.push_record(header.iter().map(AsRef::as_ref));
     for row in rows {
-        builder.push_record(row.iter().map(String::as_str));
+        builder.push_record(row.iter().map(|cell| printable_lines(cell)));
     }
     let mut table = builder.build();
     let rule = HorizontalLine::inherit(Style::modern());
@@ -236,6 +237,12 @@ mod tests {
             assert!(parse_date(wrong).is_err(), "{wrong}");
         }
         assert_eq!(date(parse_date("2020-04-30").ok().as_ref()), "2020-04-30");
+    }
+
+    #[test]
+    fn no_cell_steers_the_terminal() {
+        let rows = vec![vec!["a\u{1b}[2Jb\u{9b}1mc\u{202e}d".to_owned()]];
+        assert!(table(&["x"], &rows, &[]).contains("a\\u{1b}[2Jb\\u{9b}1mc\\u{202e}d"));
     }
 
     #[test]

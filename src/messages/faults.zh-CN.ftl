@@ -52,6 +52,7 @@ found-is-no-request-id = { $a } 不是请求编号
 found-a-second-genesis = 另有一条创世记录
 found-the-genesis-is-of-an-unknown-format-version = 创世记录的格式版本未知
 found-the-genesis-names-no-origin = 创世记录未写明账本名称
+found-the-origin-in-the-genesis-contains-control-characters = 创世记录中的账本名称含有控制字符
 found-the-genesis-carries-a-command = 创世记录带有指令
 found-a-key-of-bytes = 键长 { $a } 字节
 found-a-value-of-bytes-has-no-header = 值长 { $a } 字节，缺少头部

@@ -7,6 +7,7 @@ mod bytes;
 mod families;
 mod family_story;
 mod glance;
+mod hostile;
 mod money;
 mod notes;
 mod releases;

@@ -149,6 +149,9 @@ fn what_is_no_note_and_no_checkpoint_is_refused() {
         "text\n\n\u{2014} name AAAAAA\n",
         "text\n\n\u{2014} name AAAAAAB=\n",
         "text\n\n\u{2014} na\u{3000}me AAAAAAAA\n",
+        "text\n\n\u{2014} na\u{202e}me AAAAAAAA\n",
+        &format!("te\u{9b}xt\n\n{line}"),
+        &format!("te\u{2066}xt\n\n{line}"),
         &format!("text\n\n{}", line.repeat(129)),
         &format!("{}\n\n{line}", "a".repeat(1 << 18)),
     ] {
