@@ -338,6 +338,8 @@ pub struct Report {
     pub tree: Option<(u64, [u8; 32])>,
     /// How many entries are vouched for from outside: by a checkpoint that the auditor kept, or by witnesses.
     pub anchored_size: Option<u64>,
+    /// How many entries there are after those: the ledger alone vouches for them.
+    pub unanchored_entries: u64,
     /// The bundle that the evidence came in.
     pub bundle: Option<Carried>,
     /// The ledger's name, from its genesis.
@@ -385,6 +387,8 @@ pub(super) struct Outcome {
 impl Report {
     pub(super) fn new(outcome: Outcome, elapsed: Duration) -> Self {
         let is_anchored = outcome.anchored_size.is_some();
+        let next = outcome.head.map_or(0, |head| head.sequence.saturating_add(1));
+        let entries = u64::try_from(next).unwrap_or_default();
         let (checked, not_checked) = outcome.scope.lists(outcome.books_stopped_at, is_anchored);
         let mut faults = outcome.findings.faults;
         faults.sort_by_key(|fault| fault.sequence);
@@ -400,6 +404,7 @@ impl Report {
             head: outcome.head,
             tree: outcome.tree,
             anchored_size: outcome.anchored_size,
+            unanchored_entries: entries.saturating_sub(outcome.anchored_size.unwrap_or_default()),
             bundle: outcome.bundle.map(shown),
             origin: outcome.origin.as_deref().map(printable),
             is_development: outcome.is_development,
@@ -423,6 +428,7 @@ impl Report {
             "verdict": self.verdict.as_str(),
             "anchored": self.anchored_size.is_some(),
             "anchored_size": self.anchored_size,
+            "unanchored_entries": self.unanchored_entries,
             "tree_size": self.tree.map(|(size, _)| size),
             "root": self.tree.map(|(_, root)| hex(&root)),
             "bundle": self.bundle.as_ref().map(bundle_json),

@@ -13,6 +13,9 @@ pub(super) fn write(out: &mut dyn Write, report: &Report, lang: Lang) -> Result<
     let verdict = match report.verdict {
         Verdict::Verified => match report.anchored_size {
             None => text::verdict_verified(lang),
+            Some(size) if report.unanchored_entries > 0 => {
+                text::verdict_anchored_in_part(lang, report.unanchored_entries, size)
+            }
             Some(_) => text::verdict_anchored(lang),
         },
         Verdict::Broken => text::verdict_broken(lang),
@@ -45,6 +48,8 @@ fn lines(report: &Report, lang: Lang) -> Vec<String> {
     }
     lines.extend(report.tree.map(|(size, root)| text::report_root(lang, hex(&root), size)));
     lines.extend(report.anchored_size.map(|size| text::report_anchored(lang, size)));
+    let unanchored = Some(report.unanchored_entries).filter(|count| *count > 0);
+    lines.extend(unanchored.map(|count| text::report_unanchored(lang, count)));
     lines.extend(report.bundle.iter().flat_map(|bundle| carried(bundle, lang)));
     lines.extend(report.unreadable.as_ref().map(|why| text::report_unreadable(lang, why)));
     if let Some(sequence) = report.first_bad_sequence {
@@ -165,6 +170,7 @@ mod tests {
             head: None,
             tree: Some((10, [1; 32])),
             anchored_size: Some(9),
+            unanchored_entries: 1,
             bundle: Some(Carried {
                 version: 3,
                 made_by: Some("p".to_owned()),
@@ -191,6 +197,24 @@ mod tests {
         let mut out = Vec::new();
         write(&mut out, &report(), lang).unwrap();
         String::from_utf8(out).unwrap()
+    }
+
+    /// The first line alone must not be taken for more than it is.
+    #[test]
+    fn the_verdict_says_how_far_the_log_is_anchored() {
+        let first_line = |anchored_size, unanchored_entries| {
+            let mut out = Vec::new();
+            let report = Report { verdict: Verdict::Verified, anchored_size, unanchored_entries, ..report() };
+            write(&mut out, &report, Lang::En).unwrap();
+            let said = String::from_utf8(out).unwrap();
+            let is_told = said.contains("vouched for by nobody but the ledger: the last 1 entries");
+            assert_eq!(is_told, unanchored_entries == 1, "{said}");
+            said.lines().next().unwrap().to_owned()
+        };
+        assert_eq!(first_line(Some(10), 0), "VERIFIED: self-consistent, and anchored outside");
+        assert_eq!(first_line(None, 10), "VERIFIED: self-consistent, not externally anchored");
+        let in_part = "VERIFIED: self-consistent; only the first 9 entries are anchored outside, the last 1 are not";
+        assert_eq!(first_line(Some(9), 1), in_part);
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
+use fundledger::format::checkpoint::split_note;
+use fundledger::format::note_key::{KeyKind, SignerKey};
 use fundledger::pb::v1;
 use fundledger::pb::v1::ledger_service_client::LedgerServiceClient;
 use tonic::Code;
@@ -174,4 +176,46 @@ async fn a_damaged_tree_is_not_taken_for_another_history() {
     // As long as a request waits for a cosignature: none comes, and the witness was asked many times.
     assert_eq!(witnessed(&world, later).await.unwrap_err().code(), Code::ResourceExhausted);
     world.post(vec![payment("still")]).await;
+}
+
+/// Cosignatures are genuine for ever: an operator who puts an old cosigned checkpoint beside a longer log is found by their age,
+/// and the report says how much nobody outside has seen.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn an_old_cosigned_checkpoint_vouches_for_no_more_than_it_covers() {
+    let mut world = World::new();
+    let covered = world.pay(2).await;
+    let kept = world.keep("kept", covered);
+    let note = fs::read_to_string(&kept).unwrap();
+    let last = world.post(vec![payment("unseen"), payment("unseen-2"), payment("unseen-3")]).await[2].sequence;
+    world.keep("later", last);
+    world.stop();
+    let witness = SignerKey::of_kind("congress", &[5; 32], KeyKind::Cosigner);
+    let policy = world.path("policy");
+    let witness_key = witness.verifier();
+    fs::write(&policy, format!("log {}\nwitness congress {witness_key}\nquorum congress\n", world.key)).unwrap();
+    let (text, _) = split_note(&note).unwrap();
+    // Given in September 2001.
+    let cosigned = note.clone() + &witness.cosignature_line(text, 1_000_000_000);
+    fs::write(world.data().join("checkpoint.witnessed"), cosigned).unwrap();
+    let data = world.data();
+    let data = data.to_str().unwrap();
+    let (code, found) = report(&[data, "--policy", &policy]);
+    assert_eq!((code, &found["verdict"], &found["anchored"]), (Some(0), &"verified".into(), &true.into()), "{found:#}");
+    assert_eq!(
+        (&found["anchored_size"], &found["unanchored_entries"]),
+        (&(covered + 1).into(), &3.into()),
+        "{found:#}"
+    );
+    let said = run(&["verify", data, "--policy", &policy]);
+    let said = String::from_utf8(said.stdout).unwrap();
+    let in_part = format!("only the first {} entries are anchored outside, the last 3 are not\n", covered + 1);
+    assert!(said.lines().next().unwrap().ends_with(in_part.trim_end()), "{said}");
+    let (code, old) = report(&[data, "--policy", &policy, "--cosigned-within", "3600"]);
+    assert_eq!(
+        (code, &old["faults"][0]["kind"], &old["anchored"]),
+        (Some(1), &"witness".into(), &false.into()),
+        "{old:#}"
+    );
+    // So long ago that it counts again.
+    assert_eq!(report(&[data, "--policy", &policy, "--cosigned-within", "9000000000"]).0, Some(0));
 }
