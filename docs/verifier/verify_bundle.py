@@ -239,7 +239,7 @@ def verify(file, keys, kept, policy):
     for claim in kept + carried:
         is_ours, seen_by = any(key[0] == claim.origin for key in claim.signers(keys)), claim.signers(witnesses)
         check(is_ours or not keys, f"no key of the log that is known signed the checkpoint over {claim.size} entries")
-        anchored += [claim] if is_ours and quorum != "none" and consents(members, quorum, seen_by) else []
+        anchored += [claim] * (is_ours and claim.size > 0 and quorum != "none" and consents(members, quorum, seen_by))
     check(quorum == "none" or len(anchored) > len(kept), "no checkpoint is cosigned by the quorum of the policy")
     log = Log(kept + carried)
     while bundle.mark not in (ATTACHMENT, TILE, END):
@@ -272,14 +272,14 @@ def verify(file, keys, kept, policy):
     check(is_right, "the manifest says other things than were found")
     check(all(claim.origin == origin for claim in log.claims), "a checkpoint is of another log")
     outside, told = max((claim.size for claim in anchored), default=0), ("NOT checked", "Checked")
-    return [f"VERIFIED: self-consistent, {'and anchored outside' if anchored else 'not externally anchored'}",
+    in_part = f"and anchored outside: the first {outside} of {size} entries"
+    return [f"VERIFIED: self-consistent, {in_part if outside else 'not externally anchored'}",
             f"  ledger {origin!r}: {size} entries, head {log.head.hex()}, root {log.tree.root().hex()}",
-            f"  anchored outside: the first {outside} entries",
             *["  the bundle carries a policy: from the ledger, so it anchors nothing"] * ("policy" in bundle.texts),
             "Checked: the whole file and its manifest; blocks, checksums, sequences, chain; the tree and every tile",
             f"{told[bool(keys and log.claims)]}: signatures of the log, by the keys that were given",
             f"{told[quorum != 'none']}: the quorum of witnesses in the policy that was given",
-            f"{told[bool(anchored)]}: whether this is the log that others have seen",
+            f"{told[outside > 0]}: whether this is the log that others have seen",
             "NOT checked: what the events say, the genesis too; whether the books agree; how old cosignatures are"]
 
 def main():

@@ -26,6 +26,8 @@ pub struct Anchors {
 struct Claim {
     checkpoint: Checkpoint,
     is_kept: bool,
+    /// Whether a key of the log that is known signed it, where any is.
+    is_signed: bool,
     is_witnessed: bool,
 }
 
@@ -41,6 +43,15 @@ pub(super) struct Claims<'a> {
     anchors: &'a Anchors,
     all: Vec<Claim>,
     findings: Findings,
+}
+
+/// What the claims came to.
+pub(super) struct Compared {
+    pub(super) findings: Findings,
+    /// Up to which size the log is anchored outside.
+    pub(super) anchored_size: Option<u64>,
+    /// Whether there are checkpoints of whose signatures nothing can be said: an earlier key of the log's made them.
+    pub(super) has_earlier_keys: bool,
 }
 
 /// What the log turned out to be.
@@ -92,13 +103,8 @@ impl Claims<'_> {
         let note = Note::parse(note)?;
         let checkpoint = Checkpoint::parse(note.text())?;
         let signed_by = note.signers(self.anchors.log_keys())?;
-        let mut claim = Claim { checkpoint, is_kept, is_witnessed: false };
-        let is_signed = signed_by.iter().any(|signer| signer.key.name() == claim.checkpoint.origin);
-        if self.anchors.log_keys().next().is_some() && !is_signed {
-            let message =
-                fact!("no key of the log that is known signed the checkpoint over {} entries", claim.checkpoint.size);
-            self.findings.add(claim.sequence(), FaultKind::Signature, message);
-        }
+        let is_signed = signed_by.iter().any(|signer| signer.key.name() == checkpoint.origin);
+        let mut claim = Claim { checkpoint, is_kept, is_signed, is_witnessed: false };
         if let Some(policy) = &self.anchors.policy {
             let mut signers = note.signers(policy.witnesses().iter().map(|witness| &witness.key))?;
             signers.retain(|signer| self.anchors.cosigned_since.is_none_or(|since| signer.time >= since));
@@ -112,9 +118,31 @@ impl Claims<'_> {
         self.all.iter().map(|claim| claim.checkpoint.size).collect()
     }
 
-    /// Compares the claims with the log; gives the findings, and up to which size the log is anchored outside.
-    pub(super) fn compare(mut self, found: &Found<'_>) -> (Findings, Option<u64>) {
-        let mut anchored = None;
+    /// Every checkpoint must be signed by a key that is known. After a change of keys there may be older ones beside one that
+    /// is: those are of the log if they fit it, and nothing can be said of their signatures.
+    fn check_signatures(&mut self) -> bool {
+        if self.anchors.log_keys().next().is_none() {
+            return false;
+        }
+        let served = self.all.iter().filter(|claim| !claim.is_kept && claim.is_signed);
+        let newest = served.map(|claim| claim.checkpoint.size).max();
+        let mut has_earlier_keys = false;
+        for claim in self.all.iter().filter(|claim| !claim.is_signed) {
+            let size = claim.checkpoint.size;
+            if !claim.is_kept && newest.is_some_and(|newest| size < newest) {
+                has_earlier_keys = true;
+                continue;
+            }
+            let message = fact!("no key of the log that is known signed the checkpoint over {} entries", size);
+            self.findings.add(claim.sequence(), FaultKind::Signature, message);
+        }
+        has_earlier_keys
+    }
+
+    /// Compares the claims with the log.
+    pub(super) fn compare(mut self, found: &Found<'_>) -> Compared {
+        let has_earlier_keys = self.check_signatures();
+        let mut anchored_size = None;
         for claim in &self.all {
             let sequence = claim.sequence();
             let Checkpoint { origin, size, root } = &claim.checkpoint;
@@ -130,8 +158,9 @@ impl Claims<'_> {
             };
             match root_of(*size) {
                 Some(computed) if computed == *root => {
-                    let is_outside = claim.is_kept || claim.is_witnessed;
-                    anchored = anchored.max(is_outside.then_some(*size));
+                    // Every log begins with no entries.
+                    let is_outside = *size > 0 && (claim.is_kept || claim.is_witnessed);
+                    anchored_size = anchored_size.max(is_outside.then_some(*size));
                 }
                 Some(computed) => {
                     let message = fact!(
@@ -151,11 +180,13 @@ impl Claims<'_> {
                 None => {}
             }
         }
-        if self.anchors.needs_witnesses() && !self.all.iter().any(|claim| claim.is_witnessed) {
+        if self.anchors.needs_witnesses()
+            && !self.all.iter().any(|claim| claim.is_witnessed && claim.checkpoint.size > 0)
+        {
             let last = found.last_sequence.max(0);
             let message = fact!("no checkpoint is cosigned by the quorum of the policy");
             self.findings.add(last, FaultKind::Witness, message);
         }
-        (self.findings, anchored)
+        Compared { findings: self.findings, anchored_size, has_earlier_keys }
     }
 }

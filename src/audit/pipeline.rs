@@ -36,11 +36,13 @@ pub fn verify(evidence: Evidence<'_>, options: &Options) -> Report {
     } else {
         follow(evidence, options, Keep::Nothing, |_| None)
     };
+    let mut has_earlier_keys = false;
     if let Some(statement) = statement {
+        has_earlier_keys = statement.has_earlier_keys;
         outcome.findings.merge(statement.findings);
         outcome.books_stopped_at = statement.stopped_at;
     }
-    outcome.scope = scope;
+    outcome.scope = Scope { has_earlier_keys, ..scope };
     judge(bundle, &mut outcome, options);
     outcome.first_sequence = options.start.sequence;
     if options.start.sequence > 0 {
@@ -52,9 +54,10 @@ pub fn verify(evidence: Evidence<'_>, options: &Options) -> Report {
         is_whole: outcome.unreadable.is_none(),
         roots: &outcome.roots,
     };
-    let (findings, anchored_size) = options.anchors.claims().compare(&found);
-    outcome.findings.merge(findings);
-    outcome.anchored_size = anchored_size;
+    let compared = options.anchors.claims().compare(&found);
+    outcome.findings.merge(compared.findings);
+    outcome.anchored_size = compared.anchored_size;
+    outcome.scope.has_earlier_keys |= compared.has_earlier_keys;
     Report::new(outcome, started.elapsed())
 }
 
@@ -93,6 +96,7 @@ fn scope(evidence: &Evidence<'_>, options: &Options, is_deep: bool) -> Scope {
         has_policy: options.anchors.needs_witnesses(),
         has_tiles: comparable(options).is_some(),
         starts_later: options.start.sequence > 0,
+        has_earlier_keys: false,
         is_deep,
     }
 }

@@ -246,6 +246,8 @@ checks! {
     Checkpoint = "checkpoint";
     /// Signatures of checkpoints, by keys that the auditor brought.
     Signatures = "signatures";
+    /// Signatures of earlier checkpoints, by keys of the log that the auditor did not bring.
+    EarlierKeys = "earlier_keys";
     /// The quorum of witnesses in the auditor's policy.
     Witnesses = "witnesses";
     /// Every tile of hashes against the tree over the entries.
@@ -284,6 +286,8 @@ pub(super) struct Scope {
     pub(super) has_keys: bool,
     pub(super) has_policy: bool,
     pub(super) has_tiles: bool,
+    /// Something was signed with a key of the log that the auditor did not bring.
+    pub(super) has_earlier_keys: bool,
     pub(super) is_deep: bool,
 }
 
@@ -305,6 +309,7 @@ impl Scope {
         put(self.is_deep && books_stopped_at.is_none(), BOOK_CHECKS);
         put(self.has_checkpoint, &[Check::Checkpoint]);
         put(self.has_keys, &[Check::Signatures]);
+        put(false, if self.has_earlier_keys { &[Check::EarlierKeys] } else { &[] });
         put(self.has_policy, &[Check::Witnesses]);
         put(is_anchored, &[Check::Anchoring]);
         put(self.has_tiles, &[Check::Tiles]);

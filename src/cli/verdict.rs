@@ -105,6 +105,7 @@ fn meaning(check: Check, lang: Lang) -> String {
         Check::Duties => text::check_duties(lang),
         Check::Checkpoint => text::check_checkpoint(lang),
         Check::Signatures => text::check_signatures(lang),
+        Check::EarlierKeys => text::check_earlier_keys(lang),
         Check::Witnesses => text::check_witnesses(lang),
         Check::Tiles => text::check_tiles(lang),
         Check::Anchoring => text::check_anchoring(lang),

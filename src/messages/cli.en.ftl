@@ -213,6 +213,7 @@ check-closings = closed days and months, sealed trial balances
 check-duties = makers apart from checkers
 check-checkpoint = the root of the tree over the entries against checkpoints
 check-signatures = signatures of checkpoints, by the keys of the log that were given
+check-earlier-keys = signatures under earlier checkpoints, by keys of the log that were not given: those that it had before
 check-witnesses = the quorum of witnesses in the policy that was given
 check-tiles = every tile of hashes of the source against the tree over the entries
 check-anchoring = whether this is the log that others have seen: by a checkpoint that was kept, or by witnesses

@@ -212,6 +212,7 @@ check-closings = 日结、月结与封存的试算平衡
 check-duties = 制单与审批分离
 check-checkpoint = 条目树根与检查点比对
 check-signatures = 以所给的日志公钥核对检查点签名
+check-earlier-keys = 较早检查点上的签名，所用的是未提供的日志旧密钥
 check-witnesses = 所给策略中的见证人法定数
 check-tiles = 来源的全部哈希瓦片与条目树比对
 check-anchoring = 本日志是否即他人所见的日志：凭留存的检查点或见证

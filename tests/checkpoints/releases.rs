@@ -16,7 +16,7 @@ use crate::witnesses::{Watcher, watched};
 use crate::world::World;
 
 /// The books, with a policy that holds payments back, or lets them go on with an alarm.
-fn set_up_with(rule: WitnessRule, from_amount_minor: i64) -> Vec<v1::Command> {
+pub(crate) fn set_up_with(rule: WitnessRule, from_amount_minor: i64) -> Vec<v1::Command> {
     let mut commands = set_up();
     let witnessing = Some(PolicyWitnessing { rule: rule.into(), from_amount_minor });
     for command in &mut commands {
@@ -33,7 +33,7 @@ async fn post(world: &World, commands: Vec<v1::Command>, level: WaitLevel) -> Re
     ledger.post(request).await.map(tonic::Response::into_inner)
 }
 
-fn pay(id: &str, amount_minor: i64) -> v1::Command {
+pub(crate) fn pay(id: &str, amount_minor: i64) -> v1::Command {
     let mut command = payment(id);
     if let Some(Payload::ExecutePayment(payment)) = &mut command.payload {
         payment.amount_minor = amount_minor;
@@ -59,7 +59,7 @@ fn reason(answer: &PostResponse) -> String {
     status.get_details_error_info().unwrap().reason
 }
 
-async fn is_unreleased(world: &World, key: &str) -> bool {
+pub(crate) async fn is_unreleased(world: &World, key: &str) -> bool {
     let mut ledger = LedgerServiceClient::connect(world.url()).await.unwrap();
     let request = v1::GetReceiptRequest { request_id: key.to_owned() };
     receipt(ledger.get_receipt(request).await.unwrap().into_inner().result.unwrap()).unreleased

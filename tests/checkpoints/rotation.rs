@@ -6,10 +6,12 @@ use fundledger::audit::note::{Note, NoteKey};
 use fundledger::pb::v1;
 use fundledger::pb::v1::command::Payload;
 use fundledger::pb::v1::ledger_service_client::LedgerServiceClient;
-use fundledger::pb::v1::{LogKeyChange, RotateLogKey};
+use fundledger::pb::v1::{LogKeyChange, RotateLogKey, WitnessRule};
 
+use crate::releases::{is_unreleased, pay, set_up_with};
 use crate::report;
 use crate::server::{command, errors, payment, run};
+use crate::witnesses::{watched, witnessed};
 use crate::world::World;
 
 fn rotate(id: &str, key: &str, change: LogKeyChange) -> v1::Command {
@@ -83,4 +85,55 @@ async fn keys_of_the_log_change_by_overlap() {
     assert_eq!(signers(&world, last, [&old, &new]), [false, true]);
     let said = refused(&world, rotate("r-5", &new, LogKeyChange::Retired)).await;
     assert!(said.contains("LAST_LOG_KEY"), "{said}");
+}
+
+/// What the log's earlier key signed, a released payment's proof and an old cosigned checkpoint, is not taken for a forgery by
+/// whoever was only given the new key; the newest checkpoint must be signed with it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn the_new_key_alone_is_enough_after_a_change() {
+    let (mut world, watchers) = watched(&["congress"], 1);
+    world.post(set_up_with(WitnessRule::Hold, 0)).await;
+    let held = world.post(vec![pay("held", 1)]).await.remove(0);
+    witnessed(&world, held.sequence).await.unwrap();
+    while is_unreleased(&world, "held").await {
+        tokio::task::yield_now().await;
+    }
+    let data = world.data();
+    let add = run(&["keys", "log", "--data", data.to_str().unwrap()]);
+    let (old, new) = (world.key.clone(), String::from_utf8(add.stdout).unwrap().trim_end().to_owned());
+    let by_old_key = fs::read(data.join("checkpoint.witnessed")).unwrap();
+    world.post(vec![rotate("announce", &new, LogKeyChange::Announced)]).await;
+    let last = world.post(vec![payment("overlap")]).await[0].sequence;
+    witnessed(&world, last).await.unwrap();
+    let policy = world.path("policy-of-the-auditor");
+    fs::write(&policy, format!("log {new}\n{}quorum congress\n", watchers[0].line())).unwrap();
+    drop(watchers);
+    let last = world.post(vec![rotate("retire", &old, LogKeyChange::Retired)]).await[0].sequence;
+    assert_eq!(signers(&world, last, [&old, &new]), [false, true]);
+    world.stop();
+    let data = data.to_str().unwrap();
+    // The policy's witnesses have seen what the release cites, whoever signed it for the log.
+    let (code, seen) = report(&[data, "--deep", "--policy", &policy]);
+    assert_eq!((code, &seen["verdict"]), (Some(0), &"verified".into()), "{seen:#}");
+    assert!(seen["unanchored_entries"].as_u64().unwrap() > 0, "{seen:#}");
+    let lists_earlier_keys =
+        |report: &serde_json::Value| report["not_checked"].as_array().unwrap().contains(&"earlier_keys".into());
+    assert!(!lists_earlier_keys(&seen), "{seen:#}");
+    let with = |key: &str| report(&[data, "--deep", "--allow-unanchored", "--key", key]);
+    let (code, alone) = with(&new);
+    assert_eq!((code, &alone["verdict"], lists_earlier_keys(&alone)), (Some(0), &"verified".into(), true), "{alone:#}");
+    // An old cosigned checkpoint beside the new one.
+    fs::write(world.data().join("checkpoint.witnessed"), &by_old_key).unwrap();
+    let (code, beside) = report(&[data, "--allow-unanchored", "--key", &new]);
+    assert_eq!((code, &beside["verdict"], lists_earlier_keys(&beside)), (Some(0), &"verified".into(), true));
+    let (code, both) = report(&[data, "--deep", "--allow-unanchored", "--key", &new, "--key", &old]);
+    assert_eq!((code, &both["verdict"], lists_earlier_keys(&both)), (Some(0), &"verified".into(), false), "{both:#}");
+    // A key that was never the log's is not excused, and neither is the newest checkpoint.
+    let (code, strange) = with(&World::new().key);
+    let kinds: Vec<&str> =
+        strange["faults"].as_array().unwrap().iter().filter_map(|fault| fault["kind"].as_str()).collect();
+    assert!(code == Some(1) && kinds.contains(&"release") && kinds.contains(&"signature"), "{strange:#}");
+    fs::write(world.data().join("checkpoint"), &by_old_key).unwrap();
+    let (code, stale) = with(&new);
+    assert_eq!((code, &stale["faults"][0]["kind"]), (Some(1), &"signature".into()), "{stale:#}");
 }

@@ -298,6 +298,7 @@ impl Books {
             let message = fact!("fund {}: at the end assets are {}, claims {}", number, assets, claims);
             self.findings.add(sequence, FaultKind::FundCash, message);
         }
-        Statement { findings: self.findings, stopped_at: self.stopped_at }
+        let has_earlier_keys = self.check_unsigned_releases();
+        Statement { findings: self.findings, stopped_at: self.stopped_at, has_earlier_keys }
     }
 }

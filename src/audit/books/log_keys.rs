@@ -15,8 +15,9 @@ impl Books {
     pub(super) fn rotate_log_key(&mut self, sequence: i64, rotated: &LogKeyRotated) {
         let LogKeyRotated { verifier_key, .. } = rotated;
         let mut wrong = Vec::new();
-        if !NoteKey::parse(verifier_key).is_ok_and(|key| key.kind() == KeyKind::Log) {
-            wrong.push(fact!("{} is no public key of a log", format_args!("{verifier_key:?}")));
+        match NoteKey::parse(verifier_key).ok().filter(|key| key.kind() == KeyKind::Log) {
+            Some(key) => self.releases.key_changed(sequence, &key, rotated.change()),
+            None => wrong.push(fact!("{} is no public key of a log", format_args!("{verifier_key:?}"))),
         }
         let others =
             self.log_keys.iter().filter(|(key, change)| *key != verifier_key && **change == LogKeyChange::Announced);

@@ -142,6 +142,8 @@ fn broken_duties(event: &Event) -> Vec<Fact> {
 pub(super) struct Statement {
     pub(super) findings: Findings,
     pub(super) stopped_at: Option<i64>,
+    /// Releases cite checkpoints that were signed with keys of the log that the auditor did not bring.
+    pub(super) has_earlier_keys: bool,
 }
 
 /// A leg on a known account.

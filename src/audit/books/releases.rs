@@ -8,14 +8,16 @@ use super::kinds::is_cash;
 use super::{Books, Posting, Step};
 use crate::audit::anchors::Anchors;
 use crate::audit::frame::Hash;
-use crate::audit::note::NoteError;
+use crate::audit::note::{NoteError, NoteKey};
 use crate::audit::receipt::Receipt;
 use crate::audit::report::{Fact, FaultKind};
 use crate::pb::v1::event::Payload;
-use crate::pb::v1::{PaymentReleased, PolicyWitnessing, WitnessRule};
+use crate::pb::v1::{LogKeyChange, PaymentReleased, PolicyWitnessing, WitnessRule};
 
 /// Most payments of one release.
 const RELEASED_MAX: usize = 2_000;
+/// By how many events signing may lag behind what the log says of its keys: those that came while a checkpoint was made.
+const LAG: i64 = 4_096;
 
 /// A payment: its event, and its place in a transaction.
 type Place = (i64, i32);
@@ -26,6 +28,26 @@ pub(super) struct Releases {
     /// Payments that wait, with the hashes of their entries.
     unreleased: BTreeMap<Place, Hash>,
     anchors: Anchors,
+    /// What the log says of each key that the auditor knows.
+    signing: Vec<Signing>,
+    /// Releases under checkpoints that none of those keys signed, and the sizes of the checkpoints.
+    unsigned: Vec<(i64, u64)>,
+}
+
+/// From when to when a key signs: the first key from the beginning, without having been announced.
+#[derive(Clone, Copy, Default)]
+struct Signing {
+    announced: Option<i64>,
+    retired: Option<i64>,
+}
+
+impl Signing {
+    /// Whether a checkpoint of this size must carry its signature.
+    fn covers(self, size: u64) -> bool {
+        let size = i64::try_from(size).unwrap_or(i64::MAX);
+        self.announced.is_none_or(|at| size > at.saturating_add(LAG))
+            && self.retired.is_none_or(|at| size.saturating_add(LAG) <= at)
+    }
 }
 
 /// Whether an event orders money out: what a bank would act on.
@@ -93,7 +115,7 @@ impl Books {
         }
     }
 
-    fn check_release(&self, sequence: i64, of: i64, hash: &Hash, proof: &str) -> Result<(), Fact> {
+    fn check_release(&mut self, sequence: i64, of: i64, hash: &Hash, proof: &str) -> Result<(), Fact> {
         let receipt = Receipt::parse(proof).map_err(|error| fact!("a release without a proof: {}", error))?;
         let checkpoint = &receipt.checkpoint;
         if u64::try_from(of) != Ok(receipt.index) || !receipt.proves(hash) {
@@ -108,22 +130,59 @@ impl Books {
         let anchors = &self.releases.anchors;
         let untrue = |error: NoteError| fact!("a release cites a checkpoint that cannot be believed: {}", error);
         let signers = receipt.note.signers(anchors.log_keys()).map_err(untrue)?;
-        if anchors.log_keys().next().is_some() && signers.is_empty() {
-            return Err(fact!("a release cites a checkpoint that no key of the log that is known signed"));
-        }
         if let Some(policy) = anchors.policy.as_ref().filter(|policy| policy.needs_witnesses()) {
             let cosigners = receipt.note.signers(policy.witnesses().iter().map(|witness| &witness.key));
             if !policy.is_met(&cosigners.map_err(untrue)?) {
                 return Err(fact!("a release cites a checkpoint that the quorum of the policy did not cosign"));
             }
+            // They vouch for it, whichever key the log had then.
+            return Ok(());
+        }
+        let is_signed = signers.iter().any(|signer| signer.key.name() == checkpoint.origin);
+        if anchors.log_keys().next().is_some() && !is_signed {
+            // What the log says of its keys may come later.
+            self.releases.unsigned.push((sequence, checkpoint.size));
         }
         Ok(())
+    }
+
+    /// Checkpoints that releases cite and no known key signed: wrong where one signed at that time; whether there are others.
+    pub(super) fn check_unsigned_releases(&mut self) -> bool {
+        let mut has_earlier_keys = false;
+        for (sequence, size) in std::mem::take(&mut self.releases.unsigned) {
+            if self.releases.is_signed_at(size, self.authority.origin()) {
+                let message = fact!("a release cites a checkpoint that no key of the log that is known signed");
+                self.findings.add(sequence, FaultKind::Release, message);
+            } else {
+                has_earlier_keys = true;
+            }
+        }
+        has_earlier_keys
     }
 }
 
 impl Releases {
-    pub(super) const fn new(anchors: Anchors) -> Self {
-        Self { unreleased: BTreeMap::new(), anchors }
+    pub(super) fn new(anchors: Anchors) -> Self {
+        let signing = anchors.log_keys().map(|_| Signing::default()).collect();
+        Self { unreleased: BTreeMap::new(), anchors, signing, unsigned: Vec::new() }
+    }
+
+    /// The log says that a key signs from here on, or no more.
+    pub(super) fn key_changed(&mut self, sequence: i64, changed: &NoteKey, change: LogKeyChange) {
+        for (_, signing) in self.anchors.log_keys().zip(&mut self.signing).filter(|(key, _)| *key == changed) {
+            match change {
+                LogKeyChange::Announced => signing.announced = signing.announced.or(Some(sequence)),
+                LogKeyChange::Retired => signing.retired = signing.retired.or(Some(sequence)),
+                LogKeyChange::Unspecified => {}
+            }
+        }
+    }
+
+    /// Whether a key that the auditor knows must have signed a checkpoint of this size; none of the log's is no excuse.
+    fn is_signed_at(&self, size: u64, origin: &str) -> bool {
+        let of_log = self.anchors.log_keys().zip(&self.signing).filter(|(key, _)| key.name() == origin);
+        let mut of_log = of_log.map(|(_, signing)| signing.covers(size)).peekable();
+        of_log.peek().is_none() || of_log.any(|covers| covers)
     }
 
     /// Whether a payment waits still.

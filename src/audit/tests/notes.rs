@@ -11,7 +11,7 @@ use crate::audit::note::{Checkpoint, KeyKind, Note, NoteError, NoteKey};
 use crate::audit::policy::Policy;
 use crate::audit::receipt::Receipt;
 use crate::audit::tree::Tree;
-use crate::audit::{Anchors, Evidence, FaultKind, Options, Report, Verdict, verify};
+use crate::audit::{Anchors, Check, Evidence, FaultKind, Options, Report, Verdict, verify};
 
 const ORIGIN: &str = "ledger.example.org/funds";
 
@@ -319,10 +319,10 @@ fn a_log_is_held_against_what_others_have_seen() {
     };
     let by_log = |size: usize| note(size, &|text| log.line(text, 0));
     let seen = note(40, &|text| [log.line(text, 0), one.line(text, 100), two.line(text, 200)].concat());
-    let forged = {
-        let text = format!("o\n30\n{}\n", STANDARD.encode([8; 32]));
-        format!("{text}\n{}", log.line(&text, 0))
-    };
+    let by_stranger = |size: usize| note(size, &|text| stranger.line(text, 0));
+    let forgery = format!("o\n30\n{}\n", STANDARD.encode([8; 32]));
+    let forged = format!("{forgery}\n{}", log.line(&forgery, 0));
+    let forged_by_stranger = format!("{forgery}\n{}", stranger.line(&forgery, 0));
     let none = Anchors::default;
     let keys = vec![log.note_key()];
     let rows: Vec<(&str, Anchors, Option<FaultKind>, Option<u64>)> = vec![
@@ -339,6 +339,47 @@ fn a_log_is_held_against_what_others_have_seen() {
             Anchors { served: vec![by_log(40)], keys: vec![stranger.note_key()], ..none() },
             Some(FaultKind::Signature),
             None,
+        ),
+        ("no entries, kept", Anchors { kept: vec![by_log(0)], ..none() }, None, None),
+        (
+            "no entries, cosigned",
+            Anchors {
+                served: vec![note(0, &|text| log.line(text, 0) + &one.line(text, 100))],
+                policy: policy(1),
+                ..none()
+            },
+            Some(FaultKind::Witness),
+            None,
+        ),
+        (
+            "an older one by an earlier key",
+            Anchors { served: vec![by_stranger(30), by_log(40)], keys: keys.clone(), ..none() },
+            None,
+            None,
+        ),
+        (
+            "a newer one by another key",
+            Anchors { served: vec![by_stranger(40), by_log(30)], keys: keys.clone(), ..none() },
+            Some(FaultKind::Signature),
+            None,
+        ),
+        (
+            "one of the same size by another key",
+            Anchors { served: vec![by_stranger(40), by_log(40)], keys: keys.clone(), ..none() },
+            Some(FaultKind::Signature),
+            None,
+        ),
+        (
+            "an older one by an earlier key, of another history",
+            Anchors { served: vec![forged_by_stranger, by_log(40)], keys: keys.clone(), ..none() },
+            Some(FaultKind::Root),
+            None,
+        ),
+        (
+            "a kept one by a key that is not known",
+            Anchors { kept: vec![by_stranger(30)], served: vec![by_log(40)], keys: keys.clone(), ..none() },
+            Some(FaultKind::Signature),
+            Some(30),
         ),
         ("no note", Anchors { served: vec!["o".to_owned()], ..none() }, Some(FaultKind::Signature), None),
         ("a quorum", Anchors { served: vec![seen.clone()], policy: policy(2), ..none() }, None, Some(40)),
@@ -371,5 +412,8 @@ fn a_log_is_held_against_what_others_have_seen() {
             (anchored_size, kind.is_none()),
             "{name}"
         );
+        assert_eq!(report.unanchored_entries, 40 - anchored_size.unwrap_or(0), "{name}");
+        let is_older = name.starts_with("an older one by an earlier key");
+        assert_eq!(report.not_checked.contains(&Check::EarlierKeys), is_older, "{name}");
     }
 }

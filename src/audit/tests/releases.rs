@@ -5,16 +5,19 @@ use super::story::{
     CLEARING, FUND_LOT, PLAN, Row, SOURCE, Story, TREASURY, UNALLOCATED, UNIT, USED, cleared, issued, payment,
     reversed, story,
 };
-use super::{Depth, audit, blocks, chained, hash};
+use super::{Depth, audit, blocks, chained, hash, options};
+use crate::audit::note::NoteKey;
+use crate::audit::policy::Policy;
 use crate::audit::report::FaultKind as Kind;
 use crate::audit::tree::Tree;
+use crate::audit::{Anchors, Check, Evidence, Options, verify};
 use crate::format::checkpoint::{Checkpoint, proof_file};
-use crate::format::note_key::SignerKey;
+use crate::format::note_key::{KeyKind, SignerKey};
 use crate::format::tree::{Nodes, TreeHash, inclusion_proof};
 use crate::pb::v1::event::Payload;
 use crate::pb::v1::{
-    BudgetAllocated, CashReceived, PaymentReleased, PlanApproved, PolicySet, PolicyTerms, PolicyWitnessing,
-    ReleasedPayment, WitnessRule,
+    BudgetAllocated, CashReceived, LogKeyChange, LogKeyRotated, PaymentReleased, PlanApproved, PolicySet, PolicyTerms,
+    PolicyWitnessing, ReleasedPayment, WitnessRule,
 };
 
 const FROM_MINOR: i64 = 5;
@@ -82,6 +85,21 @@ fn clear(story: &mut Story, label: &'static str, amount: i64) {
     story.add("clear", cleared(&[label]), &[(CLEARING, 0, amount), (TREASURY, 0, -amount)]);
 }
 
+/// A key of a log: its first one has the seed 1.
+fn log_key(origin: &str, seed: u8) -> SignerKey {
+    SignerKey::from_seed(origin, &[seed; 32])
+}
+
+fn public(key: &SignerKey) -> NoteKey {
+    NoteKey::parse(&key.verifier().to_string()).unwrap()
+}
+
+fn rotate(story: &mut Story, seed: u8, change: LogKeyChange) {
+    let verifier_key = log_key("test", seed).verifier().to_string();
+    let payload = Payload::LogKeyRotated(LogKeyRotated { verifier_key, change: change.into() });
+    story.add("rotate", payload, &[]);
+}
+
 /// The proof of an event under a checkpoint over all before the next one.
 fn proof(story: &Story, of: i64, origin: &str) -> String {
     let leaves = Leaves(chained(&story.events).iter().map(|entry| hash(entry)).collect());
@@ -89,7 +107,8 @@ fn proof(story: &Story, of: i64, origin: &str) -> String {
     let mut tree = Tree::default();
     leaves.0.iter().for_each(|leaf| tree.push(*leaf));
     let checkpoint = Checkpoint { origin: origin.to_owned(), size, root: tree.root() };
-    let note = checkpoint.signed([&SignerKey::from_seed(origin, &[1; 32])]);
+    let witness = SignerKey::of_kind("congress", &[2; 32], KeyKind::Cosigner);
+    let note = checkpoint.signed([&log_key(origin, 1)]) + &witness.cosignature_line(&checkpoint.text(), 7);
     proof_file(index, &inclusion_proof(&leaves, index, size).unwrap(), &note)
 }
 
@@ -165,4 +184,55 @@ fn nothing_gets_around_witnesses() {
         let Some(Payload::PaymentReleased(released)) = &mut story.events.last_mut().unwrap().payload else { panic!() };
         released.tlog_proof = proven;
     });
+}
+
+/// Of a release under a checkpoint that no key of the auditor's signed: nothing can be said where none of them signed then, by
+/// what the log says; the auditor's witnesses vouch for it whoever signed; else it is wrong.
+#[test]
+fn releases_under_earlier_keys_are_not_broken() {
+    let mut story = holding();
+    let held = pay(&mut story, "held", FROM_MINOR);
+    let proven = proof(&story, held, "test");
+    release(&mut story, &[(held, 0)], proven);
+    rotate(&mut story, 3, LogKeyChange::Announced);
+    rotate(&mut story, 1, LogKeyChange::Retired);
+    // Long after the change.
+    let later = pay(&mut story, "later", FROM_MINOR);
+    let keys = |seeds: &[u8]| -> Vec<NoteKey> { seeds.iter().map(|seed| public(&log_key("test", *seed))).collect() };
+    let policy = |witness: u8| {
+        let witness = SignerKey::of_kind("congress", &[witness; 32], KeyKind::Cosigner).verifier();
+        let log = log_key("test", 3).verifier();
+        Policy::parse(&format!("log {log}\nwitness congress {witness}\nquorum congress\n")).ok()
+    };
+    let audited = |story: &Story, anchors: Anchors| {
+        let values = blocks(&chained(&story.events), 8);
+        let options = Options { anchors, ..options(Depth::Deep) };
+        let report = verify(Evidence::Blocks(Box::new(values.into_iter().map(Ok))), &options);
+        let is_wrong = report.faults.iter().any(|fault| fault.kind == Kind::Release);
+        (is_wrong, report.not_checked.contains(&Check::EarlierKeys))
+    };
+    let with_keys = |story: &Story, seeds: &[u8]| audited(story, Anchors { keys: keys(seeds), ..Anchors::default() });
+    assert_eq!(with_keys(&story, &[]), (false, false));
+    assert_eq!(with_keys(&story, &[1]), (false, false));
+    assert_eq!(with_keys(&story, &[3]), (false, true), "from before the key was announced");
+    assert_eq!(with_keys(&story, &[1, 3]), (false, false));
+    assert_eq!(
+        with_keys(&story, &[4]),
+        (true, false),
+        "never a key of the log: it would have signed from the beginning"
+    );
+    let stranger = Anchors { keys: vec![public(&log_key("elsewhere", 3))], ..Anchors::default() };
+    assert_eq!(audited(&story, stranger), (true, false), "a key of another log");
+    let with_policy = |witness: u8| audited(&story, Anchors { policy: policy(witness), ..Anchors::default() });
+    assert_eq!(with_policy(2), (false, false), "the witness has seen it");
+    assert_eq!(with_policy(5), (true, false), "another witness has not");
+    // The first key may not sign any more once the other has long been announced.
+    for at in 0..5_000 {
+        story.add("filler", Payload::CashReceived(CashReceived::default()), &[(TREASURY, 0, 1), (FUND_LOT, LOT, -1)]);
+        story.events.last_mut().unwrap().request_id = format!("filler-{at}");
+    }
+    let proven = proof(&story, later, "test");
+    release(&mut story, &[(later, 0)], proven);
+    assert_eq!(with_keys(&story, &[3]), (true, true));
+    assert_eq!(with_keys(&story, &[1]), (false, false));
 }
