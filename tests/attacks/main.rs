@@ -97,6 +97,10 @@ async fn carry_out(ledger: &Ledger, attack: Attack) -> Place {
         Attack::Events(edit @ (Edit::Duplicated | Edit::Invented), Then::Signed) => {
             append_and_sign(&place, &edited(ledger, edit));
         }
+        Attack::Events(edit @ (Edit::PayeeAfterKept | Edit::TailAfterKept), Then::Signed) => {
+            rewrite_and_sign(&place, &edited(ledger, edit));
+            ledger.put_back_cosigned(&place);
+        }
         Attack::Events(edit, Then::Signed) => rewrite_and_sign(&place, &edited(ledger, edit)),
         Attack::Key => swap_key(&place, &ledger.events),
         Attack::Approval => {

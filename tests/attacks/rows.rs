@@ -100,8 +100,8 @@ const RECORD: &[Row] = &[
     row(
         Attack::Events(Edit::PayeeAfterKept, Then::Signed),
         "The same, of an event that is younger than the auditor's checkpoint",
-        "A checkpoint vouches for what it covers and for nothing after it; witnesses see every one.",
-        ["**not found**", "**not found**", "**found**: verify `witness`; start posts nothing"],
+        "A checkpoint, kept or cosigned, vouches for what it covers and for nothing after it; the report counts what is after it. The operator puts back one that was cosigned before the event: the ledger's start asks the witnesses and finds it, and so does `--cosigned-within`, by its age.",
+        ["**not found**", "**not found**", "**found**: start posts nothing"],
     ),
     row(
         Attack::Events(Edit::Removed, Then::Signed),
@@ -128,8 +128,8 @@ const RECORD: &[Row] = &[
     row(
         Attack::Events(Edit::TailAfterKept, Then::Signed),
         "The same, cut behind the auditor's checkpoint",
-        "A checkpoint vouches for what it covers and for nothing after it; witnesses see every one.",
-        ["**not found**", "**not found**", "**found**: verify `witness`; start posts nothing"],
+        "A checkpoint, kept or cosigned, vouches for what it covers and for nothing after it; the report counts what is after it. The operator puts back one that was cosigned before the event: the ledger's start asks the witnesses and finds it, and so does `--cosigned-within`, by its age.",
+        ["**not found**", "**not found**", "**found**: start posts nothing"],
     ),
     row(
         Attack::Events(Edit::ClockSetBack, Then::Signed),

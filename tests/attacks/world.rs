@@ -31,6 +31,8 @@ use crate::server::{BINARY, command, errors, output, payment, receipt, run, set_
 
 /// Payments before the older backup, up to the auditor's checkpoint, and in all. A tile is whole at 256 entries.
 const PAYMENTS: [usize; 3] = [200, 240, 280];
+/// The last checkpoint that both witnesses cosigned; beside the ledger, the first one.
+const WITNESSED: &str = "checkpoint.witnessed";
 const WITNESSES: [&str; 2] = ["congress", "audit-office"];
 const PERSON: &str = "330102199001011234";
 const MATTER: &str = "matter-1";
@@ -398,7 +400,10 @@ impl Ledger {
         let watchers = ledger.watch(&place, true);
         let policy = ledger.policy(&place, &watchers, "all");
         let serving = Serving::start(&data, Some(&policy)).unwrap();
-        let last = serving.pay(ids(kept, all - 20)).await;
+        let first = serving.pay(ids(kept, kept + 1)).await;
+        serving.witnessed(first).await;
+        fs::copy(data.join(WITNESSED), ledger.path(WITNESSED)).unwrap();
+        let last = serving.pay(ids(kept + 1, all - 20)).await;
         serving.witnessed(last).await;
         serving.stop();
         ledger.back_up("late");
@@ -458,6 +463,11 @@ impl Ledger {
             copy(&self.path(&format!("{name}.state")), &place.state(name));
         }
         place
+    }
+
+    /// Puts back the first checkpoint that the witnesses cosigned.
+    pub(crate) fn put_back_cosigned(&self, place: &Place) {
+        fs::copy(self.path(WITNESSED), place.data().join(WITNESSED)).unwrap();
     }
 
     fn watch(&self, place: &Place, is_new: bool) -> Vec<Watcher> {
