@@ -189,6 +189,51 @@ async fn damaged_snapshots_only_cost_a_replay() {
     assert_eq!(replayed[1].sequence, replayed[0].sequence + 1);
 }
 
+async fn is_read_only(served: &Served) {
+    let mut ledger = served.ledger().await;
+    let commands = vec![payment("x")];
+    let answer = ledger.post(fundledger::pb::v1::PostRequest { commands, ..Default::default() }).await;
+    assert_eq!(answer.unwrap_err().code(), tonic::Code::Unavailable);
+}
+
+/// Only the copies know what the log no longer has, no snapshot and no checkpoint: nothing is posted, and the copies, which may
+/// be all that is left of acknowledged events, stay as they are, so that the log can be built from them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_log_that_ends_before_its_copies_is_not_posted_to() {
+    let mut served = stopped().await;
+    let (data, older) = (served.data(), tempfile::tempdir().unwrap());
+    copy(&data, older.path());
+    served.start();
+    let later = served.accept((0..50).map(|number| payment(&format!("later-{number}"))).collect()).await;
+    served.stop();
+    let newer = tempfile::tempdir().unwrap();
+    copy(&data, newer.path());
+    for kept in [&["entries"][..], &["tree"], &["entries", "tree"]] {
+        fs::remove_dir_all(&data).unwrap();
+        copy(older.path(), &data);
+        for part in kept {
+            fs::remove_dir_all(data.join(part)).unwrap();
+            copy(&newer.path().join(part), &data.join(part));
+        }
+        served.start();
+        is_read_only(&served).await;
+        served.stop();
+        for part in kept {
+            assert!(
+                contents(&data.join(part)).into_values().eq(contents(&newer.path().join(part)).into_values()),
+                "{part}"
+            );
+        }
+    }
+    fs::remove_dir_all(data.join("log")).unwrap();
+    let from = data.to_str().unwrap();
+    let restored = run(&["restore", "--data", from, "--from-tiles", from]);
+    assert!(restored.status.success(), "{}", errors(&restored));
+    served.start();
+    let again = served.accept(vec![payment("later-49")]).await;
+    assert!(again[0].replayed && again[0].sequence == later[49].sequence);
+}
+
 /// A snapshot knows a sequence that the log no longer has: acknowledged events are gone, and posting must not go on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_log_that_lost_its_tail_is_not_posted_to() {
@@ -201,10 +246,7 @@ async fn a_log_that_lost_its_tail_is_not_posted_to() {
     fs::remove_dir_all(served.data().join("log")).unwrap();
     copy(older.path(), &served.data().join("log"));
     served.start();
-    let mut ledger = served.ledger().await;
-    let answer =
-        ledger.post(fundledger::pb::v1::PostRequest { commands: vec![payment("x")], ..Default::default() }).await;
-    assert_eq!(answer.unwrap_err().code(), tonic::Code::Unavailable);
+    is_read_only(&served).await;
     let mut query = served.query().await;
     let head =
         query.list_balances(fundledger::pb::v1::ListBalancesRequest { page_size: 1, ..Default::default() }).await;

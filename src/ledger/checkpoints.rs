@@ -2,7 +2,7 @@
 //!
 //! **Promise.** Of one size never two roots are signed, and never a smaller tree than before. A checkpoint is on disk before it
 //! leaves the program; at a start it is compared with the log, and where the log is shorter or another one, nothing is signed
-//! and nothing is posted any more. (A log whose whole directory was replaced can only be found by whoever is outside.)
+//! and nothing is posted any more. The same goes for a log that ends before its own copies. (A log whose whole directory was replaced can only be found by whoever is outside.)
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -92,7 +92,7 @@ impl Checkpoints {
         let (latest, refused) = match latest {
             Ok(latest) => {
                 let refused = latest.as_ref().and_then(|latest| objection(&latest.checkpoint, origin, &tree));
-                (latest, refused)
+                (latest, refused.or_else(|| ends_before_copies(&tree, &entries)))
             }
             Err(fault) => (None, Some(format!("what was signed last is not known: {fault}"))),
         };
@@ -272,6 +272,22 @@ impl Signers {
     }
 }
 
+/// What the copies know that the log does not have.
+fn ends_before_copies(tree: &TreeFiles, entries: &EntryFiles) -> Option<String> {
+    let in_tree =
+        || tree.beyond().and_then(|size| i64::try_from(size).ok()).map(|size| ("tree/", size.saturating_sub(1)));
+    let (copy, beyond) = entries.beyond().map(|last| ("entries/", last)).or_else(in_tree)?;
+    Some(format!(
+        "{copy} goes on to sequence {beyond}, and the last entry of the log is {}: acknowledged events are missing",
+        last_of(tree)
+    ))
+}
+
+/// The last sequence in a tree, in words.
+fn last_of(tree: &TreeFiles) -> String {
+    tree.size().checked_sub(1).map_or_else(|| "none".to_owned(), |last| last.to_string())
+}
+
 /// What speaks against going on from a checkpoint with this tree.
 fn objection(latest: &Checkpoint, origin: &str, tree: &TreeFiles) -> Option<String> {
     let Checkpoint { origin: signed_origin, size, root } = latest;
@@ -279,7 +295,7 @@ fn objection(latest: &Checkpoint, origin: &str, tree: &TreeFiles) -> Option<Stri
         return Some(format!("the last checkpoint was signed for {signed_origin}, this is {origin}"));
     }
     if *size > tree.size() {
-        let last = tree.size().checked_sub(1).map_or_else(|| "none".to_owned(), |last| last.to_string());
+        let last = last_of(tree);
         return Some(format!(
             "a checkpoint over {size} entries was signed, and the last entry of the log is {last}: acknowledged events are missing"
         ));

@@ -39,6 +39,7 @@ use crate::format::keyed::{Fingerprints, KeyedDigest};
 use crate::format::record::{EntryHash, Head};
 use crate::format::{canonical, codec};
 use crate::log::recover::{RecoverError, recover};
+use crate::log::tree::hash_in;
 use crate::log::{AppendError, Fault, Log, LogRead};
 
 /// Most commands that wait for the writer at any time.
@@ -544,9 +545,8 @@ fn recovered(
     let mut passed: Option<EntryHash> = None;
     let recovered = recover(reader, Head::EMPTY, |block| {
         start.replay(block, &digests.fingerprints)?;
-        if known.is_some_and(|known| known.sequence == block.head.sequence) {
-            passed = Some(block.head.hash);
-        }
+        // A log that was built again has other blocks: the entry may lie within one.
+        passed = known.and_then(|known| hash_in(block, known.sequence)).or(passed);
         Ok(())
     })?;
     log.adopt(recovered.head, &recovered.unfinished)?;

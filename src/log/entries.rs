@@ -2,7 +2,8 @@
 //! blocks for the sake of one entry; whoever follows ten thousand payments through a million events would read all of it.
 //!
 //! The log remains the truth. The copy is written behind it without a sync; each entry carries a checksum, and whatever is
-//! missing here or damaged is read from the log. So it can cost time, but never an answer.
+//! missing here or damaged is read from the log. So it can cost time, but never an answer. Where it goes on behind the end of
+//! the log it may be all that is left of acknowledged events: then nothing in it is changed.
 //!
 //! ```text
 //! NNNNNNNNNNNNNNNNNNNN.entries   length (2) ‖ entry, for each entry from sequence N on
@@ -43,6 +44,8 @@ pub struct EntryFiles {
     synced: AtomicI64,
     // It could not be written: it ends here until the next start.
     is_given_up: AtomicBool,
+    // The last sequence on disk, where the log ends before it.
+    beyond: Option<i64>,
 }
 
 #[derive(Debug)]
@@ -58,6 +61,15 @@ impl Pair {
             OpenOptions::new().read(true).append(true).create(true).open(path)
         };
         Ok(Self { entries: open("entries")?, places: open("places")? })
+    }
+
+    /// A pair that is there, for reading; `None` where half of it is missing.
+    fn find(places: &Path) -> io::Result<Option<Self>> {
+        match (File::open(places.with_extension("entries")), File::open(places)) {
+            (Ok(entries), Ok(places)) => Ok(Some(Self { entries, places })),
+            (Err(error), _) | (_, Err(error)) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(None),
+        }
     }
 
     fn append(&self, records: &[u8], places: &[u8]) -> io::Result<()> {
@@ -88,8 +100,8 @@ impl Pair {
         (crc32fast::hash(&entry).to_be_bytes() == *checksum).then_some(entry)
     }
 
-    /// How many entries are there whole, the last of them looked at; cuts off what is behind them.
-    fn recover(&self, most: i64) -> io::Result<i64> {
+    /// How many entries are there whole, the last of them looked at, and where they end. Changes nothing.
+    fn whole(&self, most: i64) -> io::Result<(u64, u64)> {
         let places = self.places.metadata()?.len();
         let mut count = (places / PLACE_BYTES).min(u64::try_from(most).unwrap_or_default());
         let mut end = 0;
@@ -103,6 +115,12 @@ impl Pair {
             }
             count = last;
         }
+        Ok((count, end))
+    }
+
+    /// How many entries are there whole; cuts off what is behind them.
+    fn recover(&self, most: i64) -> io::Result<i64> {
+        let (count, end) = self.whole(most)?;
         self.entries.set_len(end)?;
         self.places.set_len(count.saturating_mul(PLACE_BYTES))?;
         Ok(i64::try_from(count).unwrap_or(i64::MAX))
@@ -121,18 +139,21 @@ fn read_up_to(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
 
 impl EntryFiles {
     /// Opens the copy in a directory and brings it up to a sequence of the log. What does not continue this very log is
-    /// made anew.
+    /// made anew; what goes on behind it is left as it is, and not used.
     pub fn open(directory: &Path, log: &dyn LogRead, committed: i64) -> Result<Self, Fault> {
         Self::with(directory, log, committed, ENTRIES_A_FILE)
     }
 
     fn with(directory: &Path, log: &dyn LogRead, committed: i64, entries_a_file: i64) -> Result<Self, Fault> {
-        let found = fs::create_dir_all(directory).and_then(|()| recovered(directory, entries_a_file));
-        let (is_given_up, (pairs, next)) = match found {
-            Ok(found) => (false, found),
+        let found = fs::create_dir_all(directory).and_then(|()| match last_on_disk(directory, entries_a_file)? {
+            Some(last) if last > committed => Ok((Some(last), (Vec::new(), 0))),
+            _ => Ok((None, recovered(directory, entries_a_file)?)),
+        });
+        let (is_given_up, (beyond, (pairs, next))) = match found {
+            Ok(found) => (found.0.is_some(), found),
             Err(error) => {
-                tracing::warn!(%error, "the copy of the entries cannot be used; reading from the log until a restart");
-                (true, (Vec::new(), 0))
+                tracing::error!(%error, "the copy of the entries cannot be used; nothing is signed until a restart");
+                (true, (None, (Vec::new(), 0)))
             }
         };
         let files = Self {
@@ -142,10 +163,11 @@ impl EntryFiles {
             next: AtomicI64::new(next),
             synced: AtomicI64::new(0),
             is_given_up: AtomicBool::new(is_given_up),
+            beyond,
         };
         // The links make an equal last entry a proof that all before it were the same.
         let last = next.saturating_sub(1);
-        if next > 0 && (last > committed || files.read(last) != log.entry_at(last)?) {
+        if next > 0 && files.read(last) != log.entry_at(last)? {
             tracing::warn!("the copy of the entries is of another log; making it again");
             if let Err(error) = files.clear() {
                 files.give_up(&error);
@@ -165,7 +187,7 @@ impl EntryFiles {
 
     fn give_up(&self, error: &io::Error) {
         self.is_given_up.store(true, Ordering::Relaxed);
-        tracing::warn!(%error, "the copy of the entries could not be written; reading from the log until a restart");
+        tracing::error!(%error, "the copy of the entries could not be written; nothing is signed until a restart");
     }
 
     fn clear(&self) -> io::Result<()> {
@@ -175,6 +197,16 @@ impl EntryFiles {
             fs::remove_file(file?.path())?;
         }
         Ok(())
+    }
+
+    /// Whether it could not be written, or must not be: it ends where it does until the next start.
+    pub fn is_given_up(&self) -> bool {
+        self.is_given_up.load(Ordering::Relaxed)
+    }
+
+    /// The last sequence that lies on disk, where the log ended before it at the start.
+    pub const fn beyond(&self) -> Option<i64> {
+        self.beyond
     }
 
     /// The first sequence that is not in it.
@@ -264,6 +296,21 @@ impl EntryFiles {
         drop(files);
         pair.read(u64::try_from(number).ok()?)
     }
+}
+
+/// The last sequence that lies in a directory whole, whatever is damaged before it. Changes nothing.
+fn last_on_disk(directory: &Path, entries_a_file: i64) -> io::Result<Option<i64>> {
+    let mut last = None;
+    for file in fs::read_dir(directory)? {
+        let path = file?.path();
+        let first = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse::<i64>().ok());
+        let Some(first) = first.filter(|_| path.extension().is_some_and(|found| found == "places")) else { continue };
+        let Some(pair) = Pair::find(&path)? else { continue };
+        let (count, _) = pair.whole(entries_a_file)?;
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        last = last.max((count > 0).then(|| first.saturating_add(count).saturating_sub(1)));
+    }
+    Ok(last)
 }
 
 /// The pairs in a directory from the first sequence on, each full but the last, and the sequence after them.
@@ -457,6 +504,37 @@ mod tests {
         check(&open(directory.path(), &log, 99), &log, 99);
     }
 
+    /// The log is shorter than the copy, an older backup was put back: the copy may be all that is left of what was
+    /// acknowledged. Nothing of it is touched, nor where a pair in its middle is damaged.
+    #[test]
+    fn a_copy_that_goes_on_behind_the_log_is_left_as_it_is() {
+        let contents = |directory: &Path| {
+            let mut files: Vec<_> = fs::read_dir(directory).unwrap().map(|file| file.unwrap().path()).collect();
+            files.sort();
+            files.into_iter().map(|path| (fs::read(&path).unwrap(), path)).collect::<Vec<_>>()
+        };
+        let log = log(100, 1);
+        for is_damaged in [false, true] {
+            let directory = tempfile::tempdir().unwrap();
+            drop(open(directory.path(), &log, 99));
+            if is_damaged {
+                damage(directory.path(), &format!("{:020}.places", 30), |bytes| bytes.truncate(100));
+            }
+            let before = contents(directory.path());
+            for about in [60, 20] {
+                let committed = end_of_block(&log, about);
+                let files = open(directory.path(), &log, committed);
+                assert_eq!((files.beyond(), files.is_given_up(), files.read(0)), (Some(99), true, None));
+                files.append(&[log.reader().block_at(committed + 1).unwrap().unwrap()]);
+                files.sync().unwrap();
+                assert!(contents(directory.path()) == before, "{about} {is_damaged}");
+            }
+            let files = open(directory.path(), &log, 99);
+            assert_eq!((files.beyond(), files.is_given_up()), (None, false));
+            check(&files, &log, 99);
+        }
+    }
+
     /// What a crash left half written is cut off: the files hold the entries and nothing between them.
     #[test]
     fn a_torn_tail_is_cut_off() {
@@ -482,9 +560,6 @@ mod tests {
         let (one, other) = (log(100, 1), log(100, 2));
         drop(open(directory.path(), &one, 99));
         check(&open(directory.path(), &other, 99), &other, 99);
-        // The log is shorter than the copy: an older backup was restored.
-        let committed = end_of_block(&other, 60);
-        check(&open(directory.path(), &other, committed), &other, committed);
         let file = directory.path().join("file");
         fs::write(&file, "in the way").unwrap();
         let files = open(&file, &one, 99);

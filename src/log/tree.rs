@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use super::sled::sync_directory;
 use super::{Fault, LogRead, blocks_between};
 use crate::format::block::Block;
-use crate::format::record::{HASH_BYTES, split_entry};
+use crate::format::record::{EntryHash, HASH_BYTES, split_entry};
 use crate::format::tile::{TILE_HEIGHT, Tile, TileKind};
 use crate::format::tree::{Edge, Node, Nodes, TreeHash, root};
 
@@ -35,11 +35,14 @@ pub struct TreeFiles {
     size: AtomicU64,
     // It could not be written: it ends here until the next start.
     is_given_up: AtomicBool,
+    // How many entries the files hold, where the log has fewer.
+    beyond: Option<u64>,
 }
 
 impl TreeFiles {
     /// Opens the tree in a directory and brings it up to a sequence of the log. `trusted` is a size and root that were synced:
-    /// where the files do not have that root, and where there is none, they are made anew.
+    /// where the files do not have that root, and where there is none, they are made anew. Files that hold more than the log
+    /// are left as they are.
     pub fn open(
         directory: &Path,
         log: &dyn LogRead,
@@ -48,23 +51,42 @@ impl TreeFiles {
     ) -> Result<Self, Fault> {
         let failed = |error: io::Error| Fault::new(format!("opening the tree in {}", directory.display()), error);
         fs::create_dir_all(directory).map_err(failed)?;
+        let in_log = u64::try_from(committed.saturating_add(1)).unwrap_or_default();
+        let on_disk = match fs::metadata(directory.join("0.hashes")) {
+            Ok(found) => found.len() / BYTES,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+            Err(error) => return Err(failed(error)),
+        };
+        let beyond = (on_disk > in_log).then_some(on_disk);
         let tree = Self {
             directory: directory.to_owned(),
             levels: RwLock::default(),
             edge: Mutex::default(),
             size: AtomicU64::new(0),
-            is_given_up: AtomicBool::new(false),
+            is_given_up: AtomicBool::new(beyond.is_some()),
+            beyond,
         };
+        if beyond.is_some() {
+            tree.set_edge(edge_of(log, in_log)?);
+            return Ok(tree);
+        }
         let (size, root) = trusted.unwrap_or((0, [0; HASH_BYTES]));
         let is_in_log = i64::try_from(size).is_ok_and(|size| size <= committed.saturating_add(1));
         let edge = (is_in_log && size > 0).then(|| tree.kept(size, root).map_err(failed)).transpose()?.flatten();
+        // The links make an equal last hash a proof that all before it were the same: files that were signed do not stand
+        // for another log.
+        let edge = match edge {
+            Some(edge) if tree.hashes(0, size.saturating_sub(1), 1).map_err(failed)? == hash_of(log, size)? => {
+                Some(edge)
+            }
+            _ => None,
+        };
         if edge.is_none() && size > 0 {
             tracing::warn!("the files of the tree do not have the root that was signed; making them from the log");
         }
         let edge = edge.unwrap_or_default();
         tree.cut(edge.size()).map_err(failed)?;
-        tree.size.store(edge.size(), Ordering::Release);
-        *tree.edge.lock().unwrap_or_else(PoisonError::into_inner) = edge;
+        tree.set_edge(edge);
         for block in blocks_between(log, tree.next(), committed) {
             tree.append(&[block?]);
         }
@@ -136,6 +158,11 @@ impl TreeFiles {
         self.is_given_up.load(Ordering::Relaxed)
     }
 
+    /// How many entries the files hold, where the log had fewer at the start.
+    pub const fn beyond(&self) -> Option<u64> {
+        self.beyond
+    }
+
     /// Ends the tree here until the next start; nothing is signed any more. For measuring what it costs.
     pub fn give_up(&self) {
         self.is_given_up.store(true, Ordering::Relaxed);
@@ -179,10 +206,14 @@ impl TreeFiles {
             self.file(level)?.as_ref().write_all(hashes)?;
         }
         // Readers go by the size: what it counts is in the files.
+        self.set_edge(edge);
+        Ok(())
+    }
+
+    fn set_edge(&self, edge: Edge) {
         let size = edge.size();
         *self.edge.lock().unwrap_or_else(PoisonError::into_inner) = edge;
         self.size.store(size, Ordering::Release);
-        Ok(())
     }
 
     /// Makes everything appended so far survive a power cut.
@@ -224,6 +255,24 @@ impl Nodes for TreeFiles {
 
 /// The root over the first entries of a log, from the log itself.
 pub fn root_of(log: &dyn LogRead, size: u64) -> Result<TreeHash, Fault> {
+    edge_of(log, size).map(|edge| edge.root())
+}
+
+/// The hash of the last of the first entries of a log; empty where it is missing.
+fn hash_of(log: &dyn LogRead, size: u64) -> Result<Vec<u8>, Fault> {
+    let sequence = i64::try_from(size).unwrap_or(i64::MAX).saturating_sub(1);
+    let hash = log.block_at(sequence)?.and_then(|block| hash_in(&block, sequence));
+    Ok(hash.map(|hash| hash.0.to_vec()).unwrap_or_default())
+}
+
+/// The hash of an entry of a block; `None` where it is not in it.
+pub(crate) fn hash_in(block: &Block, sequence: i64) -> Option<EntryHash> {
+    let at = sequence.checked_sub(block.first_sequence).and_then(|at| usize::try_from(at).ok())?;
+    entry_hashes(block).nth(at).map(EntryHash)
+}
+
+/// The edge of the tree over the first entries of a log.
+fn edge_of(log: &dyn LogRead, size: u64) -> Result<Edge, Fault> {
     let mut edge = Edge::default();
     let last = i64::try_from(size).unwrap_or(i64::MAX).saturating_sub(1);
     for block in blocks_between(log, 0, last) {
@@ -233,7 +282,7 @@ pub fn root_of(log: &dyn LogRead, size: u64) -> Result<TreeHash, Fault> {
             }
         }
     }
-    if edge.size() == size { Ok(edge.root()) } else { Err(Fault::new("reading the log", "entries are missing")) }
+    if edge.size() == size { Ok(edge) } else { Err(Fault::new("reading the log", "entries are missing")) }
 }
 
 /// The hashes of a block's entries: each is the link of the next, the last one the block's head. Nothing is hashed.
@@ -315,6 +364,30 @@ mod tests {
         assert_eq!(consistency_proof(&tree, 8, 9).unwrap(), [leaves[8]]);
     }
 
+    /// The log is shorter than the tree: the files are left as they are, and nothing is appended.
+    #[test]
+    fn a_tree_over_more_than_the_log_is_left_as_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = log(1_000, 1);
+        let open =
+            |committed, trusted| TreeFiles::open(directory.path(), log.reader().as_ref(), committed, trusted).unwrap();
+        let whole = (1_000, open(999, None).edge().root());
+        let files = || ["0.hashes", "1.hashes"].map(|name| fs::read(directory.path().join(name)).unwrap());
+        let before = files();
+        let committed = log.reader().block_at(500).unwrap().unwrap().head.sequence;
+        let size = u64::try_from(committed + 1).unwrap();
+        let part = (size, root(&leaves(&log, size)));
+        for trusted in [None, Some(part), Some(whole)] {
+            let tree = open(committed, trusted);
+            assert_eq!((tree.beyond(), tree.is_given_up()), (Some(1_000), true));
+            assert_eq!((tree.size(), tree.edge().root()), part);
+            tree.append(&[log.reader().block_at(committed + 1).unwrap().unwrap()]);
+            tree.sync().unwrap();
+            assert!(files() == before, "{trusted:?}");
+        }
+        assert_eq!((open(999, Some(whole)).beyond(), open(999, Some(whole)).edge().root()), (None, whole.1));
+    }
+
     /// Damage below what was signed is seen by the root, and mended from the log.
     #[test]
     fn damaged_files_are_made_anew() {
@@ -332,5 +405,9 @@ mod tests {
         fs::remove_file(directory.path().join("0.hashes")).unwrap();
         assert_eq!(open(Some(trusted)).edge().root(), trusted.1);
         assert_eq!(fs::metadata(directory.path().join("0.hashes")).unwrap().len(), 32_000);
+        // Files as they were signed do not stand for a log that was changed since.
+        let other = self::log(1_000, 2);
+        let tree = TreeFiles::open(directory.path(), other.reader().as_ref(), 999, Some(trusted)).unwrap();
+        assert_eq!(tree.edge().root(), root(&leaves(&other, 1_000)));
     }
 }
