@@ -61,6 +61,7 @@ const FIXTURES: &[(&str, &str, i64, &str)] = &[
     ("approvals.bundle", "test.invalid/funds", 87, "604b49e1ae7ba73f06bff58989d05b2c691a7fb8af8f87894bb6459abb7169a5"),
     ("families.bundle", "test.invalid/funds", 113, "89c4cf24682b98ac1f38afee8d8ab50ae571aa0b0d0d5ce6384b76020c5858de"),
     ("witnessed.bundle", ORIGIN, 1, "fc45822be3b7a821bb4748809dd09f22d5dc319b9e6ec12b3f85866f5439d679"),
+    ("releases.bundle", ORIGIN, 18, "d9a8168b84ba3121a40e9abf200968d907b623d99cbd11ae8e2680f5b82fef61"),
     ("transactions.bundle", ORIGIN, 30, "a410722b994a2d739912b7fdd6a6cbad476923611f507e902a03b48e1e4435eb"),
 ];
 
@@ -286,7 +287,7 @@ fn the_frozen_bundles_hold_every_type_of_event_and_an_entry_in_parts() {
         PlanApproved Committed CommitmentReleased Frozen Unfrozen CashReceived PaymentExecuted Cleared PaymentReturned
         Reversed DayClosed PeriodClosed CarriedForward LapsedRecovered CommandRefused
         CommandProposed ProposalApproved ProposalWithdrawn ProposalExpired RoleGranted RoleRevoked KeyRotated
-        TransactionPosted
+        PaymentReleased LogKeyRotated TransactionPosted
         EligibilityRecorded AccountClosed EstimateApproved EntitlementDetermined
         NontaxNoticed NontaxCollected NontaxSplit NontaxRefunded
         ContributionReceived IncomeReceived FundsMoved BenefitPaid BenefitRecovered RelationTransferred InterestCredited
