@@ -125,6 +125,39 @@ async fn a_damaged_log_is_refused_without_a_panic() {
     }
 }
 
+/// Files that are no files, lead elsewhere, or are far longer than what belongs there are refused before they are read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn nothing_without_an_end_is_read() {
+    let served = stopped().await;
+    let endless = |name: &'static str| {
+        Box::new(move |data: &Path| {
+            let _ = fs::remove_file(data.join(name));
+            std::os::unix::fs::symlink("/dev/zero", data.join(name)).unwrap();
+        })
+    };
+    let long = |name: &'static str| {
+        Box::new(move |data: &Path| fs::File::create(data.join(name)).unwrap().set_len(1 << 40).unwrap())
+    };
+    let rows: Vec<(&str, Break, &str)> = vec![
+        ("an endless FORMAT", endless("FORMAT"), "no regular file"),
+        ("a long FORMAT", long("FORMAT"), "too long"),
+        ("an endless checkpoint", endless("checkpoint"), "no regular file"),
+        ("a long checkpoint", long("checkpoint"), "too long"),
+        ("a long witnessed checkpoint", long("checkpoint.witnessed"), "too long"),
+        ("an endless file in the log", endless("log/x"), "log/x is no regular file"),
+    ];
+    for (name, damage, expected) in rows {
+        let directory = tempfile::tempdir().unwrap();
+        let data = directory.path().join("data");
+        copy(&served.data(), &data);
+        damage(&data);
+        let output = run(&["verify", data.to_str().unwrap(), "--allow-unanchored"]);
+        let said = errors(&output);
+        assert_eq!(output.status.code(), Some(3), "{name}: {said}");
+        assert!(said.contains(expected), "{name}: {said}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_served_directory_is_locked() {
     let served = Served::new();

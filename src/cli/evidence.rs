@@ -10,12 +10,13 @@ use tempfile::TempDir;
 use super::connect::Connection;
 use super::{Failure, Globals};
 use crate::audit::kept::{KeptEntries, KeptTree};
-use crate::audit::note::{Checkpoint, Note};
+use crate::audit::note::{Checkpoint, NOTE_BYTES_MAX, Note};
 use crate::audit::tiles::Compared;
 use crate::audit::tree::Tree;
 use crate::audit::{self, KeyValue, Unreadable};
 use crate::ledger::checkpoints::{CHECKPOINT_FILE, WITNESSED_FILE};
 use crate::ledger::directory::{entries_path, identify, lock_for_reading, log_path, tree_path};
+use crate::log::files::read_at_most;
 use crate::log::sled::SledLog;
 use crate::log::{Fault, Log, LogRead};
 use crate::messages::cli as text;
@@ -88,7 +89,7 @@ fn checkpoints(path: &Path) -> Result<Vec<(&'static str, String)>, Failure> {
     let mut found = Vec::new();
     for name in [WITNESSED_FILE, CHECKPOINT_FILE] {
         let file = path.join(name);
-        match fs::read_to_string(&file) {
+        match read_at_most(&file, NOTE_BYTES_MAX) {
             Ok(checkpoint) => found.push((name, checkpoint)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => return Err(Failure::about(file.display(), error)),
@@ -150,15 +151,20 @@ impl Copies {
     }
 }
 
+/// Copies files and directories. What is neither has no place in a store, and may lead elsewhere or have no end.
 fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
             fs::create_dir(&target)?;
             copy_tree(&entry.path(), &target)?;
-        } else {
+        } else if kind.is_file() {
             fs::copy(entry.path(), &target)?;
+        } else {
+            let why = format!("{} is no regular file", entry.path().display());
+            return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, why));
         }
     }
     Ok(())

@@ -63,10 +63,14 @@ impl LogKeys {
         self.change(key) == Some(LogKeyChange::Retired)
     }
 
+    /// Keys that were announced and not retired.
+    pub fn announced(&self) -> impl Iterator<Item = &LogKey> {
+        self.changes.iter().filter(|(_, change)| **change == LogKeyChange::Announced).map(|(key, _)| key)
+    }
+
     /// Keys that were announced and not retired, but for one.
     pub fn others_announced<'a>(&'a self, key: &'a LogKey) -> impl Iterator<Item = &'a LogKey> {
-        let announced = self.changes.iter().filter(|(_, change)| **change == LogKeyChange::Announced);
-        announced.map(|(other, _)| other).filter(move |other| *other != key)
+        self.announced().filter(move |other| *other != key)
     }
 
     /// The last event that changed any; 0 for none.

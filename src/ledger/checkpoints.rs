@@ -4,10 +4,11 @@
 //! leaves the program; at a start it is compared with the log, and where the log is shorter or another one, nothing is signed
 //! and nothing is posted any more. The same goes for a log that ends before its own copies. (A log whose whole directory was replaced can only be found by whoever is outside.)
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::{fs, io};
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
@@ -17,13 +18,16 @@ use crate::format::checkpoint::{CHECKPOINT_BYTES_MAX, Checkpoint, split_note};
 use crate::format::tree::{Edge, TreeHash};
 use crate::log::Fault;
 use crate::log::entries::EntryFiles;
-use crate::log::files::write_durably;
+use crate::log::files::{read_at_most, write_durably};
 use crate::log::tree::TreeFiles;
 
 /// Name of the file of the latest checkpoint.
 pub const CHECKPOINT_FILE: &str = "checkpoint";
 /// Name of the file of the latest checkpoint that enough witnesses cosigned.
 pub const WITNESSED_FILE: &str = "checkpoint.witnessed";
+
+/// How often what is wrong with signing is said while it lasts.
+const SAID_EVERY: Duration = Duration::from_mins(1);
 
 /// A checkpoint that was signed and is on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,11 +43,8 @@ pub struct Signed {
 pub fn latest(directory: &Path, signers: &[LogSigner]) -> Result<Option<Signed>, Fault> {
     let path = directory.join(CHECKPOINT_FILE);
     let damaged = |cause: &str| Fault::new(format!("reading {}", path.display()), cause);
-    let note = match fs::metadata(&path) {
-        Ok(found) if usize::try_from(found.len()).is_ok_and(|length| length <= CHECKPOINT_BYTES_MAX) => {
-            fs::read_to_string(&path).map_err(|error| damaged(&error.to_string()))?
-        }
-        Ok(_) => return Err(damaged("it is too long for a checkpoint")),
+    let note = match read_at_most(&path, CHECKPOINT_BYTES_MAX) {
+        Ok(note) => note,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(damaged(&error.to_string())),
     };
@@ -72,6 +73,8 @@ pub struct Checkpoints {
     /// Whether witnesses are asked.
     has_witnesses: AtomicBool,
     signing: Mutex<()>,
+    /// That the second copy is not whole.
+    warned: Warned,
 }
 
 impl std::fmt::Debug for Checkpoints {
@@ -108,6 +111,7 @@ impl Checkpoints {
             refused: refused.map(OnceLock::from).unwrap_or_default(),
             has_witnesses: AtomicBool::new(false),
             signing: Mutex::new(()),
+            warned: Warned::default(),
         }
     }
 
@@ -173,12 +177,19 @@ impl Checkpoints {
     /// Takes in what the log says of its keys: those that sign are read, where that has changed.
     pub fn follow(&self, keys: LogKeys) -> Result<(), Fault> {
         let mut signers = self.signers.lock().unwrap_or_else(PoisonError::into_inner);
-        if signers.is_read && signers.keys == keys {
+        // A key that is missing may be put back.
+        if signers.is_read && signers.keys == keys && signers.missing.is_empty() {
             return Ok(());
         }
         let all = self.keys.read()?;
-        let (signing, others) = all.into_iter().partition(|signer| signer.signs(&keys));
-        *signers = Signers { is_read: true, keys, signing, others };
+        let (signing, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|signer| signer.signs(&keys));
+        let missing = self.keys.missing(&signing, &keys);
+        if missing != signers.missing {
+            signers.warned.reset();
+        }
+        *signers =
+            Signers { is_read: true, keys, signing, others, missing, warned: std::mem::take(&mut signers.warned) };
+        signers.say_missing();
         Ok(())
     }
 
@@ -234,6 +245,14 @@ impl Checkpoints {
             return Ok(());
         }
         // The second copy of the log is whole up to what is signed.
+        let is_whole = u64::try_from(self.entries.next()).is_ok_and(|next| next >= edge.size());
+        if self.entries.is_given_up() || !is_whole {
+            if self.warned.is_due() {
+                let directory = self.directory.display();
+                tracing::error!(%directory, "nothing is signed: the copy of the log in entries/ is not whole; see to it and restart");
+            }
+            return Ok(());
+        }
         self.entries.sync()?;
         self.tree.sync()?;
         let checkpoint = Checkpoint { origin: self.origin.clone(), size: edge.size(), root: edge.root() };
@@ -241,6 +260,7 @@ impl Checkpoints {
         if signers.signing.is_empty() {
             return Err(Fault::new("signing a checkpoint", "the private key of none of the log's keys is here"));
         }
+        signers.say_missing();
         let note = checkpoint.signed(signers.signing.iter().map(|signer| &signer.key));
         // Before it leaves: after a crash there must be no second opinion about this size.
         write_durably(&self.directory, CHECKPOINT_FILE, note.as_bytes())?;
@@ -257,9 +277,40 @@ struct Signers {
     keys: LogKeys,
     signing: Vec<LogSigner>,
     others: Vec<LogSigner>,
+    /// Those that should sign and are not here.
+    missing: Vec<String>,
+    /// That some are missing.
+    warned: Warned,
+}
+
+/// What is said again and again while it lasts, but not with every checkpoint.
+#[derive(Debug, Default)]
+struct Warned(Mutex<Option<Instant>>);
+
+impl Warned {
+    /// Whether it is to be said now; if so it counts as said.
+    fn is_due(&self) -> bool {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = last.is_none_or(|last| last.elapsed() >= SAID_EVERY);
+        if is_due {
+            *last = Some(Instant::now());
+        }
+        is_due
+    }
+
+    fn reset(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
 }
 
 impl Signers {
+    fn say_missing(&self) {
+        if !self.missing.is_empty() && self.warned.is_due() {
+            let keys = self.missing.join(", ");
+            tracing::error!(%keys, "keys that sign by what the log says are not in keys/: checkpoints go without their signatures");
+        }
+    }
+
     /// Destroys the private keys that were retired, once a checkpoint covers that event: before it the event could be lost.
     fn destroy_retired(&mut self, size: u64) -> Result<(), Fault> {
         if u64::try_from(self.keys.changed().0).is_ok_and(|changed| changed >= size) {
@@ -308,6 +359,8 @@ fn objection(latest: &Checkpoint, origin: &str, tree: &TreeFiles) -> Option<Stri
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::format::block::BlockBuilder;
     use crate::format::record::Head;
@@ -375,6 +428,21 @@ mod tests {
             assert_eq!(place.file(), signed.note);
         }
         assert_eq!(place.checkpoints(b"abcdefgh").refused(), None);
+    }
+
+    /// The copy that a lost log is built from is whole below what is signed, or nothing is signed.
+    #[test]
+    fn nothing_is_signed_without_the_second_copy() {
+        let place = Place(tempfile::tempdir().unwrap());
+        let entries = place.0.path().join("entries");
+        fs::write(&entries, "in the way").unwrap();
+        let without = place.checkpoints(b"abc");
+        without.sign().unwrap();
+        assert_eq!((without.refused(), without.latest()), (None, None));
+        fs::remove_file(&entries).unwrap();
+        let with = place.checkpoints(b"abc");
+        with.sign().unwrap();
+        assert!(with.latest().is_some());
     }
 
     /// Whatever byte of the file is damaged: nothing is signed.

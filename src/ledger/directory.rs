@@ -5,6 +5,7 @@
 //! LOCK          held exclusively by the process that serves the ledger
 //! log/          the store of the log; nothing else lies in it
 //! log.restored  a log that is being built again; removed when that fails
+//! RESTORING     in a new directory whose ledger is being restored; before FORMAT there is nothing in it that came otherwise
 //! log.damaged-N a log that did not open, moved aside when another was built
 //! snapshots/    of the state; derived, may be deleted
 //! projections/  snapshots of the views; derived, may be deleted
@@ -18,7 +19,7 @@
 //! ```
 
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -30,12 +31,13 @@ use super::{Digests, Genesis};
 use crate::format::hexadecimal;
 use crate::format::keyed::{Fingerprints, KEY_BYTES, KeyedDigest};
 use crate::format::note_key::SignerKey;
-use crate::log::files::write_durably;
+use crate::log::files::{is_unfinished, read_at_most, write_durably, write_secret};
 use crate::log::sled::{SledLog, sync_directory};
 use crate::log::{Fault, Log};
 
 const FORMAT_FILE: &str = "FORMAT";
 const LOCK_FILE: &str = "LOCK";
+const RESTORING_FILE: &str = "RESTORING";
 const LOG: &str = "log";
 const SNAPSHOTS: &str = "snapshots";
 const PROJECTIONS: &str = "projections";
@@ -47,6 +49,8 @@ const PSEUDONYM_KEY: &str = "pseudonym.key";
 const VAULT: &str = "vault";
 const VAULT_KEY: &str = "vault.key";
 const TREE: &str = "tree";
+/// Longest `FORMAT` and file of a key that are read, in bytes.
+const SMALL_FILE_BYTES_MAX: usize = 4_096;
 const FORMAT_TITLE: &str = "fundledger data directory";
 /// Version of the directory's layout.
 pub const DIRECTORY_FORMAT: u32 = 1;
@@ -171,6 +175,7 @@ impl DataDirectory {
             return Err(incomplete("log/db", "no such file".to_owned()));
         }
         let lock = lock(path, OpenLock::Existing)?;
+        remove_restoring(path)?;
         // Earlier versions had none.
         let index = path.join(INDEX);
         if !index.is_dir() {
@@ -184,6 +189,7 @@ impl DataDirectory {
         }
         // Earlier versions signed nothing. For what was signed once the key is needed.
         let log_keys = LogKeyFiles::new(&keys, &origin);
+        log_keys.tidy().map_err(|fault| incomplete(KEYS, fault.to_string()))?;
         let log_signers = || {
             let signers = log_keys.read().map_err(|fault| incomplete(KEYS, fault.to_string()))?;
             Ok::<_, DirectoryError>(Some(signers).filter(|signers| !signers.is_empty()))
@@ -315,7 +321,7 @@ pub fn is_data_directory(path: &Path) -> bool {
 /// Checks that a directory holds a ledger of a layout this program knows; gives its origin. Writes nothing.
 pub fn identify(path: &Path) -> Result<String, DirectoryError> {
     let shown = || path.display().to_string();
-    let text = match fs::read_to_string(path.join(FORMAT_FILE)) {
+    let text = match read_at_most(&path.join(FORMAT_FILE), SMALL_FILE_BYTES_MAX) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Err(if is_empty(path)? || !path.join(LOG).exists() {
@@ -381,6 +387,7 @@ pub(super) fn keys_path(path: &Path) -> PathBuf {
 #[derive(Debug)]
 pub(super) struct Secrets {
     keys: Vec<(String, String)>,
+    retired: Vec<(String, String)>,
     log_signers: Vec<LogSigner>,
 }
 
@@ -394,17 +401,23 @@ impl Secrets {
         for name in [DIGEST_KEY, PSEUDONYM_KEY, VAULT_KEY] {
             read_key(&path.join(name)).map_err(|error| incomplete(name, error.to_string()))?;
         }
-        let log_signers = LogKeyFiles::of_any(path).read().map_err(|fault| incomplete(KEYS, fault.to_string()))?;
+        let log_keys = LogKeyFiles::of_any(path);
+        let log_signers = log_keys.read().map_err(|fault| incomplete(KEYS, fault.to_string()))?;
         if log_signers.is_empty() {
             return Err(incomplete("checkpoint.key", "the log's signing key is not there".to_owned()));
         }
         let own = [DIGEST_KEY, PSEUDONYM_KEY, VAULT_KEY].map(str::to_owned);
         let names = own.into_iter().chain(log_signers.iter().map(LogSigner::file_name));
-        let keys = names.map(|name| match fs::read_to_string(path.join(&name)) {
+        let keys = names.map(|name| match read_at_most(&path.join(&name), SMALL_FILE_BYTES_MAX) {
             Ok(text) => Ok((name, text.trim_end().to_owned())),
             Err(error) => Err(incomplete(&name, error.to_string())),
         });
-        Ok(Self { keys: keys.collect::<Result<_, _>>()?, log_signers })
+        Ok(Self { keys: keys.collect::<Result<_, _>>()?, retired: log_keys.retired_files(), log_signers })
+    }
+
+    /// Public halves of keys that signed once, as text.
+    pub(super) fn retired(&self) -> impl Iterator<Item = &str> {
+        self.retired.iter().map(|(_, key)| key.as_str())
     }
 
     /// What checkpoints are signed with, all in the ledger's name; never none.
@@ -421,31 +434,71 @@ pub(super) struct Skeleton {
 }
 
 impl Skeleton {
-    /// Of a directory that holds nothing yet but its lock.
-    pub(super) fn new(path: &Path, secrets: Secrets) -> Self {
-        Self { path: path.to_owned(), secrets }
+    /// Of a directory that holds nothing yet but its lock, or what restoring it left when it was cut off.
+    pub(super) fn begin(path: &Path, secrets: Secrets) -> Result<Self, Fault> {
+        write_durably(path, RESTORING_FILE, b"this directory is being restored: run the same command again\n")?;
+        Ok(Self { path: path.to_owned(), secrets })
     }
 
-    /// Makes the directories, and writes the keys.
+    /// Makes the directories, and writes the keys, as far as they are not there.
     pub(super) fn write(&self) -> Result<(), Fault> {
         for part in [SNAPSHOTS, PROJECTIONS, INDEX, KEYS] {
             let part = self.path.join(part);
-            fs::create_dir(&part).map_err(|error| Fault::new(format!("creating {}", part.display()), error))?;
+            fs::create_dir_all(&part).map_err(|error| Fault::new(format!("creating {}", part.display()), error))?;
         }
         let keys = self.path.join(KEYS);
         restrict(&keys)?;
-        self.secrets.keys.iter().try_for_each(|(name, secret)| keep_secret(&keys, name, secret))
+        for (name, secret) in self.secrets.keys.iter().chain(&self.secrets.retired) {
+            let there = read_at_most(&keys.join(name), SMALL_FILE_BYTES_MAX);
+            if !there.is_ok_and(|there| there.trim_end() == secret) {
+                keep_secret(&keys, name, secret)?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes what makes the directory a ledger's: last.
     pub(super) fn complete(&self, origin: &str) -> Result<(), Fault> {
-        write_format(&self.path, origin)
+        write_format(&self.path, origin)?;
+        remove_restoring(&self.path)
     }
 
-    /// Leaves the directory as empty as it was.
+    /// Leaves the directory as empty as it was, unless some of it was written: then it says so itself.
     pub(super) fn remove(&self) -> Result<(), Fault> {
+        if self.path.join(SNAPSHOTS).exists() {
+            return Ok(());
+        }
+        remove_restoring(&self.path)?;
         let removed = fs::remove_file(self.path.join(LOCK_FILE));
         removed.map_err(|error| Fault::new(format!("removing {}", self.path.display()), error))
+    }
+}
+
+/// Whether a ledger can be restored in a directory as in a new one: nothing is there, or nothing but what restoring one left
+/// when it was cut off.
+pub(super) fn is_for_restoring(path: &Path) -> Result<bool, Fault> {
+    if path.join(FORMAT_FILE).exists() {
+        return Ok(false);
+    }
+    if path.join(RESTORING_FILE).exists() {
+        return Ok(true);
+    }
+    let failed = |error: io::Error| Fault::new(format!("reading {}", path.display()), error);
+    for entry in fs::read_dir(path).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        if name != LOCK_FILE && !is_unfinished(Path::new(&name)) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// From here on the directory is a ledger's.
+fn remove_restoring(path: &Path) -> Result<(), Fault> {
+    match fs::remove_file(path.join(RESTORING_FILE)) {
+        Ok(()) => sync_directory(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Fault::new(format!("removing {}", path.join(RESTORING_FILE).display()), error)),
     }
 }
 
@@ -519,27 +572,18 @@ fn new_key(directory: &Path, name: &str) -> Result<[u8; KEY_BYTES], Fault> {
     Ok(key)
 }
 
-/// Writes a secret to a new file that only its owner can read.
+/// Writes a secret to a new file that only its owner can read: whole, or not at all.
 pub(super) fn keep_secret(directory: &Path, name: &str, secret: &str) -> Result<(), Fault> {
     let path = directory.join(name);
-    let mut options = File::options();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
+    if path.exists() {
+        return Err(Fault::new(format!("writing {}", path.display()), "another key is there already"));
     }
-    let written = options.open(&path).and_then(|mut file| {
-        writeln!(file, "{secret}")?;
-        file.sync_all()
-    });
-    written.map_err(|error| Fault::new(format!("writing {}", path.display()), error))?;
-    sync_directory(directory)
+    write_secret(directory, name, format!("{secret}\n").as_bytes())
 }
 
 fn read_key(path: &Path) -> io::Result<[u8; KEY_BYTES]> {
     let invalid = || io::Error::new(io::ErrorKind::InvalidData, "not 64 hexadecimal digits");
-    let text = fs::read_to_string(path)?;
+    let text = read_at_most(path, SMALL_FILE_BYTES_MAX)?;
     let text = text.trim_end();
     let mut key = [0; KEY_BYTES];
     if text.len() != KEY_BYTES.saturating_mul(2) || !text.is_ascii() {

@@ -9,10 +9,10 @@ use thiserror::Error;
 use super::checkpoints::CHECKPOINT_FILE;
 use super::directory::{DirectoryError, Secrets, Skeleton};
 use crate::format::block::BlockBuilder;
-use crate::format::checkpoint::{Checkpoint, split_note};
+use crate::format::checkpoint::{CHECKPOINT_BYTES_MAX, Checkpoint, split_note};
 use crate::format::note_key::SignerKey;
 use crate::format::record::{Head, split_entry};
-use crate::log::files::write_durably;
+use crate::log::files::{read_at_most, write_durably};
 use crate::log::sled::{SledLog, sync_directory};
 use crate::log::{Fault, Log};
 
@@ -46,6 +46,8 @@ pub struct Restoring {
     log: PathBuf,
     /// In the ledger's name; never none.
     keys: Vec<SignerKey>,
+    /// Public halves of keys that signed once, as text.
+    retired: Vec<String>,
     origin: String,
     /// What a new directory is made of.
     skeleton: Option<Skeleton>,
@@ -67,16 +69,16 @@ impl Restoring {
         Ok(restoring)
     }
 
-    /// A new or empty directory for the ledger whose keys lie elsewhere.
+    /// A new or empty directory for the ledger whose keys lie elsewhere; or one in which the same was cut off.
     pub fn of_keys(path: &Path, keys: &Path) -> Result<Self, DirectoryError> {
         let secrets = Secrets::read(keys)?;
         fs::create_dir_all(path).map_err(|error| Fault::new(format!("creating {}", path.display()), error))?;
-        if !super::directory::is_empty(path)? {
+        if !super::directory::is_for_restoring(path)? {
             return Err(DirectoryError::NotEmpty { path: path.display().to_string() });
         }
         let lock = super::directory::lock_for_restoring(path)?;
         let mut restoring = Self::new(path, &secrets, None, lock);
-        restoring.skeleton = Some(Skeleton::new(path, secrets));
+        restoring.skeleton = Some(Skeleton::begin(path, secrets)?);
         Ok(restoring)
     }
 
@@ -84,7 +86,8 @@ impl Restoring {
         let log = super::directory::log_path(path);
         let keys: Vec<SignerKey> = secrets.log_signers().iter().map(|signer| signer.key.clone()).collect();
         let origin = keys.first().map(|key| key.name().to_owned()).unwrap_or_default();
-        Self { path: path.to_owned(), log, keys, origin, skeleton, is_finished: false, _lock: lock }
+        let retired = secrets.retired().map(str::to_owned).collect();
+        Self { path: path.to_owned(), log, keys, retired, origin, skeleton, is_finished: false, _lock: lock }
     }
 
     /// The ledger's name.
@@ -94,7 +97,12 @@ impl Restoring {
 
     /// The public keys, one of which what is restored must be signed with, as text.
     pub fn verifier_keys(&self) -> impl Iterator<Item = String> {
-        self.keys.iter().map(|key| key.verifier().to_string())
+        self.keys.iter().map(|key| key.verifier().to_string()).chain(self.retired.iter().cloned())
+    }
+
+    /// Whether the directory was a ledger's before.
+    pub const fn is_of_ledger(&self) -> bool {
+        self.skeleton.is_none()
     }
 
     /// Where the log is built, to be verified there.
@@ -156,7 +164,7 @@ impl Restoring {
         let parsed = |note: &str| split_note(note).and_then(|(text, _)| Checkpoint::parse(text));
         let damaged = || Fault::new("keeping the checkpoint", "it is no checkpoint");
         let checkpoint = parsed(note).ok_or_else(damaged)?;
-        let kept = fs::read_to_string(self.path.join(CHECKPOINT_FILE)).ok();
+        let kept = read_at_most(&self.path.join(CHECKPOINT_FILE), CHECKPOINT_BYTES_MAX).ok();
         let kept_size = kept.and_then(|note| parsed(&note)).map_or(0, |kept| kept.size);
         if kept_size >= checkpoint.size {
             return Ok(());
@@ -164,7 +172,11 @@ impl Restoring {
         // Ed25519 signs the same text with the same bytes each time: this is the note without what others added to it, and
         // with the keys that have signed it.
         let text = checkpoint.text();
-        let signed = self.keys.iter().filter(|key| note.contains(&key.note_line(&text)));
+        let signed: Vec<_> = self.keys.iter().filter(|key| note.contains(&key.note_line(&text))).collect();
+        if signed.is_empty() {
+            // By a key that was retired: its private half is nowhere.
+            return write_durably(&self.path, CHECKPOINT_FILE, note.as_bytes());
+        }
         write_durably(&self.path, CHECKPOINT_FILE, checkpoint.signed(signed).as_bytes())
     }
 }

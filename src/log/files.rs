@@ -1,7 +1,8 @@
-//! Small files beside the log: written whole, or not at all.
+//! Small files beside the log: written whole, or not at all; and read as far as they may be long.
 
-use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::Fault;
@@ -18,6 +19,29 @@ pub fn write_durably(directory: &Path, name: &str, bytes: &[u8]) -> Result<(), F
     file.finish().map(drop)
 }
 
+/// Writes a secret in the same way: nobody but its owner can read it, at no time.
+pub fn write_secret(directory: &Path, name: &str, bytes: &[u8]) -> Result<(), Fault> {
+    let mut file = DurableFile::create_with(directory, name, OpenOptions::new().mode(0o600))?;
+    file.write(bytes)?;
+    file.finish().map(drop)
+}
+
+/// Reads a small text. Whatever is longer than it may be, or no file that ends, is an error.
+pub fn read_at_most(path: &Path, most: usize) -> io::Result<String> {
+    let invalid = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
+    if !fs::metadata(path)?.is_file() {
+        return Err(invalid("it is no regular file".to_owned()));
+    }
+    let most = u64::try_from(most).unwrap_or(u64::MAX);
+    let mut bytes = Vec::new();
+    // One byte more than there may be shows that there are too many.
+    File::open(path)?.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > most {
+        return Err(invalid(format!("it is too long: more than {most} bytes")));
+    }
+    String::from_utf8(bytes).map_err(|_| invalid("it is no text".to_owned()))
+}
+
 /// A file that is written bit by bit, in the same way: it has its name only when it is whole. Dropped before, it is removed.
 #[derive(Debug)]
 pub struct DurableFile {
@@ -31,9 +55,14 @@ pub struct DurableFile {
 impl DurableFile {
     /// Begins a file.
     pub fn create(directory: &Path, name: &str) -> Result<Self, Fault> {
+        Self::create_with(directory, name, &mut OpenOptions::new())
+    }
+
+    fn create_with(directory: &Path, name: &str, options: &mut OpenOptions) -> Result<Self, Fault> {
         let target = directory.join(name);
         let beside = directory.join(format!("{name}.{UNFINISHED}"));
-        let file = File::create(&beside).map_err(|error| Fault::new(format!("writing {}", target.display()), error))?;
+        let opened = options.write(true).create(true).truncate(true).open(&beside);
+        let file = opened.map_err(|error| Fault::new(format!("writing {}", target.display()), error))?;
         let file = BufWriter::with_capacity(1 << 16, file);
         Ok(Self { directory: directory.to_owned(), target, beside, file, is_finished: false })
     }

@@ -137,3 +137,93 @@ async fn the_new_key_alone_is_enough_after_a_change() {
     let (code, stale) = with(&new);
     assert_eq!((code, &stale["faults"][0]["kind"]), (Some(1), &"signature".into()), "{stale:#}");
 }
+
+/// A ledger in the overlap of two keys, stopped; the new key and the name of its file.
+async fn overlap(world: &mut World) -> (String, String) {
+    world.pay(2).await;
+    let added = run(&["keys", "log", "--data", world.data().to_str().unwrap()]);
+    let new = String::from_utf8(added.stdout).unwrap().trim_end().to_owned();
+    let last = world.post(vec![rotate("announce", &new, LogKeyChange::Announced)]).await[0].sequence;
+    assert_eq!(signers(world, last, [&world.key, &new]), [true, true]);
+    world.stop();
+    let mut names = fs::read_dir(world.data().join("keys")).unwrap().map(|file| file.unwrap().file_name());
+    let name = names.find(|name| name.to_str().unwrap().starts_with("checkpoint-")).unwrap();
+    (new, name.into_string().unwrap())
+}
+
+/// A key that signs by what the log says, and whose file is not there, is said at each start; the others sign on. Put back it
+/// signs again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_key_that_is_missing_is_said_and_the_others_sign() {
+    let mut world = World::new();
+    let old = world.key.clone();
+    let (new, later) = overlap(&mut world).await;
+    let keys = world.data().join("keys");
+    for (file, named, left) in
+        [(later.as_str(), new.as_str(), [true, false]), ("checkpoint.key", "checkpoint.key", [false, true])]
+    {
+        let bytes = fs::read(keys.join(file)).unwrap();
+        fs::remove_file(keys.join(file)).unwrap();
+        for start in 0..2 {
+            world.logged();
+            world.start();
+            let last = world.post(vec![payment(&format!("{file}-{start}"))]).await[0].sequence;
+            assert_eq!(signers(&world, last, [&old, &new]), left);
+            let logged = world.logged();
+            let said = logged.lines().find(|line| line.contains("ERROR") && line.contains("are not in keys/"));
+            assert!(said.is_some_and(|said| said.contains(named)), "{file}: {logged}");
+            if start == 1 {
+                fs::write(keys.join("back"), &bytes).unwrap();
+                fs::rename(keys.join("back"), keys.join(file)).unwrap();
+                // The round of signing that covers this may have begun before the key was back; the next one has not.
+                let last = world.post(vec![payment(&format!("{file}-back"))]).await[0].sequence;
+                signers(&world, last, [&old, &new]);
+                let last = world.post(vec![payment(&format!("{file}-signs"))]).await[0].sequence;
+                assert_eq!(signers(&world, last, [&old, &new]), [true, true]);
+            }
+            world.stop();
+        }
+    }
+}
+
+/// The process ended while it destroyed a key, and while another was made: neither keeps the ledger from starting, nor from
+/// being restored; whoever knows only what the retired key signed is known to the restored one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn remains_of_keys_are_no_obstacle() {
+    let mut world = World::new();
+    let old = world.key.clone();
+    let (new, _) = overlap(&mut world).await;
+    let data = world.data();
+    let keys = data.join("keys");
+    let length = fs::metadata(keys.join("checkpoint.key")).unwrap().len();
+    // All that witnesses have seen is from before.
+    fs::copy(data.join("checkpoint"), world.path("overlap")).unwrap();
+    world.start();
+    let last = world.post(vec![rotate("retire", &old, LogKeyChange::Retired)]).await[0].sequence;
+    assert_eq!(signers(&world, last, [&old, &new]), [false, true]);
+    world.stop();
+    let note = fs::read_to_string(world.path("overlap")).unwrap();
+    let alone = Note::parse(&note).unwrap().signed_by([&NoteKey::parse(&old).unwrap()]);
+    assert_eq!((note.lines().count(), alone.lines().count()), (6, 5));
+    fs::write(data.join("checkpoint.witnessed"), &alone).unwrap();
+    fs::write(keys.join("checkpoint.key"), vec![0; usize::try_from(length).unwrap()]).unwrap();
+    fs::write(keys.join("checkpoint-0badc0de.key"), "").unwrap();
+    let from = data.to_str().unwrap();
+    fs::rename(data.join("log"), world.path("lost")).unwrap();
+    let restored = run(&["restore", "--data", from, "--from-tiles", from]);
+    assert!(restored.status.success(), "{}", errors(&restored));
+    // The same, from the backup of the keys.
+    let tiles = world.path("tiles");
+    assert!(run(&["export", "--data", from, "--tiles", &tiles]).status.success());
+    let fresh = world.path("fresh");
+    let restored = run(&["restore", "--data", &fresh, "--from-tiles", &tiles, "--keys", keys.to_str().unwrap()]);
+    assert!(restored.status.success(), "{}", errors(&restored));
+    assert_eq!(fs::read_to_string(format!("{fresh}/keys/checkpoint.retired")).unwrap().trim_end(), old);
+    assert!(!std::path::Path::new(&fresh).join("keys/checkpoint.key").exists());
+    world.start();
+    let last = world.post(vec![payment("after")]).await[0].sequence;
+    assert_eq!(signers(&world, last, [&old, &new]), [false, true]);
+    world.stop();
+    assert!(!keys.join("checkpoint.key").exists() && !keys.join("checkpoint-0badc0de.key").exists());
+    assert!(!world.logged().contains("are not in keys/"));
+}

@@ -55,7 +55,8 @@ impl World {
             command.env("FUNDLEDGER__WITNESS_POLICY", policy);
         }
         command.args(["serve", "--insecure-dev", "--quiet", "--listen", free, "--tiles-listen", free, "--data"]);
-        let mut child = start(command.arg(self.data()).stdout(Stdio::piped()).stderr(Stdio::null())).unwrap();
+        let log = fs::File::options().create(true).append(true).open(self.path("log")).unwrap();
+        let mut child = start(command.arg(self.data()).stdout(Stdio::piped()).stderr(log)).unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         let mut after = |start: &str| lines.find_map(|line| line.strip_prefix(start).map(str::to_owned)).unwrap();
         let tiles = after("tiles at http://");
@@ -69,6 +70,13 @@ impl World {
         let mut child = self.child.take().unwrap();
         assert!(output(Command::new("kill").args(["-TERM", &child.id().to_string()])).unwrap().status.success());
         assert!(child.wait().unwrap().success());
+    }
+
+    /// What the server has logged since it was asked before.
+    pub(crate) fn logged(&self) -> String {
+        let logged = fs::read_to_string(self.path("log")).unwrap();
+        fs::write(self.path("log"), "").unwrap();
+        logged
     }
 
     pub(crate) fn data(&self) -> PathBuf {
