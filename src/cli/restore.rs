@@ -8,6 +8,7 @@ use clap::Args;
 use super::evidence::{Copies, StoreCopy};
 use super::tiles::TileTree;
 use super::{Failure, Globals, render, verdict};
+use crate::audit::kept::KeptEntries;
 use crate::audit::note::{Checkpoint, Note, NoteKey};
 use crate::audit::tree::leaf_hash;
 use crate::audit::{self, Anchors, Evidence, Options, Report, Unreadable, Verdict};
@@ -50,10 +51,15 @@ pub fn run(globals: &Globals, args: &RestoreArgs, out: &mut dyn Write) -> Result
     let keys: Result<Vec<NoteKey>, _> = restoring.verifier_keys().map(|key| NoteKey::parse(&key)).collect();
     let keys = keys.map_err(|error| Failure::about(args.data.display(), error))?;
     let Source { mut checkpoints, entries } = source(globals, &args.from_tiles)?;
+    // Before anything is built of it: what the source says of its size is then this ledger's own word.
+    if !checkpoints.iter().all(|note| is_own(note, restoring.origin(), &keys)) {
+        return Err(Failure::Refused(text::restore_foreign(lang)));
+    }
     let own = Copies::checkpoints(&args.data)?;
-    if is_sound(&args.data, &own, &keys)? {
+    if restoring.is_of_ledger() && is_sound(&args.data, &own, &keys)? {
         return Err(Failure::Refused(text::restore_sound(lang, args.data.display())));
     }
+    let kept = whole_copy(&args.data);
     checkpoints.extend(own);
     let newest = newest(&checkpoints).ok_or_else(|| Failure::Refused(text::restore_without_checkpoint(lang)))?;
     let entries = entries.map(|item| item.map_err(|Unreadable(why)| Fault::new("reading the source", why)));
@@ -68,6 +74,10 @@ pub fn run(globals: &Globals, args: &RestoreArgs, out: &mut dyn Write) -> Result
     if !is_whole {
         verdict::write(out, &report, lang)?;
         return Err(Failure::Refused(text::restore_unfit(lang)));
+    }
+    let entries_built = u64::try_from(built.next_sequence()).unwrap_or_default();
+    if kept > entries_built {
+        return Err(Failure::Refused(text::restore_behind(lang, entries_built, kept, args.data.display())));
     }
     let (note, covered) = newest;
     let aside = restoring.finish(&note)?;
@@ -85,21 +95,41 @@ fn source(globals: &Globals, source: &str) -> Result<Source, Failure> {
         return Ok(of_tiles(tree));
     }
     let entries = Copies::entries(path).ok_or_else(nothing)?;
+    Ok(Source { checkpoints: Copies::checkpoints(path)?, entries: Box::new(whole(&entries)) })
+}
+
+/// The longest whole chain of a copy.
+fn whole(entries: &KeptEntries) -> impl Iterator<Item = Result<Vec<u8>, Unreadable>> + Send + use<> {
     let mut head = [0; 32];
     // What was appended last was not synced: it counts as far as it is as it was written, and follows.
-    let whole = entries.from(0).map_while(move |item| match item {
+    entries.from(0).map_while(move |item| match item {
         Ok(entry) if entry.is_as_written && entry.bytes.starts_with(&head) => {
             head = leaf_hash(&entry.bytes);
             Some(Ok(entry.bytes))
         }
         Ok(_) => None,
         Err(unreadable) => Some(Err(unreadable)),
-    });
-    Ok(Source { checkpoints: Copies::checkpoints(path)?, entries: Box::new(whole) })
+    })
+}
+
+/// How many entries the copy in a directory has: they may be all that is left of acknowledged events.
+fn whole_copy(path: &Path) -> u64 {
+    let entries = Copies::entries(path);
+    let count = entries.map_or(0, |entries| whole(&entries).take_while(Result::is_ok).count());
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+/// Whether a checkpoint is signed by one of the ledger's own keys, for its log.
+fn is_own(note: &str, origin: &str, keys: &[NoteKey]) -> bool {
+    let Ok(note) = Note::parse(note) else { return false };
+    note.signers(keys).is_ok_and(|signers| !signers.is_empty())
+        && Checkpoint::parse(note.text()).is_ok_and(|checkpoint| checkpoint.origin == origin)
 }
 
 fn of_tiles(tree: TileTree) -> Source {
-    let entries = tree.tiles.entries(0);
+    // A full tile may stand for the last one: what it has behind the checkpoint nobody signed.
+    let size = usize::try_from(tree.tiles.size()).unwrap_or(usize::MAX);
+    let entries = tree.tiles.entries(0).take(size);
     Source { checkpoints: vec![tree.note], entries: Box::new(entries) }
 }
 

@@ -112,9 +112,11 @@ export-written = written: { $values } values, { $tiles } tiles ({ $file })
 ## restore
 
 restore-aside = the log that did not open was moved to { $path }
+restore-behind = entries/ in { $path } has { $kept } entries, the source { $entries }: nothing was restored; restore from { $path } itself, or move entries/ away and lose what the source does not have
 restore-broken = entry { $sequence } of the source does not follow the one before it: it was changed; nothing was restored
 restore-covered = under the signed checkpoint: the first { $covered } entries; beyond it, as they were copied: { $beyond }
 restore-done = entries restored and verified: { $entries } ({ $path })
+restore-foreign = the checkpoint beside the source is not signed with a key of this ledger: nothing was restored
 restore-lost = whatever was acknowledged after sequence { $sequence } is not in the source: compare with receipts
 restore-no-source = { $source } has neither static tiles under a checkpoint nor a copy of the entries in entries/
 restore-sound = the log in { $path } is sound: nothing was restored

@@ -111,9 +111,11 @@ export-written = 已写出数据块 { $values } 个、瓦片 { $tiles } 个（{ 
 ## restore
 
 restore-aside = 无法打开的日志已移至 { $path }
+restore-behind = { $path } 的 entries/ 有 { $kept } 个条目，来源只有 { $entries } 个：未作恢复；请从 { $path } 本身恢复，或移走 entries/ 并放弃来源所缺的内容
 restore-broken = 来源的第 { $sequence } 号条目不承接前一条目：已被改动；未作恢复
 restore-covered = 已签名检查点覆盖前 { $covered } 个条目；其后按副本恢复 { $beyond } 个
 restore-done = 已恢复并验证 { $entries } 个条目（{ $path }）
+restore-foreign = 来源旁的检查点不是用本账本的密钥签名的：未作恢复
 restore-lost = 序号 { $sequence } 之后确认过的内容不在来源中：请与回执核对
 restore-no-source = { $source } 既没有检查点之下的静态瓦片，也没有 entries/ 条目副本
 restore-sound = { $path } 中的日志完好：未作恢复

@@ -1,14 +1,16 @@
 //! `restore`: a log that was lost comes back from tiles or from the copy beside it, as it was signed, or not at all.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
 
 use fundledger::pb::v1::Receipt;
 
 use crate::report;
-use crate::server::{errors, payment, run, set_up};
+use crate::server::{BINARY, errors, payment, run, set_up, start};
 use crate::world::{World, copy};
 
 fn restored(data: &Path, from: &str, more: &[&str]) -> Output {
@@ -134,8 +136,10 @@ async fn what_was_not_signed_is_not_restored() {
     };
     let newest = fs::read(data.join("checkpoint")).unwrap();
     refused(&tiles, "a checkpoint covers 617 entries");
-    // Of the checkpoint's own tiles one byte is changed.
+    // What the copy beside it has may have been acknowledged, even where no checkpoint covers it.
     fs::write(data.join("checkpoint"), &old).unwrap();
+    refused(&tiles, "has 617 entries, the source 616");
+    // Of the checkpoint's own tiles one byte is changed.
     let bundle = Path::new(&tiles).join("tile/entries/001");
     let bytes = fs::read(&bundle).unwrap();
     for at in [40, bytes.len() / 2, bytes.len() - 1] {
@@ -166,6 +170,94 @@ async fn what_was_not_signed_is_not_restored() {
     fs::write(data.join("checkpoint"), newest).unwrap();
     let done = restored(&data, data.to_str().unwrap(), &[]);
     assert!(done.status.success(), "{}", said(&done));
+}
+
+/// Serves files of a directory over HTTP until one that may not be had is asked for; gives its name. The connection stays open.
+fn serve_until(listener: &TcpListener, files: &Path, may: impl Fn(&str) -> bool) -> (String, TcpStream) {
+    loop {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = String::new();
+        BufReader::new(&stream).read_line(&mut request).unwrap();
+        let name = request.split(' ').nth(1).unwrap().to_owned();
+        if !may(&name) {
+            return (name, stream);
+        }
+        let body = fs::read(files.join(name.trim_start_matches('/'))).unwrap();
+        write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len()).unwrap();
+        stream.write_all(&body).unwrap();
+    }
+}
+
+/// A source whose checkpoint this ledger never signed is asked for nothing else: however much it has, it fills no disk.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn of_a_strange_source_nothing_is_built() {
+    let (world, ..) = ledger().await;
+    let (data, tiles) = (world.data(), world.path("tiles"));
+    let keys = data.join("keys");
+    assert!(run(&["export", "--data", data.to_str().unwrap(), "--tiles", &tiles]).status.success());
+    let note = fs::read_to_string(data.join("checkpoint")).unwrap();
+    let forged = note.replacen("\n616\n", "\n1000000000\n", 1);
+    assert_ne!(forged, note);
+    fs::write(Path::new(&tiles).join("checkpoint"), forged).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let fresh = world.directory.path().join("fresh");
+    let restoring = std::thread::spawn({
+        let fresh = fresh.clone();
+        move || restored(&fresh, &url, &["--keys", keys.to_str().unwrap()])
+    });
+    let address = listener.local_addr().unwrap();
+    let asked = std::thread::spawn(move || serve_until(&listener, Path::new(&tiles), |name| name == "/checkpoint").0);
+    let refused = restoring.join().unwrap();
+    assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
+    assert!(said(&refused).contains("not signed with a key of this ledger"), "{}", said(&refused));
+    assert_eq!(fs::read_dir(&fresh).unwrap().count(), 0);
+    write!(TcpStream::connect(address).unwrap(), "GET /nothing-else HTTP/1.1\r\n\r\n").unwrap();
+    assert_eq!(asked.join().unwrap(), "/nothing-else");
+}
+
+/// Restoring into a new directory that was cut off, wherever, is simply run again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_was_cut_off_is_run_again() {
+    let (mut world, receipts, kept) = ledger().await;
+    let (data, tiles, keys) = (world.data(), world.path("tiles"), world.path("keys"));
+    assert!(run(&["export", "--data", data.to_str().unwrap(), "--tiles", &tiles]).status.success());
+    copy(&data.join("keys"), Path::new(&keys));
+    fs::remove_dir_all(&data).unwrap();
+    // Killed while it built.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let mut command = Command::new(BINARY);
+    command.args(["restore", "--data", data.to_str().unwrap(), "--from-tiles", &url, "--keys", &keys]);
+    let mut child = start(&mut command).unwrap();
+    let open = serve_until(&listener, Path::new(&tiles), |name| !name.contains("tile/entries/001"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    drop((open, listener));
+    assert!(data.join("log.restored").exists());
+    // It could not write the last of what it had to.
+    let in_the_way = data.join("keys/vault.key");
+    fs::create_dir_all(&in_the_way).unwrap();
+    let full = restored(&data, &tiles, &["--keys", &keys]);
+    assert!(!full.status.success() && !data.join("FORMAT").exists(), "{}", said(&full));
+    fs::remove_dir(&in_the_way).unwrap();
+    fs::write(data.join("keys/vault.key.new"), "").unwrap();
+    // What another put there is not taken for one's own.
+    fs::write(data.join("keys/vault.key"), "another\n").unwrap();
+    assert!(!restored(&data, &tiles, &["--keys", &keys]).status.success());
+    assert_eq!(fs::read_to_string(data.join("keys/vault.key")).unwrap(), "another\n");
+    fs::remove_file(data.join("keys/vault.key")).unwrap();
+    let done = restored(&data, &tiles, &["--keys", &keys]);
+    assert!(done.status.success(), "{}", said(&done));
+    // Its power failed before the last file was there.
+    fs::remove_file(data.join("FORMAT")).unwrap();
+    let without = restored(&data, &tiles, &["--keys", &keys]);
+    assert_eq!(without.status.code(), Some(2), "without its mark it is somebody's: {}", said(&without));
+    fs::write(data.join("RESTORING"), "").unwrap();
+    let done = restored(&data, &tiles, &["--keys", &keys]);
+    assert!(done.status.success(), "{}", said(&done));
+    assert!(!data.join("RESTORING").exists() && data.join("log.damaged-1").exists());
+    goes_on(&mut world, &receipts, &kept).await;
 }
 
 /// The copy beside the log goes further than the checkpoint: what is whole comes back, what was torn does not.
