@@ -54,10 +54,9 @@ fn what_is_found_steers_no_terminal() {
 /// As many entries as fit into a value that is as large as it may be; what follows is no block any more.
 #[test]
 fn a_value_of_empty_entries_is_cut() {
-    let value = sealed(0, 0, 1, 174, ([0; 32], [0; 32]), &[0; 1 << 15]);
-    let mut many = vec![value];
-    many[0].1.extend(vec![0; 1 << 20]);
-    let report = audit(many, Depth::Chain);
+    let mut value = sealed(0, 0, 1, 174, ([0; 32], [0; 32]), &[0; 2 * 174]);
+    value.1.extend(vec![0; 1 << 20]);
+    let report = audit(vec![value], Depth::Chain);
     assert!(report.events <= 174, "{}", report.events);
     assert!(report.faults.iter().any(|fault| fault.message.to_string() == "the entries do not fill the payload"));
 }
