@@ -11,7 +11,6 @@ import argparse, base64, hashlib, json, re, struct, sys, zlib
 class Stop(Exception):
     """Ends the verification: BROKEN by what it says, or INCOMPLETE where the bundle cannot be read to its end."""
 BROKEN, INCOMPLETE = 1, 3
-
 def check(is_right, message, verdict=BROKEN):
     if not is_right:
         raise Stop(message, verdict)
@@ -81,7 +80,7 @@ class Checkpoint:
     def __init__(self, note):
         found = NOTE.fullmatch(note) or [""] * 6  # the size of which is no number: ValueError
         self.text, self.origin, self.size, self.root = found[1].encode(), found[2], int(found[3]), unbase64(found[4])
-        self.signatures = [(name, unbase64(data)) for _, name, data in map(str.split, found[5].split("\n")[:-1])]
+        self.signatures = [(name, unbase64(data)) for _, name, data in (line.split(" ") for line in found[5].split("\n")[:-1])]
         is_short = any(len(data) < 5 for _, data in self.signatures)
         if is_short or self.size >= 2**64 or len(self.root) != 32 or len(note.encode()) > 2**18:
             raise ValueError("not a checkpoint")
@@ -98,7 +97,8 @@ class Checkpoint:
 def parse_policy(text):
     """A policy as (keys of logs, members by name, name of the quorum); a member is a key or (how many, of whom)."""
     logs, members, grouped, quorum = [], {}, [], None
-    for kind, *rest in (line.split() for line in text.split("\n") if line.strip() and line.strip()[0] != "#"):
+    lines = ([word.decode() for word in line.split()] for line in text.encode().split(b"\n"))  # at ASCII blanks alone
+    for kind, *rest in (words for words in lines if words and words[0][0] != "#"):
         if kind == "quorum" and quorum is None and len(rest) == 1 and rest[0] in ["none", *members]:
             quorum = rest[0]
         elif kind == "log" and len(rest) in (1, 2):
@@ -108,7 +108,7 @@ def parse_policy(text):
         elif kind == "group" and len(rest) > 2 and rest[0] not in ["none", *members]:
             needed, names = {"all": len(rest) - 2, "any": 1}.get(rest[1]) or int(rest[1]), rest[2:]
             grouped += names
-            if not 1 <= needed <= len(names) or not set(names) <= set(members) or len(set(grouped)) < len(grouped):
+            if rest[1] not in ("all", "any", str(needed)) or not 1 <= needed <= len(names) or not set(names) <= set(members) or len(set(grouped)) < len(grouped):
                 raise ValueError(f"a group of the policy cannot be: {rest[0]}")
             members[rest[0]] = (needed, names)
         else:

@@ -20,6 +20,8 @@ pub struct Anchors {
     pub policy: Option<Policy>,
     /// Seconds since 1970 before which a cosignature is too old to count.
     pub cosigned_since: Option<u64>,
+    /// Seconds since 1970 after which a cosignature lies in the future, and does not count either.
+    pub cosigned_until: Option<u64>,
 }
 
 /// A checkpoint, with what its signatures are worth.
@@ -108,6 +110,7 @@ impl Claims<'_> {
         if let Some(policy) = &self.anchors.policy {
             let mut signers = note.signers(policy.witnesses().iter().map(|witness| &witness.key))?;
             signers.retain(|signer| self.anchors.cosigned_since.is_none_or(|since| signer.time >= since));
+            signers.retain(|signer| self.anchors.cosigned_until.is_none_or(|until| signer.time <= until));
             claim.is_witnessed = policy.needs_witnesses() && is_signed && policy.is_met(&signers);
         }
         Ok(claim)

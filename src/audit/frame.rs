@@ -263,7 +263,7 @@ impl Reader {
     }
 
     /// Entries that came without their blocks.
-    pub(super) fn loose(&self, entries: Vec<Vec<u8>>) -> Block {
+    pub(super) fn loose(&self, entries: &[Vec<u8>]) -> Block {
         let payload = Bytes::from(entries.concat());
         let mut at = 0_usize;
         let entries = entries.iter().map(|entry| {

@@ -187,8 +187,8 @@ impl Note {
     }
 
     /// The note with the lines of these keys alone, whatever others added to it.
-    pub fn signed_by<'a>(&self, keys: impl IntoIterator<Item = &'a NoteKey> + Clone) -> String {
-        let is_theirs = |line: &&Line| keys.clone().into_iter().any(|key| line.name == key.name && line.id == key.id);
+    pub fn signed_by(&self, keys: &[NoteKey]) -> String {
+        let is_theirs = |line: &&Line| keys.iter().any(|key| line.name == key.name && line.id == key.id);
         let lines = self.lines.iter().filter(is_theirs).map(|line| {
             let bytes = [&line.id[..], &line.signature].concat();
             format!("{DASH}{} {}\n", line.name, STANDARD.encode(bytes))

@@ -243,7 +243,7 @@ fn check_batches(jobs: &Mutex<Receiver<Job>>, reader: &Reader) {
         let Ok(Ok(job)) = jobs.lock().map(|jobs| jobs.recv()) else { return };
         let checked = match job.batch {
             Batch::Values(values) => values.into_iter().map(|(key, value)| reader.value(&key, value)).collect(),
-            Batch::Entries(entries) => vec![Value::Block(reader.loose(entries))],
+            Batch::Entries(entries) => vec![Value::Block(reader.loose(&entries))],
         };
         job.reply.send(checked).ok();
     }

@@ -35,7 +35,9 @@ impl Requests {
             let sorting: Vec<_> = self
                 .shards
                 .chunks_mut(a_worker)
-                .map(|shards| threads.spawn(|| shards.iter_mut().flat_map(in_shard).collect::<Vec<i64>>()))
+                .map(|shards| {
+                    threads.spawn(|| shards.iter_mut().flat_map(|shard| in_shard(shard)).collect::<Vec<i64>>())
+                })
                 .collect();
             // A thread that failed would hide what it had: nothing in it can.
             sorting.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
@@ -45,7 +47,7 @@ impl Requests {
     }
 }
 
-fn in_shard(shard: &mut Vec<(Fingerprint, i64)>) -> Vec<i64> {
+fn in_shard(shard: &mut [(Fingerprint, i64)]) -> Vec<i64> {
     shard.sort_unstable();
     let pairs = shard.windows(2).filter_map(|pair| match pair {
         [(one, _), (other, sequence)] if one == other => Some(*sequence),

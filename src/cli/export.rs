@@ -68,8 +68,9 @@ pub fn run(globals: &Globals, args: &ExportArgs, out: &mut dyn Write) -> Result<
 fn write_whole_bundle(copy: &PrivateCopy, beside: &Beside<'_>, path: &Path) -> Result<(u64, u64), Failure> {
     let new = path.with_extension("new");
     let file = File::create(&new).map_err(|error| failed(&new, &error))?;
-    let written = write_bundle(copy.reader(), beside, BufWriter::new(file));
+    let written = write_bundle(copy.reader(), beside, BufWriter::new(&file));
     let written = written.map_err(|fault| Failure::about(new.display(), fault))?;
+    file.sync_all().map_err(|error| failed(&new, &error))?;
     fs::rename(&new, path).map_err(|error| failed(path, &error))?;
     Ok(written)
 }

@@ -21,6 +21,8 @@ use crate::ledger::clock::{Clock, SystemClock};
 use crate::ledger::directory::{identify, is_served};
 use crate::messages::cli as text;
 
+/// By how much a witness's clock may be ahead of the auditor's, seconds.
+const CLOCKS_DIFFER_SECONDS: u64 = 300;
 /// How often the progress bar looks at the count.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -162,7 +164,8 @@ fn anchors(globals: &Globals, args: &VerifyArgs) -> Result<Anchors, Failure> {
     let now = SystemClock.now().0.checked_div(1_000_000_000).and_then(|now| u64::try_from(now).ok());
     let now = now.ok_or_else(|| Failure::Unavailable(text::clock_before_1970(globals.lang)))?;
     let cosigned_since = args.cosigned_within.map(|within| now.saturating_sub(within));
-    Ok(Anchors { kept: kept?, served: Vec::new(), keys: keys?, policy, cosigned_since })
+    let cosigned_until = cosigned_since.map(|_| now.saturating_add(CLOCKS_DIFFER_SECONDS));
+    Ok(Anchors { kept: kept?, served: Vec::new(), keys: keys?, policy, cosigned_since, cosigned_until })
 }
 
 /// Reads a checkpoint, whatever it says.

@@ -149,10 +149,7 @@ impl Checkpoints {
 
     /// The checkpoint with cosignatures that was kept, if this log fits it; whose they are is for the caller to see.
     pub fn kept_witnessed(&self) -> Option<Signed> {
-        let path = self.directory.join(WITNESSED_FILE);
-        let length = fs::metadata(&path).ok()?.len();
-        let is_short = usize::try_from(length).is_ok_and(|length| length <= CHECKPOINT_BYTES_MAX);
-        let note = is_short.then(|| fs::read_to_string(&path).ok()).flatten()?;
+        let note = read_at_most(&self.directory.join(WITNESSED_FILE), CHECKPOINT_BYTES_MAX).ok()?;
         let checkpoint = Checkpoint::parse(split_note(&note)?.0)?;
         objection(&checkpoint, &self.origin, &self.tree).is_none().then_some(Signed { checkpoint, note })
     }

@@ -288,3 +288,4 @@ found-is-missing = 缺少 { $a }
 found-does-not-hold-the-entries-of-its-name = { $a } 不是其名称所示的 { $b } 个条目
 found-does-not-have-the-hashes-of-its-name = { $a } 不是其名称所示的 { $b } 个哈希
 found-hash-in-is-not-that-of-the-entries = { $b } 中的第 { $a } 个哈希与条目不符
+found-payment-comes-back-before-it-was-released = 支付 { $a } 未经放行即退回

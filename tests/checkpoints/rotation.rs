@@ -203,7 +203,7 @@ async fn remains_of_keys_are_no_obstacle() {
     assert_eq!(signers(&world, last, [&old, &new]), [false, true]);
     world.stop();
     let note = fs::read_to_string(world.path("overlap")).unwrap();
-    let alone = Note::parse(&note).unwrap().signed_by([&NoteKey::parse(&old).unwrap()]);
+    let alone = Note::parse(&note).unwrap().signed_by(&[NoteKey::parse(&old).unwrap()]);
     assert_eq!((note.lines().count(), alone.lines().count()), (6, 5));
     fs::write(data.join("checkpoint.witnessed"), &alone).unwrap();
     fs::write(keys.join("checkpoint.key"), vec![0; usize::try_from(length).unwrap()]).unwrap();

@@ -206,6 +206,9 @@ impl Books {
             let told = recovered.original_sequence;
             over(fact!("payment {} is that of sequence {}, not {}", named, voucher.sequence, told));
         }
+        if self.releases.is_waiting((voucher.sequence, 0)) {
+            over(fact!("payment {} comes back before it was released", named));
+        }
         let to_pool = total(postings, Kind::Pool, Sign::Credit);
         let to_person =
             PERSONAL.iter().fold(0_i64, |sum, kind| sum.saturating_add(total(postings, *kind, Sign::Credit)));
