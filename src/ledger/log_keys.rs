@@ -208,7 +208,7 @@ mod tests {
             fs::write(directory.path().join("checkpoint-0badc0de.key"), "").unwrap();
             fs::write(directory.path().join("checkpoint-0badc0de.key.new"), "PRIV").unwrap();
             let read: Vec<String> = keys.read().unwrap().iter().map(|signer| signer.public().to_string()).collect();
-            assert_eq!(read, [public.clone()]);
+            assert_eq!(read, std::slice::from_ref(&public));
             assert_eq!(keys.retired(), [first.verifier().to_string()]);
             keys.tidy().unwrap();
             assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2, "one that signs, one that was retired");
