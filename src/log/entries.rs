@@ -524,7 +524,7 @@ mod tests {
             for about in [60, 20] {
                 let committed = end_of_block(&log, about);
                 let files = open(directory.path(), &log, committed);
-                assert_eq!((files.beyond(), files.is_given_up(), files.read(0)), (Some(99), true, None));
+                assert_eq!((files.beyond(), files.is_given_up(), files.read(0).is_some()), (Some(99), true, false));
                 files.append(&[log.reader().block_at(committed + 1).unwrap().unwrap()]);
                 files.sync().unwrap();
                 assert!(contents(directory.path()) == before, "{about} {is_damaged}");
