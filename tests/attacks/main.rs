@@ -142,11 +142,17 @@ fn index_number(change: u64) -> Vec<u8> {
     bytes
 }
 
+/// The last place, so far before the end, where a letter or digit becomes another one: text stays of its form.
+fn letter_before(bytes: &[u8], end: usize) -> usize {
+    let stays = |at: &usize| bytes[*at].is_ascii_alphanumeric() && (bytes[*at] ^ 1).is_ascii_alphanumeric();
+    (0..=bytes.len() - end).rev().find(stays).unwrap()
+}
+
 fn flip_in(ledger: &Ledger, place: &Place, what: Flip) {
     let data = place.data();
     match what {
         Flip::Middle(folder, suffix) => flip(&file_in(&data, folder, suffix), |bytes| bytes.len() / 2),
-        Flip::BeforeEnd(folder, name, end) => flip(&data.join(folder).join(name), |bytes| bytes.len() - end),
+        Flip::BeforeEnd(folder, name, end) => flip(&data.join(folder).join(name), |bytes| letter_before(bytes, end)),
         Flip::Payment => flip(&data.join("log/db"), |bytes| find(bytes, b"P-100")),
         Flip::Sealed => {
             let committed = ledger.events.iter().find_map(|event| event.personal_data.first()).unwrap();
