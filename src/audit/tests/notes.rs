@@ -289,6 +289,53 @@ fn a_proof_is_read_strictly() {
     }
 }
 
+/// The proof of an entry among a hundred million, cosigned by four witnesses: the file, the hash of the entry, the policy.
+pub(super) fn proof_of_many() -> (String, [u8; 32], Policy) {
+    const SIZE: u64 = 100_000_000;
+    let index = SIZE / 3;
+    let leaf = [1; 32];
+    let (mut place, mut last, mut root, mut hashes) = (index, SIZE - 1, leaf, Vec::new());
+    let node = |left: &[u8; 32], right: &[u8; 32]| -> [u8; 32] {
+        Sha256::new_with_prefix([1]).chain_update(left).chain_update(right).finalize().into()
+    };
+    while last > 0 {
+        let sibling = [u8::try_from(hashes.len()).unwrap(); 32];
+        let is_right = place & 1 == 1;
+        // At the right edge there are levels without a sibling.
+        if is_right || place != last {
+            root = if is_right { node(&sibling, &root) } else { node(&root, &sibling) };
+            hashes.push(STANDARD.encode(sibling));
+        }
+        (place, last) = (place >> 1, last >> 1);
+    }
+    let text = format!("{ORIGIN}\n{SIZE}\n{}\n", STANDARD.encode(root));
+    let log = Person::new(ORIGIN, 1, 1);
+    let names = ["people-s-congress", "audit-office", "provincial-audit-office", "peer-city"];
+    let witnesses: Vec<Person> = (2..).zip(names).map(|(seed, name)| Person::new(name, 4, seed)).collect();
+    let lines: String = witnesses.iter().map(|witness| witness.line(&text, 1_767_574_800)).collect();
+    let note = format!("{text}\n{}{lines}", log.line(&text, 0));
+    let proof = format!("c2sp.org/tlog-proof@v1\nindex {index}\n{}\n\n{note}", hashes.join("\n"));
+    let members: String =
+        names.iter().zip(&witnesses).map(|(name, witness)| format!("witness {name} {}\n", witness.public())).collect();
+    let policy = format!("log {}\n{members}group three 3 {}\nquorum three\n", log.public(), names.join(" "));
+    (proof, leaf, Policy::parse(&policy).unwrap())
+}
+
+/// Whether a proof holds, and the log and a quorum vouch for it.
+pub(super) fn is_proven(proof: &str, leaf: &[u8; 32], policy: &Policy) -> bool {
+    let receipt = Receipt::parse(proof).unwrap();
+    let by_log = receipt.note.signers(policy.logs().iter().map(|log| &log.key)).unwrap();
+    let by_witnesses = receipt.note.signers(policy.witnesses().iter().map(|witness| &witness.key)).unwrap();
+    receipt.proves(leaf) && by_log.len() == 1 && policy.is_met(&by_witnesses)
+}
+
+#[test]
+fn a_proof_among_many_is_small() {
+    let (proof, leaf, policy) = proof_of_many();
+    assert!(is_proven(&proof, &leaf, &policy) && !is_proven(&proof, &[2; 32], &policy));
+    assert!(proof.len() < 4_096, "{} bytes", proof.len());
+}
+
 /// A log of 40 entries, whose origin is `o`, and a checkpoint over so many of them.
 fn held_against(anchors: Anchors) -> Report {
     let values = blocks(&chained(&events()), 6);

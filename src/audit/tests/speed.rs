@@ -1,7 +1,10 @@
 //! How fast an audit is: `cargo test --release --lib audit::tests::speed -- --ignored --nocapture`, and the same under
 //! `taskset -c 0` for one core.
 
+use std::time::{Duration, Instant};
+
 use super::super::{Depth, Verdict};
+use super::notes::{is_proven, proof_of_many};
 use super::story::{
     CLEARING, FUND_LOT, PLAN, Row, SOURCE, TREASURY, UNALLOCATED, UNIT, USED, issued, legs, payment, story,
 };
@@ -45,4 +48,25 @@ fn speed() {
         let rate = u128::from(report.events) * 1_000_000 / report.elapsed.as_micros();
         eprintln!("{depth:?}: {rate} events/s at {} bytes an entry", bytes / entries.len());
     }
+}
+
+#[test]
+#[ignore = "a measurement"]
+#[expect(clippy::print_stderr, reason = "it is there to be read")]
+fn speed_of_a_proof() {
+    let (proof, leaf, policy) = proof_of_many();
+    let mut times: Vec<Duration> = (0..1_001)
+        .map(|_| {
+            let started = Instant::now();
+            assert!(is_proven(&proof, &leaf, &policy));
+            started.elapsed()
+        })
+        .collect();
+    times.sort_unstable();
+    eprintln!(
+        "a proof of {} bytes with five signatures: {:?} (median of 1,001), {:?} at most",
+        proof.len(),
+        times[500],
+        times[1_000]
+    );
 }
