@@ -315,9 +315,9 @@ pub(super) fn proof_of_many() -> (String, [u8; 32], Policy) {
     let lines: String = witnesses.iter().map(|witness| witness.line(&text, 1_767_574_800)).collect();
     let note = format!("{text}\n{}{lines}", log.line(&text, 0));
     let proof = format!("c2sp.org/tlog-proof@v1\nindex {index}\n{}\n\n{note}", hashes.join("\n"));
-    let members: String =
+    let members: Vec<String> =
         names.iter().zip(&witnesses).map(|(name, witness)| format!("witness {name} {}\n", witness.public())).collect();
-    let policy = format!("log {}\n{members}group three 3 {}\nquorum three\n", log.public(), names.join(" "));
+    let policy = format!("log {}\n{}group three 3 {}\nquorum three\n", log.public(), members.concat(), names.join(" "));
     (proof, leaf, Policy::parse(&policy).unwrap())
 }
 
