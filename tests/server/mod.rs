@@ -11,10 +11,12 @@
     reason = "shared by tests, each of which uses a part"
 )]
 
+use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 use fundledger::pb::Date;
 use fundledger::pb::v1::ledger_service_client::LedgerServiceClient;
@@ -35,7 +37,14 @@ static FORKING: Mutex<()> = Mutex::new(());
 /// Starts a program.
 pub fn start(command: &mut Command) -> io::Result<Child> {
     let _alone = FORKING.lock().unwrap_or_else(PoisonError::into_inner);
-    command.spawn()
+    let own_name = fs::read("/proc/thread-self/comm").ok();
+    let child = command.spawn()?;
+    // Linux goes on here before the new program has closed the copies, and gives it its name after that.
+    let name = format!("/proc/{}/comm", child.id());
+    while own_name.is_some() && fs::read(&name).ok() == own_name {
+        thread::yield_now();
+    }
+    Ok(child)
 }
 
 /// Runs a program to its end.
