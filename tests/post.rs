@@ -82,7 +82,7 @@ async fn lines_are_posted_once_however_often_the_file_is() {
 
     let csv = String::from_utf8(post(&served, path, &["--format", "csv"]).stdout).unwrap();
     assert!(
-        csv.starts_with("line,request_id,accepted,sequence,entry_hash,replayed,reason,message\n1,a,true,"),
+        csv.starts_with("line,request_id,accepted,sequence,entry_hash,replayed,reason,message,unreleased\n1,a,true,"),
         "{csv}"
     );
     let table = String::from_utf8(post(&served, path, &["--lang", "zh"]).stdout).unwrap();
