@@ -160,7 +160,7 @@ pub fn listening(child: &mut Child) -> Option<String> {
         .map_while(Result::ok)
         .find_map(|line| line.strip_prefix("listening on http://").map(str::to_owned));
     // The rest goes nowhere, but somebody must read it.
-    std::thread::spawn(move || lines.count());
+    thread::spawn(move || lines.count());
     address
 }
 
