@@ -27,6 +27,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Status};
 
 use crate::approvals::{self, World, pay};
+pub(crate) use crate::server::copy;
 use crate::server::{BINARY, command, errors, output, payment, receipt, run, set_up, start};
 
 /// Payments before the older backup, up to the auditor's checkpoint, and in all. A tile is whole at 256 entries.
@@ -271,20 +272,6 @@ impl Drop for Watcher {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-/// Copies a directory.
-pub(crate) fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
 use fundledger::audit::note::{Checkpoint, Note, NoteKey};
@@ -13,6 +13,7 @@ use fundledger::pb::v1::ledger_service_client::LedgerServiceClient;
 use tempfile::TempDir;
 use tonic::transport::Channel;
 
+pub(crate) use crate::server::copy;
 use crate::server::{BINARY, errors, output, payment, receipt, run, set_up, start};
 
 pub(crate) const ORIGIN: &str = "ledger.example.org/funds";
@@ -147,20 +148,6 @@ impl Drop for World {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
             let _ = child.wait();
-        }
-    }
-}
-
-/// Copies a directory.
-pub(crate) fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
         }
     }
 }

@@ -57,6 +57,20 @@ pub fn locks_are_released() {
     drop(FORKING.lock().unwrap_or_else(PoisonError::into_inner));
 }
 
+/// Copies a directory.
+pub fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
 /// Runs the binary to its end.
 pub fn run(arguments: &[&str]) -> Output {
     output(Command::new(BINARY).args(arguments)).unwrap()
