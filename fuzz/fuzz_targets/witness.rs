@@ -13,6 +13,11 @@ use tempfile::TempDir;
 /// When everything is signed, seconds since 1970.
 const TIME: u64 = 1_800_000_000;
 
+fn open(directory: &TempDir) -> Witness {
+    let log = NoteKey::parse(&log_key().verifier().to_string()).unwrap();
+    Witness::open(&directory.path().join("state"), witness_key(), vec![log]).unwrap()
+}
+
 /// A witness that has signed nothing.
 struct Fresh {
     directory: TempDir,
@@ -22,17 +27,17 @@ struct Fresh {
 impl Fresh {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let state = directory.path().join("state");
-        Witness::create(&state).unwrap();
-        let log = NoteKey::parse(&log_key().verifier().to_string()).unwrap();
-        let witness = Witness::open(&state, witness_key(), vec![log]).unwrap();
+        Witness::create(&directory.path().join("state")).unwrap();
+        let witness = open(&directory);
         Self { directory, witness }
     }
 
-    /// The same directory, opened again.
-    fn reopened(&self) -> Witness {
-        let log = NoteKey::parse(&log_key().verifier().to_string()).unwrap();
-        Witness::open(&self.directory.path().join("state"), witness_key(), vec![log]).unwrap()
+    /// The same directory, opened again: one witness at a time holds it.
+    fn reopened(self) -> Self {
+        let Self { directory, witness } = self;
+        drop(witness);
+        let witness = open(&directory);
+        Self { directory, witness }
     }
 }
 
@@ -63,10 +68,10 @@ fuzz_target!(|input: &[u8]| {
             Ok(_) => assert_eq!(checkpoint.size, 0),
             Err(declined) => panic!("{declined}"),
         }
-        match fresh.reopened().add_checkpoint(request, TIME) {
+        let before = std::mem::replace(fresh, Fresh::new());
+        match before.reopened().witness.add_checkpoint(request, TIME) {
             Err(Declined::OtherSize(size)) => assert_eq!(size, checkpoint.size),
             again => assert!(checkpoint.size == 0 && again.is_ok(), "{again:?}"),
         }
-        *fresh = Fresh::new();
     });
 });
