@@ -89,7 +89,7 @@ async fn written(commands: Vec<Command>) -> (Values, Vec<Outcome>) {
         let prepared = ledger.prepare(command, &mut Vec::new());
         outcomes.extend(ledger.post(vec![prepared]).await.unwrap());
     }
-    let values = log.values_from(&[]).map(Result::unwrap).collect();
+    let values = log.values_from(&[]).map(Result::unwrap).map(|(key, value)| (key, value.to_vec())).collect();
     tokio::task::spawn_blocking(move || ledger.close()).await.unwrap().unwrap();
     (values, outcomes)
 }
@@ -238,7 +238,10 @@ fn entries(values: &Values) -> Vec<Vec<u8>> {
 }
 
 fn audited(values: &Values) -> Report {
-    audit::verify(Evidence::Blocks(Box::new(values.iter().cloned().map(Ok))), &deep())
+    audit::verify(
+        Evidence::Blocks(Box::new(values.iter().cloned().map(|(key, value)| Ok((key, value.into()))))),
+        &deep(),
+    )
 }
 
 fn deep() -> Options {
@@ -261,7 +264,7 @@ fn frozen_bundles_verify_for_ever() {
 fn frozen_bundles_open_for_ever() {
     for (name, origin, last, head) in FIXTURES {
         let log = MemoryLog::default();
-        log.tamper(|values| values.extend(bundle(name).map(|item| item.unwrap())));
+        log.tamper(|values| values.extend(stored(name)));
         let ledger = Ledger::open_log(Box::new(log), &digests(), Box::new(NOW), Box::new(|_| {})).unwrap();
         let Head { sequence, hash } = ledger.committed();
         assert_eq!((sequence, hash.to_string().as_str()), (*last, *head), "{name}");
@@ -272,7 +275,7 @@ fn frozen_bundles_open_for_ever() {
 
 #[test]
 fn the_frozen_bundles_hold_every_type_of_event_and_an_entry_in_parts() {
-    let values: Values = FIXTURES.iter().flat_map(|(name, ..)| bundle(name).map(|item| item.unwrap())).collect();
+    let values: Values = FIXTURES.iter().flat_map(|(name, ..)| stored(name)).collect();
     assert!(values.iter().any(|(key, _)| key.last() != Some(&0)), "no entry lies in several parts");
     let events: Vec<v1::Event> =
         entries(&values).iter().map(|entry| v1::Event::decode(split_entry(entry).unwrap().1).unwrap()).collect();
@@ -300,6 +303,10 @@ fn the_frozen_bundles_hold_every_type_of_event_and_an_entry_in_parts() {
 
 fn bundle(name: &str) -> Bundle<'static> {
     read_bundle(fixtures().join(name)).unwrap()
+}
+
+fn stored(name: &str) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> {
+    bundle(name).map(|item| item.unwrap()).map(|(key, value)| (key, value.to_vec()))
 }
 
 /// Prints the example's bytes and writes the story as a bundle to the build's temporary directory. A fixture that exists is

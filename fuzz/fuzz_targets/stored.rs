@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use fundledger::audit::{KeyValue, Verdict};
+use fundledger::audit::Verdict;
 use fundledger::format::block::{Assembler, check_chain, parse_value};
 use fundledger::format::record::Head;
 use fundledger_fuzz::{audited, pieces};
@@ -24,7 +24,7 @@ fn mended(value: &[u8]) -> Vec<u8> {
 
 fuzz_target!(|input: &[u8]| {
     let Some((is_mended, rest)) = input.split_first() else { return };
-    let values: Vec<KeyValue> = pieces(rest)
+    let values: Vec<(Vec<u8>, Vec<u8>)> = pieces(rest)
         .chunks_exact(2)
         .map(|pair| (pair[0].to_vec(), if is_mended & 1 == 1 { mended(pair[1]) } else { pair[1].to_vec() }))
         .collect();

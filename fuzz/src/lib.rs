@@ -4,7 +4,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use fundledger::audit::{Depth, Evidence, KeyValue, Options, Report, Verdict, verify};
+use fundledger::audit::{Depth, Evidence, Options, Report, Verdict, verify};
 use fundledger::format::note_key::{KeyKind, SignerKey};
 
 /// Name of the log in the seeds.
@@ -47,9 +47,9 @@ pub fn flipped(input: &[u8], salt: u64) -> Vec<u8> {
 }
 
 /// Looks at values as deep as an audit goes, and holds the report to what reports promise.
-pub fn audited(values: impl Iterator<Item = KeyValue> + Send) -> Report {
+pub fn audited(values: impl Iterator<Item = (Vec<u8>, Vec<u8>)> + Send) -> Report {
     let options = Options { depth: Depth::Deep, ..Options::default() };
-    let report = verify(Evidence::Blocks(Box::new(values.map(Ok))), &options);
+    let report = verify(Evidence::Blocks(Box::new(values.map(|(key, value)| Ok((key, value.into()))))), &options);
     check(&report);
     report
 }

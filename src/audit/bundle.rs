@@ -103,7 +103,7 @@ impl<'a> Bundle<'a> {
     }
 
     fn attached(&self, name: &[u8]) -> Option<&[u8]> {
-        self.attachments.iter().find(|(other, _)| other == name).map(|(_, bytes)| bytes.as_slice())
+        self.attachments.iter().find(|(other, _)| other == name).map(|(_, bytes)| bytes.as_ref())
     }
 
     fn open_manifest(&mut self) {
@@ -158,7 +158,7 @@ impl<'a> Bundle<'a> {
         let key = self.piece(u16::from_be_bytes(key_length).into())?;
         let value_length = self.array::<4>()?;
         self.digest.update(value_length);
-        Ok((key, self.piece(u32::from_be_bytes(value_length))?))
+        Ok((key, self.piece(u32::from_be_bytes(value_length))?.into()))
     }
 
     fn next_value(&mut self) -> Result<Option<KeyValue>, Unreadable> {

@@ -7,7 +7,7 @@ use prost::bytes::{Bytes, BytesMut};
 
 use super::Start;
 use super::books::Record;
-use super::frame::{Block, Entry, Facts, Hash, Part, Place, Reader, Unplaced, Value, ZEROS};
+use super::frame::{Block, Entry, Facts, Hash, Part, Place, Reader, Spare, Unplaced, Value, ZEROS};
 use super::printable::is_steering;
 use super::report::{Fact, Fault, FaultKind, Findings, LastEntry, hex};
 use super::requests::Requests;
@@ -47,8 +47,8 @@ pub(super) struct Chain {
     head: Option<Hash>,
     /// What the last block's head said instead, where it was reported to be wrong.
     refuted: Option<Hash>,
-    /// Hashes of the block before: tell an entry that moved.
-    recent: Hashes,
+    /// The block before: tells an entry that moved.
+    recent: Neighbours,
     /// Faults that name the entry before a break. Where a gap follows, the break is the gap.
     at_break: Vec<Fault>,
     /// By how much the keys were last seen to differ from the count.
@@ -91,7 +91,7 @@ impl Chain {
             next_sequence: start.sequence,
             head: (start.sequence == 0).then_some(ZEROS),
             refuted: None,
-            recent: Hashes::default(),
+            recent: Neighbours::default(),
             at_break: Vec::new(),
             key_shift: 0,
             is_after_damage: false,
@@ -108,13 +108,13 @@ impl Chain {
     }
 
     /// Takes the next value.
-    pub(super) fn value(&mut self, value: Value, reader: &Reader, books: &mut Vec<ForBooks>) {
+    pub(super) fn value(&mut self, value: Value, reader: &Reader, spare: &mut Spare, books: &mut Vec<ForBooks>) {
         match value {
             Value::Block(block) => {
                 self.end_split(books);
-                self.block(block, books);
+                self.block(block, spare, books);
             }
-            Value::Part(part) => self.part(part, reader, books),
+            Value::Part(part) => self.part(part, reader, spare, books),
             Value::Unusable(sequence, message) => {
                 self.end_split(books);
                 self.findings.add(self.next_sequence, FaultKind::Framing, message);
@@ -151,7 +151,7 @@ impl Chain {
         }
     }
 
-    fn part(&mut self, part: Part, reader: &Reader, books: &mut Vec<ForBooks>) {
+    fn part(&mut self, part: Part, reader: &Reader, spare: &mut Spare, books: &mut Vec<ForBooks>) {
         let sequence = part.place.sequence;
         let mut split = match self.split.take() {
             Some(split) if split.continues_with(&part) => split,
@@ -180,7 +180,7 @@ impl Chain {
         split.faults.extend(part.faults);
         if is_last {
             let Split { place, payload, faults, .. } = split;
-            self.block(reader.block(place, &Bytes::from(payload), faults), books);
+            self.block(reader.block(place, &Bytes::from(payload), faults, spare), spare, books);
         } else {
             self.split = Some(split);
         }
@@ -203,29 +203,27 @@ impl Chain {
         books.push(ForBooks::Stop(sequence));
     }
 
-    pub(super) fn block(&mut self, mut block: Block, books: &mut Vec<ForBooks>) {
+    pub(super) fn block(&mut self, mut block: Block, spare: &mut Spare, books: &mut Vec<ForBooks>) {
         let Some(first) = self.find_place(block.place.as_ref(), books) else { return };
         let lost_at = cut_torn(&mut block).map(|kept| first.saturating_add(kept));
         let mut found = Findings::default();
         if let Some(place) = &block.place {
             self.check_previous_head(first, place, &block, &mut found);
         }
-        let mut hashes = Hashes::new(block.entries.iter().map(|entry| entry.hash).collect());
+        let mut neighbours = Neighbours::new(std::mem::take(&mut block.entries));
         let mut sequence = first;
-        let payload = std::mem::take(&mut block.payload);
-        let mut entries = block.entries.into_iter().peekable();
-        while let Some(entry) = entries.next() {
-            let claim = entries.peek().map(|next| next.link);
-            let claim = claim.or(block.place.map(|place| place.head).filter(|_| lost_at.is_none()));
-            let is_first = sequence == first;
-            let fits_block = is_first && block.place.is_some_and(|place| self.head == Some(place.previous));
-            self.check_link(sequence, &entry, claim, (&mut hashes, &payload), fits_block, &mut found);
+        let head = block.place.map(|place| place.head).filter(|_| lost_at.is_none());
+        for at in 0..neighbours.entries.len() {
+            let fits_block = at == 0 && block.place.is_some_and(|place| self.head == Some(place.previous));
+            self.check_link(sequence, at, head, (&mut neighbours, &block.payload), fits_block, &mut found);
             self.refuted = None;
-            self.take_entry(sequence, entry, &mut found, books);
+            if let Some(entry) = neighbours.entries.get_mut(at) {
+                self.take_entry(sequence, entry, &mut found, books);
+            }
             sequence = sequence.saturating_add(1);
         }
         self.next_sequence = sequence;
-        self.recent = hashes;
+        spare.give(std::mem::replace(&mut self.recent, neighbours).entries);
         match (lost_at, &block.place) {
             (Some(lost_at), _) => self.lose_from(lost_at, books),
             (None, Some(place)) => self.check_head(place),
@@ -305,16 +303,17 @@ impl Chain {
     }
 
     /// The entry's stored link against the recomputed hash of the entry before it; which of the two was changed shows in
-    /// what comes after, the `claim` on this entry's hash.
+    /// what comes after, the claim on this entry's hash: the next entry's link, or the `head` of the block.
     fn check_link(
         &mut self,
         sequence: i64,
-        entry: &Entry,
-        claim: Option<Hash>,
-        (block, payload): (&mut Hashes, &[u8]),
+        at: usize,
+        head: Option<Hash>,
+        (block, payload): (&mut Neighbours, &[u8]),
         fits_block: bool,
         found: &mut Findings,
     ) {
+        let Some(entry) = block.entries.get(at) else { return };
         let before = self.head.replace(entry.hash);
         let Some(before) = before.filter(|before| *before != entry.link) else { return };
         if self.refuted == Some(entry.link) {
@@ -325,13 +324,15 @@ impl Chain {
             return;
         }
         let earlier = sequence.saturating_sub(1);
+        let claim = block.entries.get(at.saturating_add(1)).map(|next| next.link).or(head);
+        let (link, hash) = (entry.link, entry.hash);
         let repaired = entry.hash_after(&before, payload);
-        if claim == Some(repaired) && claim != Some(entry.hash) {
+        if claim == Some(repaired) && claim != Some(hash) {
             let message =
                 fact!("the link stored in entry {} was changed: with the hash of {} it fits", sequence, earlier);
             found.add(sequence, FaultKind::Chain, message);
             self.head = Some(repaired);
-        } else if block.contains(&entry.link) || self.recent.contains(&entry.link) {
+        } else if block.contains(&link) || self.recent.contains(&link) {
             found.add(sequence, FaultKind::Chain, fact!("the entry follows another one than {}", earlier));
         } else if fits_block {
             let message =
@@ -353,23 +354,23 @@ impl Chain {
         }
     }
 
-    fn take_entry(&mut self, sequence: i64, entry: Entry, found: &mut Findings, books: &mut Vec<ForBooks>) {
+    fn take_entry(&mut self, sequence: i64, entry: &mut Entry, found: &mut Findings, books: &mut Vec<ForBooks>) {
         self.events = self.events.saturating_add(1);
         self.last = Some(LastEntry { sequence, hash: entry.hash });
         self.grow(sequence, entry.hash);
         if self.claimed.is_some_and(|(claimed, _)| claimed == sequence) {
             self.at_claimed = Some(entry.hash);
         }
-        match entry.facts {
+        match &mut entry.facts {
             Ok(facts) => {
-                self.check_facts(sequence, &facts, found);
-                if let Some(mut record) = facts.record {
+                self.check_facts(sequence, facts, found);
+                if let Some(mut record) = facts.record.take() {
                     record.entry_hash = entry.hash;
                     books.push(ForBooks::Event(sequence, record));
                 }
             }
             Err(why) => {
-                found.add(sequence, FaultKind::Decode, why);
+                found.add(sequence, FaultKind::Decode, why.clone());
                 books.push(ForBooks::Stop(sequence));
             }
         }
@@ -437,24 +438,25 @@ impl Chain {
     }
 }
 
-/// Hashes that wrong links are looked up in: put in order once, and only where there is such a link.
+/// The entries of a block, in whose hashes wrong links are looked up: put in order once, and only where there is such a link.
 #[derive(Default)]
-struct Hashes {
-    all: Vec<Hash>,
-    is_sorted: bool,
+struct Neighbours {
+    entries: Vec<Entry>,
+    sorted: Option<Vec<Hash>>,
 }
 
-impl Hashes {
-    const fn new(all: Vec<Hash>) -> Self {
-        Self { all, is_sorted: false }
+impl Neighbours {
+    const fn new(entries: Vec<Entry>) -> Self {
+        Self { entries, sorted: None }
     }
 
     fn contains(&mut self, hash: &Hash) -> bool {
-        if !self.is_sorted {
-            self.all.sort_unstable();
-            self.is_sorted = true;
-        }
-        self.all.binary_search(hash).is_ok()
+        let sorted = self.sorted.get_or_insert_with(|| {
+            let mut hashes: Vec<Hash> = self.entries.iter().map(|entry| entry.hash).collect();
+            hashes.sort_unstable();
+            hashes
+        });
+        sorted.binary_search(hash).is_ok()
     }
 }
 

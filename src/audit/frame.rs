@@ -9,6 +9,7 @@ use std::ops::Range;
 use prost::Message;
 use prost::bytes::Bytes;
 use sha2::{Digest, Sha256};
+use siphasher::sip128::{Hash128, SipHasher13};
 
 use super::books::{Record, is_own_key};
 use super::glance::Schema;
@@ -31,13 +32,15 @@ const REQUEST_ID_BYTES_MAX: usize = 64;
 
 const _: () = assert!(VALUE_BYTES_MAX - HEADER_BYTES == PAYLOAD_BYTES_MAX, "docs/format.md, Block");
 
-/// Two keyed hashes of an id: stands for it where millions are remembered.
+/// A keyed hash of an id: stands for it where millions are remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Fingerprint(u64, u64);
 
 impl Fingerprint {
-    pub(super) const fn first_byte(&self) -> u8 {
-        self.0.to_be_bytes()[0]
+    /// Its first byte, and the others, foremost.
+    pub(super) fn split(self) -> (u8, u128) {
+        let [first, ..] = self.0.to_be_bytes();
+        (first, (u128::from(self.0) << 64 | u128::from(self.1)) << 8)
     }
 }
 
@@ -70,13 +73,26 @@ impl Hasher for Taken {
 /// Hashes fingerprints by taking them as they are.
 pub(super) type AsItIs = BuildHasherDefault<Taken>;
 
-/// The keys of the fingerprints, drawn anew for each audit: nobody can prepare ids that collide.
-#[derive(Debug, Default)]
-pub(super) struct Fingerprints(RandomState, RandomState);
+/// The key of the fingerprints, drawn anew for each audit: nobody can prepare ids that collide.
+#[derive(Debug)]
+pub(super) struct Fingerprints(SipHasher13);
+
+impl Default for Fingerprints {
+    fn default() -> Self {
+        // The standard hasher's own keys are random; two of its hashes are a key.
+        let (one, other) = (RandomState::new(), RandomState::new());
+        Self(SipHasher13::new_with_keys(one.hash_one(0), other.hash_one(1)))
+    }
+}
 
 impl Fingerprints {
     pub(super) fn of(&self, id: &str) -> Fingerprint {
-        Fingerprint(self.0.hash_one(id), self.1.hash_one(id))
+        self.of_bytes(id.as_bytes())
+    }
+
+    fn of_bytes(&self, id: &[u8]) -> Fingerprint {
+        let Hash128 { h1, h2 } = self.0.hash(id);
+        Fingerprint(h1, h2)
     }
 }
 
@@ -167,6 +183,22 @@ pub(super) enum Keep {
     Events,
 }
 
+/// Lists of entries whose blocks have been followed: memory that is warm already.
+#[derive(Default)]
+pub(super) struct Spare(Vec<Vec<Entry>>);
+
+impl Spare {
+    fn take(&mut self) -> Vec<Entry> {
+        self.0.pop().unwrap_or_default()
+    }
+
+    /// Takes a list back, without what is in it.
+    pub(super) fn give(&mut self, mut entries: Vec<Entry>) {
+        entries.clear();
+        self.0.push(entries);
+    }
+}
+
 /// Reads values and entries.
 pub(super) struct Reader {
     pub(super) fingerprints: Fingerprints,
@@ -182,12 +214,11 @@ impl Reader {
     }
 
     /// Reads one stored value under its key.
-    pub(super) fn value(&self, key: &[u8], value: Vec<u8>) -> Value {
+    pub(super) fn value(&self, key: &[u8], value: &Bytes, spare: &mut Spare) -> Value {
         let Some((sequence, [key_part])) = key.split_first_chunk::<8>() else {
             return Value::Unusable(None, fact!("a key of {} bytes", key.len()));
         };
         let sequence = i64::from_be_bytes(*sequence);
-        let value = Bytes::from(value);
         let Some(header) = value.first_chunk::<HEADER_BYTES>() else {
             return Value::Unusable(Some(sequence), fact!("a value of {} bytes has no header", value.len()));
         };
@@ -204,7 +235,7 @@ impl Reader {
             head: head.try_into().unwrap_or(ZEROS),
         };
         let mut faults = Vec::new();
-        if sum != checksum(&value).to_be_bytes() {
+        if sum != checksum(value).to_be_bytes() {
             faults.push((FaultKind::Checksum, fact!("the stored block is not the one its checksum was made for")));
         }
         let mut framing = |is_wrong: bool, message: &dyn Fn() -> Fact| {
@@ -229,12 +260,13 @@ impl Reader {
         if *key_part > 0 || (*parts > 1 && payload.len() == PAYLOAD_BYTES_MAX) {
             return Value::Part(Part { place, number: *key_part, parts: *parts, payload, faults });
         }
-        Value::Block(self.block(place, &payload, faults))
+        Value::Block(self.block(place, &payload, faults, spare))
     }
 
     /// Cuts a whole payload into its entries.
-    pub(super) fn block(&self, place: Place, payload: &Bytes, mut faults: Unplaced) -> Block {
-        let mut entries = Vec::with_capacity(usize::from(place.count).min(ENTRIES_MAX));
+    pub(super) fn block(&self, place: Place, payload: &Bytes, mut faults: Unplaced, spare: &mut Spare) -> Block {
+        let mut entries = spare.take();
+        entries.reserve(usize::from(place.count).min(ENTRIES_MAX));
         let mut at = 0_usize;
         let mut is_torn = false;
         let mut torn_link = None;
@@ -263,15 +295,15 @@ impl Reader {
     }
 
     /// Entries that came without their blocks.
-    pub(super) fn loose(&self, entries: &[Vec<u8>]) -> Block {
-        let payload = Bytes::from(entries.concat());
+    pub(super) fn loose(&self, bytes: &[Vec<u8>], spare: &mut Spare) -> Block {
+        let payload = Bytes::from(bytes.concat());
+        let mut entries = spare.take();
         let mut at = 0_usize;
-        let entries = entries.iter().map(|entry| {
+        entries.extend(bytes.iter().map(|entry| {
             let start = at;
             at = start.saturating_add(entry.len());
             self.entry(&payload, start..at)
-        });
-        let entries = entries.collect();
+        }));
         Block { place: None, payload, entries, faults: Vec::new(), is_torn: false, torn_link: None }
     }
 
@@ -289,7 +321,7 @@ impl Reader {
     fn facts(&self, payload: &Bytes, event: &[u8]) -> Result<Facts, Fact> {
         let glance = self.schema.as_ref().and_then(|schema| schema.glance(event));
         if let Some(glance) = glance.filter(|glance| is_request_id(glance.request_id)) {
-            let request = Ok(self.fingerprints.of(glance.request_id));
+            let request = Ok(self.fingerprints.of_bytes(glance.request_id));
             return Ok(Facts { booked_at_ns: glance.booked_at_ns, request, genesis: None, record: None });
         }
         let event = Event::decode(payload.slice_ref(event)).map_err(|error| fact!("no event: {}", error))?;
@@ -304,7 +336,7 @@ impl Reader {
             })),
             Some(_) => None,
         };
-        let request = if is_request_id(&event.request_id) || is_own_key(&event) {
+        let request = if is_request_id(event.request_id.as_bytes()) || is_own_key(&event) {
             Ok(self.fingerprints.of(&event.request_id))
         } else {
             Err(event.request_id.clone())
@@ -329,9 +361,9 @@ impl Part {
     }
 }
 
-fn is_request_id(id: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b':' | b'-');
-    (1..=REQUEST_ID_BYTES_MAX).contains(&id.len()) && id.bytes().all(allowed)
+fn is_request_id(id: &[u8]) -> bool {
+    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b':' | b'-');
+    (1..=REQUEST_ID_BYTES_MAX).contains(&id.len()) && id.iter().all(allowed)
 }
 
 /// `SHA-256(0x00 ‖ link ‖ event)`.

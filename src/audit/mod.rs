@@ -41,6 +41,7 @@ pub mod tree;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use bytes::Bytes;
 use thiserror::Error;
 
 pub use anchors::Anchors;
@@ -50,7 +51,7 @@ pub use pipeline::verify;
 pub use report::{Check, FAULTS_MAX, Fact, Fault, FaultKind, LastEntry, Report, Verdict};
 
 /// A stored value under its key, as it came.
-pub type KeyValue = (Vec<u8>, Vec<u8>);
+pub type KeyValue = (Vec<u8>, Bytes);
 
 /// Where evidence comes from.
 pub enum Evidence<'a> {

@@ -1,9 +1,10 @@
-//! How an audit uses the cores: one thread reads the evidence, some check values on their own, the calling one follows
-//! the chain in order, one keeps the books. All hand-overs are bounded.
+//! How an audit uses the cores: each worker reads a batch of evidence, checks it on its own, and joins the chain with it when
+//! its turn comes. So a batch stays with one core, and on a single core nothing is handed over at all. Two more threads, where
+//! they are wanted, keep the books and compare the tiles; what is handed to them is bounded.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
@@ -11,18 +12,19 @@ use super::anchors::Found;
 use super::books::{Books, Statement};
 use super::bundle;
 use super::chain::{Chain, ForBooks};
-use super::frame::{Keep, Reader, Value};
+use super::frame::{Keep, Reader, Spare, Value};
 use super::report::{Findings, Outcome, Report, Scope};
 use super::tiles::{self, Compared, Shelf, TILES_WAITING};
 use super::{Depth, Evidence, KeyValue, Options, Unreadable};
 use crate::pb::v1::Event;
 
 const WORKERS_MAX: usize = 8;
-/// Bytes of evidence in one hand-over: some hundred blocks.
-const BATCH_BYTES: usize = 1 << 20;
-const BATCHES_WAITING: usize = 4;
-/// What an item takes beside its bytes, at the least: without it, empty ones would never fill a hand-over.
+/// Bytes of evidence that one worker holds: with what is found in them they fit the caches of a core.
+const BATCH_BYTES: usize = 1 << 18;
+/// What an item takes beside its bytes, at the least: without it, empty ones would never fill a batch.
 const ITEM_BYTES: usize = 128;
+/// Batches of events that wait for the books.
+const EVENTS_WAITING: usize = 8;
 
 /// Audits a log from its first entry to its last.
 pub fn verify(evidence: Evidence<'_>, options: &Options) -> Report {
@@ -124,21 +126,9 @@ fn follow<T: Default + Send>(
     }
     let reader = Reader::new(keep);
     let workers = thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX);
-    let (jobs, jobs_waiting) = sync_channel(BATCHES_WAITING);
-    let (steps, steps_waiting) = sync_channel(BATCHES_WAITING.saturating_add(workers));
-    let jobs_waiting = Arc::new(Mutex::new(jobs_waiting));
     thread::scope(|threads| {
-        for _ in 0..workers {
-            let jobs = Arc::clone(&jobs_waiting);
-            let reader = &reader;
-            threads.spawn(move || check_batches(&jobs, reader));
-        }
-        // Whoever reads the evidence must notice when no worker is left.
-        drop(jobs_waiting);
-        let reading = threads.spawn(move || read_evidence(evidence, &jobs, &steps));
-        let (events, events_waiting) = sync_channel(BATCHES_WAITING);
+        let (events, events_waiting) = sync_channel(EVENTS_WAITING);
         let taking = threads.spawn(move || take(events_waiting));
-        let chain_progress = options.progress.as_ref().filter(|_| keep != Keep::Books);
         let (shelf, comparing) = comparable(options).map_or_else(
             || (None, None),
             |compared| {
@@ -147,8 +137,24 @@ fn follow<T: Default + Send>(
                 (Some(Shelf::new(compared.size, first(options), full)), Some(comparing))
             },
         );
-        let mut outcome = follow_chain(steps_waiting, &reader, (options, sizes, shelf), &events, chain_progress);
-        drop(events);
+        let reading = Mutex::new(Reading { evidence, batches: 0, is_over: false });
+        let following = Mutex::new(Following {
+            chain: Chain::new(options.claimed_head, sizes, shelf, &options.start),
+            batches: 0,
+            unreadable: None,
+            has_failed: false,
+            events: (keep != Keep::Nothing).then_some(events),
+            progress: options.progress.as_ref().filter(|_| keep != Keep::Books),
+        });
+        let line = Line { following, moved: Condvar::new() };
+        thread::scope(|threads| {
+            let working: Vec<_> = (0..workers).map(|_| threads.spawn(|| work(&reading, &line, &reader))).collect();
+            // One that panicked left the line with a word.
+            for worker in working {
+                drop(worker.join());
+            }
+        });
+        let mut outcome = line.into_following().finish();
         if let Some(comparing) = comparing {
             let failed = |_| (Findings::default(), Some(TROUBLE.to_owned()));
             let (findings, unreadable) = comparing.join().unwrap_or_else(failed);
@@ -159,144 +165,188 @@ fn follow<T: Default + Send>(
             outcome.unreadable = Some(TROUBLE.to_owned());
             T::default()
         });
-        let bundle = reading.join().unwrap_or_else(|_| {
-            outcome.unreadable = Some(TROUBLE.to_owned());
-            None
-        });
+        let bundle = match reading.into_inner().unwrap_or_else(PoisonError::into_inner).evidence {
+            Evidence::Bundle(bundle) => Some(bundle.into_found()),
+            Evidence::Blocks(_) | Evidence::Entries(_) => None,
+        };
         (outcome, taken, bundle)
     })
 }
 
 const TROUBLE: &str = "the audit itself failed; nothing can be said of the rest";
 
+/// Reads a batch, checks it, waits for its turn, and again, to the end of the evidence.
+fn work(reading: &Mutex<Reading<'_>>, line: &Line<'_>, reader: &Reader) {
+    let mut turns = Turns { line, is_done: false };
+    let mut spare = Spare::default();
+    loop {
+        // Poisoned: whoever reads it panicked, which ends the audit.
+        let Ok(batch) = reading.lock().map(|mut reading| reading.next()) else { return };
+        let Some(Batch { number, items, unreadable }) = batch else { break };
+        let values = match items {
+            Items::Values(values) => {
+                values.into_iter().map(|(key, value)| reader.value(&key, &value, &mut spare)).collect()
+            }
+            Items::Entries(entries) => vec![Value::Block(reader.loose(&entries, &mut spare))],
+        };
+        if !line.join(number, values, unreadable, (reader, &mut spare)) {
+            return;
+        }
+    }
+    turns.is_done = true;
+}
+
 /// Values or entries that are checked together.
-enum Batch {
+struct Batch {
+    number: u64,
+    items: Items,
+    /// Why nothing is read after them.
+    unreadable: Option<String>,
+}
+
+enum Items {
     Values(Vec<KeyValue>),
     Entries(Vec<Vec<u8>>),
 }
 
-struct Job {
-    batch: Batch,
-    reply: SyncSender<Vec<Value>>,
+/// The evidence, of which whoever is free reads the next batch.
+struct Reading<'a> {
+    evidence: Evidence<'a>,
+    batches: u64,
+    is_over: bool,
 }
 
-/// What follows in the order of the evidence.
-enum Step {
-    Checked(Receiver<Vec<Value>>),
-    Unreadable(String),
-}
-
-/// Reads the evidence to its end; gives what a bundle had besides its values.
-fn read_evidence(evidence: Evidence<'_>, jobs: &SyncSender<Job>, steps: &SyncSender<Step>) -> Option<bundle::Found> {
-    let bytes_of = |(key, value): &KeyValue| key.len().saturating_add(value.len());
-    match evidence {
-        Evidence::Bundle(mut bundle) => {
-            batches(bundle.by_ref(), bytes_of, Batch::Values, jobs, steps);
-            return Some(bundle.into_found());
+impl Reading<'_> {
+    fn next(&mut self) -> Option<Batch> {
+        if self.is_over {
+            return None;
         }
-        Evidence::Blocks(values) => batches(values, bytes_of, Batch::Values, jobs, steps),
-        Evidence::Entries(entries) => batches(entries, Vec::len, Batch::Entries, jobs, steps),
-    }
-    None
-}
-
-fn batches<T>(
-    items: impl Iterator<Item = Result<T, Unreadable>>,
-    bytes_of: impl Fn(&T) -> usize,
-    to_batch: impl Fn(Vec<T>) -> Batch,
-    jobs: &SyncSender<Job>,
-    steps: &SyncSender<Step>,
-) {
-    // Nobody listens any more only where a thread of the audit has failed, which `verify` sees on its own.
-    let hand_over = |items: Vec<T>| {
-        let (reply, result) = sync_channel(1);
-        let is_heard = steps.send(Step::Checked(result)).is_ok();
-        is_heard && jobs.send(Job { batch: to_batch(items), reply }).is_ok()
-    };
-    let mut waiting = Vec::new();
-    let mut bytes = 0_usize;
-    for item in items {
-        match item {
-            Ok(item) => {
-                bytes = bytes.saturating_add(bytes_of(&item)).saturating_add(ITEM_BYTES);
-                waiting.push(item);
-            }
-            Err(Unreadable(why)) => {
-                hand_over(waiting);
-                steps.send(Step::Unreadable(why)).ok();
-                return;
-            }
-        }
-        if bytes >= BATCH_BYTES {
-            bytes = 0;
-            if !hand_over(std::mem::take(&mut waiting)) {
-                return;
-            }
-        }
-    }
-    hand_over(waiting);
-}
-
-fn check_batches(jobs: &Mutex<Receiver<Job>>, reader: &Reader) {
-    loop {
-        // The lock is held while waiting: whoever waits takes the next job, the others wait for the lock instead.
-        let Ok(Ok(job)) = jobs.lock().map(|jobs| jobs.recv()) else { return };
-        let checked = match job.batch {
-            Batch::Values(values) => values.into_iter().map(|(key, value)| reader.value(&key, value)).collect(),
-            Batch::Entries(entries) => vec![Value::Block(reader.loose(&entries))],
+        let bytes_of = |(key, value): &KeyValue| key.len().saturating_add(value.len());
+        let (items, end) = match &mut self.evidence {
+            Evidence::Bundle(bundle) => some(bundle, bytes_of, Items::Values),
+            Evidence::Blocks(values) => some(values, bytes_of, Items::Values),
+            Evidence::Entries(entries) => some(entries, Vec::len, Items::Entries),
         };
-        job.reply.send(checked).ok();
+        self.is_over = end.is_some();
+        let number = self.batches;
+        self.batches = number.saturating_add(1);
+        Some(Batch { number, items, unreadable: end.and_then(Result::err) })
     }
 }
 
-fn follow_chain(
-    steps: Receiver<Step>,
-    reader: &Reader,
-    (options, sizes, shelf): (&Options, Vec<u64>, Option<Shelf>),
-    books: &SyncSender<Vec<ForBooks>>,
-    progress: Option<&Arc<AtomicU64>>,
-) -> Outcome {
-    let mut chain = Chain::new(options.claimed_head, sizes, shelf, &options.start);
-    let mut unreadable = None;
-    let mut events = Vec::new();
-    for step in steps {
-        match step {
-            Step::Checked(result) => match result.recv() {
-                Ok(values) => values.into_iter().for_each(|value| chain.value(value, reader, &mut events)),
-                Err(_) => unreadable = Some(TROUBLE.to_owned()),
-            },
-            Step::Unreadable(why) => unreadable = Some(why),
-        }
-        if reader.keep == Keep::Nothing {
-            events.clear();
-        } else {
-            books.send(std::mem::take(&mut events)).ok();
-        }
-        if let Some(progress) = progress {
-            progress.store(chain.events, Ordering::Relaxed);
-        }
-        if unreadable.is_some() {
-            break;
+/// As many items as make a batch, and how they end, where they do.
+fn some<T>(
+    items: &mut impl Iterator<Item = Result<T, Unreadable>>,
+    bytes_of: impl Fn(&T) -> usize,
+    to_items: impl Fn(Vec<T>) -> Items,
+) -> (Items, Option<Result<(), String>>) {
+    let mut taken = Vec::new();
+    let mut bytes = 0_usize;
+    while bytes < BATCH_BYTES {
+        match items.next() {
+            Some(Ok(item)) => {
+                bytes = bytes.saturating_add(bytes_of(&item)).saturating_add(ITEM_BYTES);
+                taken.push(item);
+            }
+            Some(Err(Unreadable(why))) => return (to_items(taken), Some(Err(why))),
+            None => return (to_items(taken), Some(Ok(()))),
         }
     }
-    chain.finish(unreadable.is_none(), &mut events);
-    if reader.keep != Keep::Nothing {
-        books.send(events).ok();
+    (to_items(taken), None)
+}
+
+/// Where batches join the chain, in the order in which they were read.
+struct Line<'a> {
+    following: Mutex<Following<'a>>,
+    moved: Condvar,
+}
+
+impl<'a> Line<'a> {
+    /// Waits for the turn of a batch and follows the chain through it; false where that turn cannot come.
+    fn join(&self, number: u64, values: Vec<Value>, unreadable: Option<String>, with: (&Reader, &mut Spare)) -> bool {
+        let Ok(following) = self.following.lock() else { return false };
+        let is_early = |following: &mut Following<'_>| following.batches != number && !following.has_failed;
+        let Ok(mut following) = self.moved.wait_while(following, is_early) else { return false };
+        if following.has_failed {
+            return false;
+        }
+        following.take(values, unreadable, with);
+        self.moved.notify_all();
+        true
     }
-    Outcome {
-        tree: chain.tree(),
-        roots: chain.roots,
-        anchored_size: None,
-        bundle: None,
-        findings: chain.findings,
-        scope: Scope::default(),
-        first_sequence: 0,
-        events: chain.events,
-        head: chain.last,
-        origin: chain.origin,
-        is_development: chain.is_development,
-        books_stopped_at: None,
-        unreadable,
+
+    fn into_following(self) -> Following<'a> {
+        self.following.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A worker's place in the line: whoever leaves it before the end lets the others know, which would wait for ever.
+struct Turns<'l, 'a> {
+    line: &'l Line<'a>,
+    is_done: bool,
+}
+
+impl Drop for Turns<'_, '_> {
+    fn drop(&mut self) {
+        if !self.is_done {
+            self.line.following.lock().unwrap_or_else(PoisonError::into_inner).has_failed = true;
+            self.line.moved.notify_all();
+        }
+    }
+}
+
+/// The chain, as far as it was followed.
+struct Following<'a> {
+    chain: Chain,
+    batches: u64,
+    unreadable: Option<String>,
+    /// A worker is gone, and with it the batch that it held.
+    has_failed: bool,
+    /// To whoever keeps the events.
+    events: Option<SyncSender<Vec<ForBooks>>>,
+    progress: Option<&'a Arc<AtomicU64>>,
+}
+
+impl Following<'_> {
+    fn take(&mut self, values: Vec<Value>, unreadable: Option<String>, (reader, spare): (&Reader, &mut Spare)) {
+        let mut events = Vec::new();
+        for value in values {
+            self.chain.value(value, reader, spare, &mut events);
+        }
+        if let Some(keeper) = &self.events {
+            // Nobody listens any more only where that thread failed, which its end tells.
+            keeper.send(events).ok();
+        }
+        if let Some(progress) = self.progress {
+            progress.store(self.chain.events, Ordering::Relaxed);
+        }
+        self.batches = self.batches.saturating_add(1);
+        self.unreadable = unreadable;
+    }
+
+    fn finish(self) -> Outcome {
+        let Self { mut chain, unreadable, has_failed, events: keeper, .. } = self;
+        let unreadable = if has_failed { Some(TROUBLE.to_owned()) } else { unreadable };
+        let mut events = Vec::new();
+        chain.finish(unreadable.is_none(), &mut events);
+        if let Some(keeper) = keeper {
+            keeper.send(events).ok();
+        }
+        Outcome {
+            tree: chain.tree(),
+            roots: chain.roots,
+            anchored_size: None,
+            bundle: None,
+            findings: chain.findings,
+            scope: Scope::default(),
+            first_sequence: 0,
+            events: chain.events,
+            head: chain.last,
+            origin: chain.origin,
+            is_development: chain.is_development,
+            books_stopped_at: None,
+            unreadable,
+        }
     }
 }
 

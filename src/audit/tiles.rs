@@ -19,8 +19,10 @@ const LEVELS_MAX: u32 = 8;
 const HASH_BYTES: usize = 32;
 /// A bundle of the longest entries there can be.
 const BUNDLE_BYTES_MAX: usize = 256 * (2 + 65_535);
-/// Tiles that wait to be compared.
-pub(super) const TILES_WAITING: usize = 64;
+/// Tiles that are handed over together, so that nobody is woken for each.
+const TILES_TOGETHER: usize = 64;
+/// So many of them wait to be compared.
+pub(super) const TILES_WAITING: usize = 2;
 
 /// Where the files of a log lie.
 pub trait TileFiles: Send + Sync {
@@ -213,19 +215,21 @@ pub(super) struct Shelf {
     /// What a checkpoint covers: tiles beyond it may be anything.
     size: u64,
     levels: Vec<Expected>,
-    full: SyncSender<Expected>,
+    /// Tiles that are to be handed over.
+    full: Vec<Expected>,
+    compared: SyncSender<Vec<Expected>>,
 }
 
 impl Shelf {
     /// Tiles of a tree of a size, of which the entries before `first` are not read.
-    pub(super) fn new(size: u64, first: u64, full: SyncSender<Expected>) -> Self {
+    pub(super) fn new(size: u64, first: u64, compared: SyncSender<Vec<Expected>>) -> Self {
         let levels = (0..LEVELS_MAX).map(|level| {
             let before = first >> level.saturating_mul(HEIGHT);
             let tile = HashTile { level, index: before.checked_div(WIDTH).unwrap_or_default(), width: WIDTH };
             let skipped = usize::try_from(before.checked_rem(WIDTH).unwrap_or_default()).unwrap_or_default();
             Expected { tile, skipped, hashes: Vec::new() }
         });
-        Self { size, levels: levels.collect(), full }
+        Self { size, levels: levels.collect(), full: Vec::new(), compared }
     }
 
     /// Takes a node that is complete.
@@ -236,16 +240,24 @@ impl Shelf {
         let level = height.checked_div(HEIGHT).and_then(|level| usize::try_from(level).ok());
         let Some(filling) = level.and_then(|level| self.levels.get_mut(level)) else { return };
         filling.hashes.push(*hash);
-        if filling.skipped.saturating_add(filling.hashes.len()) < usize::try_from(WIDTH).unwrap_or(usize::MAX) {
+        let full_width = usize::try_from(WIDTH).unwrap_or(usize::MAX);
+        if filling.skipped.saturating_add(filling.hashes.len()) < full_width {
             return;
         }
         let tile = HashTile { index: filling.tile.index.saturating_add(1), ..filling.tile };
-        let full = std::mem::replace(filling, Expected { tile, skipped: 0, hashes: Vec::new() });
-        // Nobody listens any more only where a thread of the audit has failed, which `verify` sees on its own.
-        self.full.send(full).ok();
+        let full = std::mem::replace(filling, Expected { tile, skipped: 0, hashes: Vec::with_capacity(full_width) });
+        self.full.push(full);
+        if self.full.len() >= TILES_TOGETHER {
+            self.hand_over();
+        }
     }
 
-    /// Hands over the partial tiles when the tree has the size that they are for; true when nothing is left to do.
+    fn hand_over(&mut self) {
+        // Nobody listens any more only where a thread of the audit has failed, which `verify` sees on its own.
+        self.compared.send(std::mem::take(&mut self.full)).ok();
+    }
+
+    /// Adds the partial tiles when the tree has the size that they are for; true when nothing is left to do.
     pub(super) fn is_done(&mut self, size: u64) -> bool {
         if size < self.size {
             return false;
@@ -254,18 +266,24 @@ impl Shelf {
             let width = partial.skipped.saturating_add(partial.hashes.len());
             partial.tile.width = u64::try_from(width).unwrap_or(u64::MAX);
             if !partial.hashes.is_empty() {
-                self.full.send(partial).ok();
+                self.full.push(partial);
             }
         }
         true
     }
 }
 
+impl Drop for Shelf {
+    fn drop(&mut self) {
+        self.hand_over();
+    }
+}
+
 /// Holds tiles against those of the source, as they come.
-pub(super) fn compare(tiles: &Receiver<Expected>, source: &dyn HashTiles) -> (Findings, Option<String>) {
+pub(super) fn compare(tiles: &Receiver<Vec<Expected>>, source: &dyn HashTiles) -> (Findings, Option<String>) {
     let mut findings = Findings::default();
     let mut unreadable = None;
-    for expected in tiles {
+    for expected in tiles.iter().flatten() {
         if unreadable.is_some() {
             // The tree grows on: whoever hands over must not wait for ever.
             continue;

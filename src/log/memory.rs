@@ -143,7 +143,8 @@ impl LogRead for MemoryLog {
     }
 
     fn values_from(&self, key: &[u8]) -> Values<'_> {
-        let values: Vec<_> = self.store().live.range(key.to_vec()..).map(|(k, v)| Ok((k.clone(), v.clone()))).collect();
+        let values: Vec<_> =
+            self.store().live.range(key.to_vec()..).map(|(k, v)| Ok((k.clone(), v.clone().into()))).collect();
         Box::new(values.into_iter())
     }
 }

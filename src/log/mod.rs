@@ -14,6 +14,7 @@ pub mod tree;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use thiserror::Error;
 
 use crate::format::block::{Block, BlockError, StoredValue};
@@ -72,7 +73,7 @@ pub trait Log: Send {
 }
 
 /// Stored values in the order of their keys.
-pub type Values<'a> = Box<dyn Iterator<Item = Result<(Vec<u8>, Vec<u8>), Fault>> + Send + 'a>;
+pub type Values<'a> = Box<dyn Iterator<Item = Result<(Vec<u8>, Bytes), Fault>> + Send + 'a>;
 
 /// The reading half: any number of readers, beside the writer.
 pub trait LogRead: Send + Sync {

@@ -299,7 +299,12 @@ fn one_missing_block_before_the_last_is_damage() {
 fn a_foreign_block_in_the_middle_is_damage() {
     let (log, _) = log_of(&[10, 10, 10]);
     let (other, _) = log_of(&[11, 11, 11]);
-    let foreign: Vec<_> = other.values_from(&[]).map(Result::unwrap).filter(|(key, _)| key[7] == 2).collect();
+    let foreign: Vec<_> = other
+        .values_from(&[])
+        .map(Result::unwrap)
+        .filter(|(key, _)| key[7] == 2)
+        .map(|(key, value)| (key, value.to_vec()))
+        .collect();
     log.tamper(|values| values.extend(foreign));
     match recover(&log, Head::EMPTY, |_| Ok(())) {
         Err(RecoverError::Damaged { sequence: 2, .. }) => {}

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use prost::Message;
 
-use super::super::{Bundle, Depth, Evidence, FaultKind as Kind, KeyValue, Options, Unreadable, Verdict, verify};
+use super::super::{Bundle, Depth, Evidence, FaultKind as Kind, Options, Unreadable, Verdict, verify};
 use super::story::{Story, story};
-use super::{audit, blocks, chained, hash, kinds, options, reseal, sealed};
+use super::{KeyValue, audit, blocks, chained, hash, kinds, options, reseal, sealed};
 use crate::pb::v1::event::Payload;
 use crate::pb::v1::{CommandRefused, Event, Fact, LedgerCreated};
 

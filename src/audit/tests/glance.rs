@@ -12,7 +12,7 @@ use crate::pb::v1::event::Payload;
 fn check(schema: &Schema, bytes: &[u8]) -> bool {
     let Some(Glance { booked_at_ns, request_id }) = schema.glance(bytes) else { return false };
     let event = Event::decode(bytes).unwrap_or_else(|error| panic!("{error}: {bytes:?}"));
-    assert_eq!((booked_at_ns, request_id), (event.booked_at_ns, event.request_id.as_str()));
+    assert_eq!((booked_at_ns, request_id), (event.booked_at_ns, event.request_id.as_bytes()));
     assert!(!matches!(event.payload, None | Some(Payload::LedgerCreated(_))), "{bytes:?}");
     true
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::bytes::events;
-use super::{Depth, audit, blocks, chained, kinds, sealed};
+use super::{Depth, KeyValue, audit, blocks, chained, kinds, sealed};
 use crate::audit::printable::{printable, printable_lines};
-use crate::audit::{Evidence, FaultKind, KeyValue, Options, Unreadable, Verdict, verify};
+use crate::audit::{Evidence, FaultKind, Options, Unreadable, Verdict, verify};
 use crate::pb::v1::event::Payload;
 
 /// A log whose genesis names it so.
@@ -77,4 +77,18 @@ fn empty_entries_do_not_heap_up() {
     assert_eq!((report.verdict, report.events), (Verdict::Broken, ENTRIES));
     let most = most.into_inner();
     assert!(most < ENTRIES / 2, "{most} entries were read before one was checked");
+}
+
+/// Whoever reads the evidence fails, and not with an error: the audit says so, on every core, and nobody waits for ever.
+#[test]
+fn a_reader_that_panics_ends_the_audit() {
+    let entries = chained(&events());
+    let count = entries.len();
+    let failing = (0..400_000_usize).map(|given| {
+        assert!(given < 300_000, "the disk is gone");
+        Ok(entries[given.min(count - 1)].clone())
+    });
+    let report = verify(Evidence::Entries(Box::new(failing)), &Options::default());
+    assert_eq!(report.verdict, Verdict::Broken);
+    assert_eq!(report.unreadable.as_deref(), Some("the audit itself failed; nothing can be said of the rest"));
 }

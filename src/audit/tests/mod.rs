@@ -18,7 +18,7 @@ mod tree;
 use prost::Message;
 use sha2::{Digest, Sha256};
 
-use super::{Depth, Evidence, FaultKind, KeyValue, Options, Report, verify};
+use super::{Depth, Evidence, FaultKind, Options, Report, verify};
 use crate::pb::v1::Event;
 
 type Hash = [u8; 32];
@@ -98,8 +98,15 @@ pub(super) fn options(depth: Depth) -> Options {
     Options { depth, ..Options::default() }
 }
 
+/// Stored values, while they can still be changed.
+pub(super) type KeyValue = (Vec<u8>, Vec<u8>);
+
+pub(super) fn stored(values: Vec<KeyValue>) -> Evidence<'static> {
+    Evidence::Blocks(Box::new(values.into_iter().map(|(key, value)| Ok((key, value.into())))))
+}
+
 pub(super) fn audit(values: Vec<KeyValue>, depth: Depth) -> Report {
-    verify(Evidence::Blocks(Box::new(values.into_iter().map(Ok))), &options(depth))
+    verify(stored(values), &options(depth))
 }
 
 /// The kinds found, each once, in the order of the report.

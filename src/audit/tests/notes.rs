@@ -6,12 +6,12 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use sha2::{Digest, Sha256};
 
 use super::bytes::events;
-use super::{blocks, chained, hash};
+use super::{blocks, chained, hash, stored};
 use crate::audit::note::{Checkpoint, KeyKind, Note, NoteError, NoteKey};
 use crate::audit::policy::Policy;
 use crate::audit::receipt::Receipt;
 use crate::audit::tree::Tree;
-use crate::audit::{Anchors, Check, Evidence, FaultKind, Options, Report, Verdict, verify};
+use crate::audit::{Anchors, Check, FaultKind, Options, Report, Verdict, verify};
 
 const ORIGIN: &str = "ledger.example.org/funds";
 
@@ -340,7 +340,7 @@ fn a_proof_among_many_is_small() {
 fn held_against(anchors: Anchors) -> Report {
     let values = blocks(&chained(&events()), 6);
     let options = Options { anchors, ..Options::default() };
-    verify(Evidence::Blocks(Box::new(values.into_iter().map(Ok))), &options)
+    verify(stored(values), &options)
 }
 
 fn checkpoint_over(size: usize) -> String {

@@ -5,12 +5,12 @@ use super::story::{
     CLEARING, FUND_LOT, PLAN, Row, SOURCE, Story, TREASURY, UNALLOCATED, UNIT, USED, cleared, issued, payment,
     reversed, story,
 };
-use super::{Depth, audit, blocks, chained, hash, options};
+use super::{Depth, audit, blocks, chained, hash, options, stored};
 use crate::audit::note::NoteKey;
 use crate::audit::policy::Policy;
 use crate::audit::report::FaultKind as Kind;
 use crate::audit::tree::Tree;
-use crate::audit::{Anchors, Check, Evidence, Options, verify};
+use crate::audit::{Anchors, Check, Options, verify};
 use crate::format::checkpoint::{Checkpoint, proof_file};
 use crate::format::note_key::{KeyKind, SignerKey};
 use crate::format::tree::{Nodes, TreeHash, inclusion_proof};
@@ -207,7 +207,7 @@ fn releases_under_earlier_keys_are_not_broken() {
     let audited = |story: &Story, anchors: Anchors| {
         let values = blocks(&chained(&story.events), 8);
         let options = Options { anchors, ..options(Depth::Deep) };
-        let report = verify(Evidence::Blocks(Box::new(values.into_iter().map(Ok))), &options);
+        let report = verify(stored(values), &options);
         let is_wrong = report.faults.iter().any(|fault| fault.kind == Kind::Release);
         (is_wrong, report.not_checked.contains(&Check::EarlierKeys))
     };
