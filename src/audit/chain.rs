@@ -314,8 +314,11 @@ impl Chain {
         found: &mut Findings,
     ) {
         let Some(entry) = block.entries.get(at) else { return };
-        let before = self.head.replace(entry.hash);
-        let Some(before) = before.filter(|before| *before != entry.link) else { return };
+        let Some(before) = self.head.filter(|before| *before != entry.link) else {
+            self.head = Some(entry.hash);
+            return;
+        };
+        self.head = Some(entry.hash);
         if self.refuted == Some(entry.link) {
             return;
         }

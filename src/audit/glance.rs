@@ -105,9 +105,12 @@ impl Schema {
                 depth = outer;
                 (end, kinds) = *around.get(depth)?;
             }
+            // A field may end where its message does, not behind it.
+            if cursor.at > end {
+                return None;
+            }
             let tag = cursor.number()?;
-            let kind = *kinds.get(usize::try_from(tag).ok()?)?;
-            let content = match kind {
+            let content = match *kinds.get(usize::try_from(tag).ok()?)? {
                 Kind::Unusual => return None,
                 Kind::Varint => {
                     cursor.number()?;
@@ -115,38 +118,44 @@ impl Schema {
                 }
                 Kind::Fixed64 => cursor.take(8)?,
                 Kind::Fixed32 => cursor.take(4)?,
-                Kind::Bytes | Kind::Text | Kind::Message(_) | Kind::Varints => {
-                    let length = cursor.number()?;
-                    cursor.take(usize::try_from(length).ok()?)?
-                }
-            };
-            // A field may end where its message does, not behind it.
-            if cursor.at > end {
-                return None;
-            }
-            if depth == 0 {
-                match tag {
-                    BOOKED_AT if booked_at_ns.is_none() => booked_at_ns = content.first_chunk().copied(),
-                    REQUEST_ID if request_id.is_none() => request_id = Some(content),
-                    BOOKED_AT | REQUEST_ID | GENESIS => return None,
-                    tag => has_payload |= tag > GENESIS,
-                }
-            }
-            match kind {
-                Kind::Text if !content.is_ascii() && std::str::from_utf8(content).is_err() => return None,
-                Kind::Message(inner) => {
-                    *around.get_mut(depth)? = (end, kinds);
-                    depth = depth.saturating_add(1);
-                    (end, kinds) = (cursor.at, self.kinds(inner)?);
-                    cursor.at = cursor.at.saturating_sub(content.len());
+                Kind::Bytes => cursor.piece()?,
+                Kind::Text => {
+                    let text = cursor.piece()?;
+                    if !text.is_ascii() && std::str::from_utf8(text).is_err() {
+                        return None;
+                    }
+                    text
                 }
                 Kind::Varints => {
+                    let content = cursor.piece()?;
                     let mut numbers = Cursor { bytes: content, at: 0 };
                     while numbers.at < content.len() {
                         numbers.number()?;
                     }
+                    content
                 }
-                Kind::Text | Kind::Unusual | Kind::Varint | Kind::Fixed64 | Kind::Fixed32 | Kind::Bytes => {}
+                Kind::Message(inner) => {
+                    let length = usize::try_from(cursor.number()?).ok()?;
+                    let inner_end = cursor.at.checked_add(length).filter(|inner_end| *inner_end <= end)?;
+                    if depth == 0 {
+                        has_payload |= tag > GENESIS;
+                        if tag == GENESIS {
+                            return None;
+                        }
+                    }
+                    *around.get_mut(depth)? = (end, kinds);
+                    depth = depth.saturating_add(1);
+                    (end, kinds) = (inner_end, self.kinds(inner)?);
+                    continue;
+                }
+            };
+            if depth == 0 {
+                match tag {
+                    BOOKED_AT if booked_at_ns.is_none() => booked_at_ns = content.first_chunk().copied(),
+                    REQUEST_ID if request_id.is_none() => request_id = Some(content),
+                    BOOKED_AT | REQUEST_ID => return None,
+                    _ => {}
+                }
             }
         }
     }
@@ -168,6 +177,13 @@ impl<'a> Cursor<'a> {
         let start = self.at;
         self.at = start.checked_add(length)?;
         self.bytes.get(start..self.at)
+    }
+
+    /// As many bytes as the number before them says.
+    #[inline]
+    fn piece(&mut self) -> Option<&'a [u8]> {
+        let length = usize::try_from(self.number()?).ok()?;
+        self.take(length)
     }
 
     /// A number of at most 64 bits.

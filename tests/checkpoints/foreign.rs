@@ -1,17 +1,21 @@
-//! Programs of others that speak the same formats: their witness cosigns this ledger, and their verifier believes it.
+//! Programs of others that speak the same formats: their witness cosigns this ledger, their verifier believes it, and their
+//! log asks our witness.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 
 use crate::report;
 use crate::server::{errors, output, payment, start};
 use crate::witnesses::{Watcher, witnessed};
 use crate::world::{ORIGIN, World};
 
-/// Where the foreign programs lie, installed if that can be done here; says why where not.
+/// Where the foreign programs lie, installed once if that can be done here; says why where not.
+static PROGRAMS: LazyLock<Result<PathBuf, String>> = LazyLock::new(programs);
+
 fn programs() -> Result<PathBuf, String> {
     let home = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("foreign");
     let bin = home.join("bin");
@@ -65,7 +69,7 @@ fn done(command: &mut Command) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_foreign_witness_cosigns_and_a_foreign_verifier_believes() {
-    let bin = match programs() {
+    let bin = match &*PROGRAMS {
         Ok(bin) => bin,
         Err(why) => {
             println!("the foreign programs are not here and could not be installed; SKIPPED: {why}");
@@ -122,6 +126,23 @@ async fn a_foreign_witness_cosigns_and_a_foreign_verifier_believes() {
     done(&mut tlog(&["verify-consistency", "--tiles", &tiles, "--old-checkpoint", &kept]));
     let wrong = output(&mut tlog(&["verify-inclusion", "--tiles", &tiles, "--index", &index, "--leaf-hash", &leaf]));
     assert!(!wrong.unwrap().status.success(), "another entry's place");
+}
+
+/// Their log asks our witness.
+#[test]
+fn a_foreign_log_is_cosigned_and_its_fork_is_not() {
+    let bin = match &*PROGRAMS {
+        Ok(bin) => bin,
+        Err(why) => {
+            println!("the foreign programs are not here and could not be installed; SKIPPED: {why}");
+            return;
+        }
+    };
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/checkpoints/foreign_log.py");
+    let log = |arguments: &[&str]| done(Command::new(bin.join("python3")).arg(script).args(arguments));
+    let world = World::new();
+    let ours = Watcher::of(&world, "congress", log(&["key"]).trim_end());
+    assert_eq!(log(&["feed", &ours.url, &ours.key]).trim_end(), "cosigned and refused as it should be");
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

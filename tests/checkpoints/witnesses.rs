@@ -18,20 +18,24 @@ use crate::world::{ORIGIN, World, copy};
 pub(crate) struct Watcher {
     name: &'static str,
     pub(crate) key: String,
-    url: String,
+    pub(crate) url: String,
     child: Child,
 }
 
 impl Watcher {
     pub(crate) fn new(world: &World, name: &'static str) -> Self {
+        Self::of(world, name, &world.key)
+    }
+
+    /// One that watches the log with a key.
+    pub(crate) fn of(world: &World, name: &'static str, log: &str) -> Self {
         let secret = world.path(&format!("{name}.key"));
         let made = run(&["keys", "generate", name, "--witness", "--output", &secret]);
         assert!(made.status.success(), "{}", errors(&made));
         let state = world.path(&format!("{name}.state"));
         let mut command = Command::new(BINARY);
         command.args(["witness", "--init", "--state", &state, "--private-key", &secret, "--listen", "127.0.0.1:0"]);
-        let mut child =
-            start(command.args(["--log", &world.key]).stdout(Stdio::piped()).stderr(Stdio::null())).unwrap();
+        let mut child = start(command.args(["--log", log]).stdout(Stdio::piped()).stderr(Stdio::null())).unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         let mut after = |start: &str| lines.find_map(|line| line.strip_prefix(start).map(str::to_owned)).unwrap();
         let key = after("public key of this witness: ");
