@@ -9,6 +9,7 @@ use super::balance::{position_json, write_position};
 use super::connect::{self, Connection};
 use super::render::{self, account_kind, account_kind_label, date, decimal, exponent, grouped, parse_date};
 use super::{Failure, Format, Globals, Lang};
+use crate::audit::printable::printable;
 use crate::messages::cli as text;
 use crate::pb::Date;
 use crate::pb::v1::{GetStatementRequest, GetStatementResponse, StatementEntry};
@@ -115,7 +116,8 @@ fn write_table(
     if !statement.lot_id.is_empty() {
         title = format!("{title}, {} {}", text::word_lot(lang), statement.lot_id);
     }
-    writeln!(out, "{title}, {} {}", text::word_currency(lang), statement.currency_code)?;
+    title = format!("{title}, {} {}", text::word_currency(lang), statement.currency_code);
+    writeln!(out, "{}", printable(&title))?;
     let mut header = vec![
         text::statement_date(lang),
         text::statement_sequence(lang),
@@ -339,6 +341,14 @@ mod tests {
 └────────────┴──────┴──────────────────┴──────┴─────────────┴──────┴──────┴──────┴──────────┘
 ";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_hostile_name_in_the_title_steers_no_terminal() {
+        let mut out = Vec::new();
+        let hostile = GetStatementResponse { account_id: "A\u{1b}[2J".to_owned(), ..statement() };
+        write_table(&mut out, &hostile, &args(), Lang::En).unwrap();
+        assert!(String::from_utf8(out).unwrap().contains(r"A\u{1b}[2J"));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::balance::{position_json, write_position};
 use super::connect::{self, Connection};
 use super::render::{self, account_kind, account_kind_label, date, decimal, exponent, grouped};
 use super::{Failure, Format, Globals, Lang};
+use crate::audit::printable::printable;
 use crate::messages::cli as text;
 use crate::pb::v1::trace_request::Start;
 use crate::pb::v1::trace_response::Part;
@@ -104,9 +105,9 @@ impl Trace {
         // Parents come before their children, so a walk ends even if a server sent nonsense.
         while let Some((node, lead, below, level)) = open.pop() {
             lines.push((
-                format!("{lead}{}", name(node, lang)),
+                format!("{lead}{}", printable(&name(node, lang))),
                 grouped(node.amount_minor.into(), self.exponent()),
-                note(node),
+                printable(&note(node)),
             ));
             if level >= depth {
                 continue;
@@ -124,7 +125,7 @@ impl Trace {
         let amount_width = lines.iter().map(|(_, amount, _)| amount.len()).max().unwrap_or(0);
         for (name, amount, note) in lines {
             let gap = " ".repeat(name_width.saturating_sub(width(&name)));
-            let line = format!("{name}{gap}  {amount:>amount_width$} {} {note}", self.head.currency_code);
+            let line = format!("{name}{gap}  {amount:>amount_width$} {} {note}", printable(&self.head.currency_code));
             writeln!(out, "{}", line.trim_end())?;
         }
         let class = TraceClass::try_from(self.head.trace_class).unwrap_or_default();
@@ -212,7 +213,11 @@ impl Trace {
         writeln!(out, "digraph trace {{\n  rankdir=LR;\n  node [shape=box, fontname=\"sans-serif\"];")?;
         for node in &self.nodes {
             let amount = grouped(node.amount_minor.into(), self.exponent());
-            let label = escape(&format!("{}\n{amount} {}", name(node, Lang::En), self.head.currency_code));
+            let label = escape(&format!(
+                "{}\n{amount} {}",
+                printable(&name(node, Lang::En)),
+                printable(&self.head.currency_code)
+            ));
             writeln!(out, "  n{} [label=\"{label}\"];", node.node_number)?;
             if node.parent_number != 0 {
                 writeln!(out, "  n{} -> n{};", node.parent_number, node.node_number)?;
@@ -348,6 +353,22 @@ trace class STRICT: the exact flow of every minor unit
 ";
         assert_eq!(text(|trace, out| trace.write_tree(out, usize::MAX, Lang::En)), expected);
         assert_eq!(text(|trace, out| trace.write_tree(out, 2, Lang::En)).lines().count(), 4);
+    }
+
+    /// A server's names are its own: none of them steers a terminal.
+    #[test]
+    fn a_hostile_name_is_shown_as_numbers() {
+        let mut hostile = trace();
+        hostile.nodes[0].label = "L\u{1b}[2J\n\u{202e}".to_owned();
+        hostile.nodes[4].maker = "m\u{7}".to_owned();
+        hostile.head.currency_code = "\u{1b}c".to_owned();
+        let (mut tree, mut dot) = (Vec::new(), Vec::new());
+        hostile.write_tree(&mut tree, usize::MAX, Lang::En).unwrap();
+        hostile.write_dot(&mut dot).unwrap();
+        let steers = |text: &str| text.contains(['\u{1b}', '\u{7}', '\u{202e}']);
+        let (tree, dot) = (String::from_utf8(tree).unwrap(), String::from_utf8(dot).unwrap());
+        assert!(!steers(&tree) && !steers(&dot), "{tree}{dot}");
+        assert!(tree.starts_with(r"lot L\u{1b}[2J\u{a}\u{202e}"), "{tree}");
     }
 
     #[test]
