@@ -187,7 +187,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A number of at most 64 bits.
-    #[expect(clippy::inline_always, reason = "nearly all are one byte long; called, they cost a sixth of a look")]
+    #[expect(clippy::inline_always, reason = "nearly all are one byte long: a call costs more than the number")]
     #[inline(always)]
     fn number(&mut self) -> Option<u64> {
         let first = *self.bytes.get(self.at)?;

@@ -19,7 +19,7 @@ use super::{Depth, Evidence, KeyValue, Options, Unreadable};
 use crate::pb::v1::Event;
 
 const WORKERS_MAX: usize = 8;
-/// Bytes of evidence that one worker holds: with what is found in them they fit the caches of a core.
+/// Bytes of evidence that one worker holds at a time.
 const BATCH_BYTES: usize = 1 << 18;
 /// What an item takes beside its bytes, at the least: without it, empty ones would never fill a batch.
 const ITEM_BYTES: usize = 128;

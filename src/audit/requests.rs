@@ -9,7 +9,7 @@ use super::frame::Fingerprint;
 const SHARDS: usize = 256;
 /// Ids of a piece of a shard.
 const PIECE: usize = 512;
-/// Bits of a sequence beside the fingerprint: a million millions of entries.
+/// Bits of a sequence beside the fingerprint: a million millions of entries; a larger one, which no log has, counts as the last.
 const SEQUENCE_BITS: u32 = 40;
 const SEQUENCE_MASK: u128 = (1 << SEQUENCE_BITS) - 1;
 
@@ -58,7 +58,7 @@ impl Requests {
     pub(super) fn note(&mut self, request: Fingerprint, sequence: i64) {
         let (shard, rest) = request.split();
         if let Some(shard) = self.shards.get_mut(usize::from(shard)) {
-            shard.push((rest & !SEQUENCE_MASK) | (u128::try_from(sequence).unwrap_or(u128::MAX) & SEQUENCE_MASK));
+            shard.push((rest & !SEQUENCE_MASK) | u128::try_from(sequence).unwrap_or_default().min(SEQUENCE_MASK));
         }
     }
 
