@@ -538,7 +538,7 @@ fn story() -> Vec<Command> {
         signed_approvals: false,
         terms: PolicyTerms::default(),
     };
-    tell("2026-01-05", Order::SetPolicy { policy_id: n(PolicyId::parse("P-1")), policy });
+    tell("2026-01-05", Order::SetPolicy { policy_id: n(PolicyId::parse("P-1")), policy: Box::new(policy) });
     let mut roads = fund("ROADS", "道路专项资金", "CNY", 2);
     roads.policy_id = Some(n(PolicyId::parse("P-1")));
     roads.purposes = vec![code("paving"), code("bridges"), code("lights")];

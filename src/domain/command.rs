@@ -220,7 +220,7 @@ pub enum Order {
     DefineFund(Box<FundDefinition>),
     SetPolicy {
         policy_id: PolicyId,
-        policy: PolicyVersion,
+        policy: Box<PolicyVersion>,
     },
     OpenAccount {
         account_id: AccountId,

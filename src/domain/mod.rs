@@ -24,6 +24,8 @@ pub mod policy;
 pub mod profile;
 pub mod refusal;
 pub mod release;
+pub mod rows;
 pub mod state;
 pub mod time;
 mod trial;
+pub(crate) mod vouchers;

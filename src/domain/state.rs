@@ -8,6 +8,7 @@ pub(crate) use self::families::{Families, PaidMonths};
 pub use self::families::{Project, Tie};
 use super::account::{AccountKind, Book};
 use super::authority::Authority;
+use super::command::Order;
 use super::event::{EntitlementDetermined, Event, Frozen, Leg, Payload, PaymentExecuted, Step};
 use super::fund::{Fund, FundDefinition, Lot, LotOpened, LotStage, PolicyVersion};
 use super::ids::{
@@ -19,6 +20,7 @@ use super::money;
 use super::persons::Personal;
 use super::release::{PaymentPlace, WitnessRule};
 use super::time::Day;
+use super::vouchers::Payments;
 
 /// A table that is only ever asked for one key, so that its order can reach neither a digest nor a reply.
 #[expect(clippy::disallowed_types, reason = "lookup only; written out sorted")]
@@ -97,9 +99,10 @@ impl Account {
 }
 
 /// How far a payment has got.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PaymentStatus {
     /// Ordered: money is in the clearing account.
+    #[default]
     Ordered,
     /// Cleared with the treasury: it comes back only by a return.
     Cleared,
@@ -108,7 +111,7 @@ pub enum PaymentStatus {
 }
 
 /// What must be remembered of a payment; the rest is in its event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Payment {
     /// Its event.
     pub sequence: Sequence,
@@ -126,57 +129,6 @@ pub struct Payment {
     pub status: PaymentStatus,
     /// Number of what it is tied to, from 1; 0 for nothing.
     pub tie: u32,
-}
-
-/// Payments by voucher number, for ever. They are by far the largest table, and a hash table that doubles stops the writer
-/// until every row is moved: many small ones double one after another.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Payments {
-    shards: Vec<Lookup<PaymentId, Payment>>,
-}
-
-const PAYMENT_SHARDS: usize = 256;
-
-impl Default for Payments {
-    fn default() -> Self {
-        Self { shards: vec![Lookup::default(); PAYMENT_SHARDS] }
-    }
-}
-
-impl Payments {
-    /// Vouchers are mostly numbered, so their last characters spread them evenly; where they do not, the tables are only
-    /// as uneven as the numbers.
-    fn shard(payment_id: &PaymentId) -> usize {
-        let last = payment_id.as_str().bytes().rev().take(3);
-        last.fold(0, |sum: usize, byte| sum.wrapping_mul(10).wrapping_add(byte.into())) % PAYMENT_SHARDS
-    }
-
-    pub(crate) fn get(&self, payment_id: &PaymentId) -> Option<&Payment> {
-        self.shards.get(Self::shard(payment_id))?.get(payment_id)
-    }
-
-    pub(super) fn remove(&mut self, payment_id: &PaymentId) {
-        if let Some(shard) = self.shards.get_mut(Self::shard(payment_id)) {
-            shard.remove(payment_id);
-        }
-    }
-
-    fn get_mut(&mut self, payment_id: &PaymentId) -> Option<&mut Payment> {
-        self.shards.get_mut(Self::shard(payment_id))?.get_mut(payment_id)
-    }
-
-    pub(crate) fn insert(&mut self, payment_id: PaymentId, payment: Payment) {
-        if let Some(shard) = self.shards.get_mut(Self::shard(&payment_id)) {
-            shard.insert(payment_id, payment);
-        }
-    }
-
-    /// All payments, in the order of the log.
-    pub(crate) fn sorted(&self) -> Vec<(&PaymentId, &Payment)> {
-        let mut payments: Vec<_> = self.shards.iter().flatten().collect();
-        payments.sort_unstable_by_key(|(_, payment)| payment.sequence);
-        payments
-    }
 }
 
 /// A contract's commitment.
@@ -292,6 +244,16 @@ impl State {
     /// A payment by voucher number.
     pub fn payment(&self, payment_id: &PaymentId) -> Option<&Payment> {
         self.payments.get(payment_id)
+    }
+
+    /// Looks up what a payment order will be decided by, in the tables that are too large for the nearest caches; says whether
+    /// there was anything. Asked for many orders in a row, the look-ups wait for memory together.
+    pub(crate) fn bring_near(&self, order: &Order) -> bool {
+        let Order::ExecutePayment(payment) = order else { return false };
+        let is_voucher_used = self.payments.may_have(&payment.payment_id);
+        let from = self.account_names.get(&payment.from).and_then(|number| self.account(*number));
+        let holds = from.is_some_and(|account| account.lots.first().is_some_and(|(_, balance)| *balance > 0));
+        is_voucher_used | holds
     }
 
     /// Roles, keys and proposals.
@@ -587,7 +549,7 @@ impl State {
             contract,
             status: PaymentStatus::Ordered,
         };
-        self.payments.insert(payment.payment_id.clone(), record);
+        self.payments.insert(&payment.payment_id, record);
     }
 
     fn close_account(&mut self, number: AccountNumber) {

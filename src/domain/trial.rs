@@ -168,8 +168,8 @@ impl Before {
         }
         if let Some((payment_id, payment)) = self.payment {
             match payment {
-                None => state.payments.remove(&payment_id),
-                Some(payment) => state.payments.insert(payment_id, payment),
+                None => state.payments.remove_last(&payment_id),
+                Some(payment) => state.payments.insert(&payment_id, payment),
             }
         }
         if let Some(lot_id) = self.new_lot {

@@ -254,6 +254,11 @@ pub fn take_count(from: &mut &[u8]) -> Result<u64, Malformed> {
     u64::take(from)
 }
 
+/// Appends a text, as names and [`Box<str>`] are put.
+pub fn put_text(text: &str, to: &mut Vec<u8>) {
+    put_bytes(text.as_bytes(), to);
+}
+
 fn put_bytes(bytes: &[u8], to: &mut Vec<u8>) {
     u32::try_from(bytes.len()).unwrap_or(u32::MAX).put(to);
     to.extend_from_slice(bytes);

@@ -19,7 +19,7 @@ use crate::format::record::split_entry;
 use crate::ledger::checkpoints::{self, Checkpoints, Signed};
 use crate::ledger::clock::Clock;
 use crate::ledger::directory::DataDirectory;
-use crate::ledger::snapshot_files::SnapshotFiles;
+use crate::ledger::snapshot_files::{Found, SnapshotFiles};
 use crate::ledger::{Committed, Ledger, OpenError, Outcome, Unavailable};
 use crate::log::entries::{EntryFiles, WithEntries};
 use crate::log::tree::TreeFiles;
@@ -416,9 +416,9 @@ fn decoded(block: &Block) -> Result<Vec<Event>, Fault> {
 fn caught_up(ledger: &Ledger, snapshots: &SnapshotFiles, history: &History) -> Result<Views, Fault> {
     let log = ledger.log();
     let mut views = Views::default();
-    if let Some((head, bytes)) = snapshots.newest() {
+    if let Some(Found { head, body }) = snapshots.newest() {
         let fits = log.block_at(head.sequence)?.is_some_and(|block| block.head == head);
-        let decoded = fits.then(|| Views::decode(head, &bytes).ok()).flatten();
+        let decoded = fits.then(|| Views::decode(head, body.bytes()).ok()).flatten();
         if let Some(decoded) = decoded {
             views = decoded;
         } else {

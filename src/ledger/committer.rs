@@ -54,8 +54,8 @@ impl Committer {
         // Answers first: whoever posted waits, whoever reads says which sequence they need.
         Group::answer_all(replies);
         (self.sink)(Committed { blocks, events });
-        if let (Some(bytes), Some(files)) = (snapshot, &self.snapshots) {
-            files.write_behind(last, bytes);
+        if let (Some(taken), Some(files)) = (snapshot, &self.snapshots) {
+            files.write_behind(last, taken);
         }
         ControlFlow::Continue(())
     }

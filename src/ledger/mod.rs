@@ -24,7 +24,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc, onesho
 
 use self::clock::Clock;
 use self::directory::DataDirectory;
-use self::snapshot_files::SnapshotFiles;
+use self::snapshot_files::{Found, SnapshotFiles};
 use self::writer::{Start, Writer};
 use crate::domain::approval::PublicKey;
 use crate::domain::command::Command;
@@ -527,10 +527,10 @@ fn recovered(
     snapshots: Option<&SnapshotFiles>,
 ) -> Result<(Start, Option<String>), OpenError> {
     let mut known: Option<Head> = None;
-    if let Some((head, bytes)) = snapshots.and_then(SnapshotFiles::newest) {
+    if let Some(Found { head, body }) = snapshots.and_then(SnapshotFiles::newest) {
         known = Some(head);
         let block = reader.block_at(head.sequence)?.filter(|block| block.head == head);
-        let start = block.and_then(|block| Some((Start::from_snapshot(head, &bytes)?, block)));
+        let start = block.and_then(|block| Some((Start::from_snapshot(head, body.bytes())?, block)));
         if let Some((mut start, block)) = start {
             // Under another key no retry is known for one: whatever has no number of its own would be posted twice.
             let is_same_key = start.knows(&block, &digests.fingerprints)?;

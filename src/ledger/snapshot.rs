@@ -2,6 +2,7 @@
 
 mod families;
 
+use super::snapshot_files::Body;
 use crate::domain::event::{Frozen, Leg};
 use crate::domain::fund::{
     CheckerTier, Currency, Fund, FundDefinition, Lot, LotDefinition, LotStage, PlanStep, PolicyVersion,
@@ -10,17 +11,61 @@ use crate::domain::ids::{AccountNumber, ContractNumber, FundNumber, LotNumber, P
 use crate::domain::log_key::{LogKey, LogKeyChange, LogKeys};
 use crate::domain::profile::FundProfile;
 use crate::domain::release::PaymentPlace;
+use crate::domain::rows::Rows;
 use crate::domain::state::{Account, Contract, Freeze, Payment, PaymentStatus, State};
 use crate::domain::time::UtcNanos;
+use crate::domain::vouchers::ListedPayments;
 use crate::format::fingerprint::FingerprintTable;
-use crate::format::stored::{Malformed, Stored, put_count, take_count};
+use crate::format::stored::{Malformed, Stored, put_count, put_text, take_count};
+use crate::log::Fault;
 use crate::stored_struct;
 
 /// Version of the layout below; it stands in the file's name.
-pub(super) const LAYOUT: &str = "state-11";
+pub(super) const LAYOUT: &str = "state-12";
 
-/// The state as bytes.
-pub(super) fn encode(state: &State, keys: &FingerprintTable, booked_at: UtcNanos) -> Vec<u8> {
+/// The state at a moment: the tables that grow with every event as they were then, the others as bytes already.
+pub(super) struct Taken {
+    state: Vec<u8>,
+    payments: ListedPayments,
+    keys: Rows<u64>,
+}
+
+/// Bytes of a piece that is written at once, about.
+const PIECE_BYTES: usize = 1 << 20;
+
+impl Body for Taken {
+    fn pieces(&self, write: &mut dyn FnMut(&[u8]) -> Result<(), Fault>) -> Result<(), Fault> {
+        write(&self.state)?;
+        let mut piece = Vec::with_capacity(PIECE_BYTES.saturating_mul(2));
+        let mut write_if_full = |piece: &mut Vec<u8>, least: usize| {
+            if piece.len() < least {
+                return Ok(());
+            }
+            write(piece)?;
+            piece.clear();
+            Ok(())
+        };
+        put_count(self.payments.len(), &mut piece);
+        for (payment_id, payment) in self.payments.iter() {
+            put_text(payment_id, &mut piece);
+            payment.put(&mut piece);
+            write_if_full(&mut piece, PIECE_BYTES)?;
+        }
+        put_count(self.keys.len(), &mut piece);
+        for fingerprint in self.keys.iter() {
+            fingerprint.put(&mut piece);
+            write_if_full(&mut piece, PIECE_BYTES)?;
+        }
+        write_if_full(&mut piece, 0)
+    }
+}
+
+/// Takes the state as it is: a moment's work, but for the accounts and what the families remember.
+pub(super) fn take(state: &State, keys: &FingerprintTable, booked_at: UtcNanos) -> Taken {
+    Taken { state: encode(state, booked_at), payments: state.payments.listed(), keys: keys.listed() }
+}
+
+fn encode(state: &State, booked_at: UtcNanos) -> Vec<u8> {
     let mut to = Vec::new();
     booked_at.0.put(&mut to);
     state.funds.put(&mut to);
@@ -33,13 +78,6 @@ pub(super) fn encode(state: &State, keys: &FingerprintTable, booked_at: UtcNanos
         policy_id.put(&mut to);
         versions.put(&mut to);
     }
-    // Lookups have no order: written by sequence, so that equal states have equal bytes.
-    let payments = state.payments.sorted();
-    put_count(payments.len(), &mut to);
-    for (payment_id, payment) in payments {
-        payment_id.put(&mut to);
-        payment.put(&mut to);
-    }
     put_count(state.freezes.len(), &mut to);
     for (case_id, freeze) in &state.freezes {
         case_id.put(&mut to);
@@ -48,6 +86,7 @@ pub(super) fn encode(state: &State, keys: &FingerprintTable, booked_at: UtcNanos
     let frozen_payees: Vec<(PayeeRef, u32)> =
         state.frozen_payees.iter().map(|(payee, count)| (*payee, *count)).collect();
     frozen_payees.put(&mut to);
+    // Lookups have no order: written sorted, so that equal states have equal bytes.
     let mut documents: Vec<_> =
         state.documents.iter().map(|(document, sequence)| (document.clone(), *sequence)).collect();
     documents.sort_unstable();
@@ -64,7 +103,6 @@ pub(super) fn encode(state: &State, keys: &FingerprintTable, booked_at: UtcNanos
     let unreleased: Vec<PaymentPlace> = state.unreleased.iter().copied().collect();
     unreleased.put(&mut to);
     state.supervised.put(&mut to);
-    keys.sorted().put(&mut to);
     to
 }
 
@@ -84,9 +122,6 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(State, FingerprintTable, UtcNanos)
         state.policies.insert(Stored::take(from)?, Stored::take(from)?);
     }
     for _ in 0..take_count(from)? {
-        state.payments.insert(Stored::take(from)?, Stored::take(from)?);
-    }
-    for _ in 0..take_count(from)? {
         state.freezes.insert(Stored::take(from)?, Stored::take(from)?);
     }
     state.frozen_payees = Vec::take(from)?.into_iter().collect();
@@ -98,9 +133,16 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(State, FingerprintTable, UtcNanos)
     state.log_keys = Stored::take(from)?;
     state.unreleased = Vec::take(from)?.into_iter().collect();
     state.supervised = Stored::take(from)?;
+    for _ in 0..take_count(from)? {
+        state.payments.insert(&Stored::take(from)?, Stored::take(from)?);
+    }
     let mut keys = FingerprintTable::default();
-    for (fingerprint, sequence) in Vec::<(u64, i64)>::take(from)? {
-        keys.insert(fingerprint, sequence);
+    for (sequence, _) in (0_i64..).zip(0..take_count(from)?) {
+        let fingerprint = u64::take(from)?;
+        // The genesis has no key.
+        if sequence > 0 {
+            keys.insert(fingerprint, sequence);
+        }
     }
     if !from.is_empty() {
         return Err(Malformed);

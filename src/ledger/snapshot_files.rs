@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::format::record::{EntryHash, Head};
 use crate::format::stored::Stored;
 use crate::log::Fault;
-use crate::log::files::write_durably;
+use crate::log::files::DurableFile;
 
 const MAGIC: &[u8; 16] = b"fundledger snap\n";
 /// Older ones are removed: the newest is used, the one before it if that is damaged.
@@ -41,7 +41,7 @@ impl SnapshotFiles {
     }
 
     /// The newest one that reads back as it was written.
-    pub fn newest(&self) -> Option<(Head, Vec<u8>)> {
+    pub fn newest(&self) -> Option<Found> {
         self.files().iter().find_map(|path| {
             if let Some(found) = read(path) {
                 Some(found)
@@ -53,15 +53,20 @@ impl SnapshotFiles {
     }
 
     /// Writes one and removes old ones.
-    pub fn write(&self, head: Head, body: &[u8]) -> Result<(), Fault> {
-        let mut bytes = Vec::with_capacity(body.len().saturating_add(128));
-        bytes.extend_from_slice(MAGIC);
-        head.sequence.put(&mut bytes);
-        head.hash.0.put(&mut bytes);
-        bytes.extend_from_slice(body);
-        let digest: [u8; 32] = Sha256::digest(&bytes).into();
-        digest.put(&mut bytes);
-        write_durably(&self.directory, &format!("{:020}.{}", head.sequence, self.layout), &bytes)?;
+    pub fn write(&self, head: Head, body: &dyn Body) -> Result<(), Fault> {
+        let mut file = DurableFile::create(&self.directory, &format!("{:020}.{}", head.sequence, self.layout))?;
+        let mut hasher = Sha256::new();
+        let mut start = MAGIC.to_vec();
+        head.sequence.put(&mut start);
+        head.hash.0.put(&mut start);
+        let mut write = |bytes: &[u8]| {
+            hasher.update(bytes);
+            file.write(bytes)
+        };
+        write(&start)?;
+        body.pieces(&mut write)?;
+        file.write(&hasher.finalize())?;
+        file.finish()?;
         for old in self.files().iter().skip(KEPT) {
             if let Err(error) = fs::remove_file(old) {
                 tracing::warn!(path = %old.display(), %error, "an old snapshot could not be removed");
@@ -71,7 +76,7 @@ impl SnapshotFiles {
     }
 
     /// Writes one off the committer's thread.
-    pub fn write_behind(&self, head: Head, body: Vec<u8>) {
+    pub fn write_behind(&self, head: Head, body: impl Body + Send + 'static) {
         let files = self.clone();
         let spawned = std::thread::Builder::new().name("snapshot".to_owned()).spawn(move || {
             if let Err(fault) = files.write(head, &body) {
@@ -84,13 +89,52 @@ impl SnapshotFiles {
     }
 }
 
-fn read(path: &Path) -> Option<(Head, Vec<u8>)> {
-    let bytes = fs::read(path).ok()?;
-    let (covered, digest) = bytes.split_last_chunk::<32>()?;
-    if <[u8; 32]>::from(Sha256::digest(covered)) != *digest {
+/// What a snapshot holds, given piece by piece, so that no copy of the whole is made.
+pub trait Body {
+    /// Gives the pieces in order; ends where `write` fails.
+    fn pieces(&self, write: &mut dyn FnMut(&[u8]) -> Result<(), Fault>) -> Result<(), Fault>;
+}
+
+impl Body for Vec<u8> {
+    fn pieces(&self, write: &mut dyn FnMut(&[u8]) -> Result<(), Fault>) -> Result<(), Fault> {
+        write(self)
+    }
+}
+
+/// A snapshot that was read.
+#[derive(Debug)]
+pub struct Found {
+    /// What it is as of.
+    pub head: Head,
+    /// What it holds.
+    pub body: FoundBody,
+}
+
+/// The body of a snapshot, within its file.
+#[derive(Debug)]
+pub struct FoundBody {
+    file: Vec<u8>,
+    start: usize,
+}
+
+impl FoundBody {
+    /// Its bytes.
+    pub fn bytes(&self) -> &[u8] {
+        let end = self.file.len().saturating_sub(DIGEST_BYTES);
+        self.file.get(self.start..end).unwrap_or_default()
+    }
+}
+
+const DIGEST_BYTES: usize = 32;
+
+fn read(path: &Path) -> Option<Found> {
+    let file = fs::read(path).ok()?;
+    let (covered, digest) = file.split_last_chunk::<DIGEST_BYTES>()?;
+    if <[u8; DIGEST_BYTES]>::from(Sha256::digest(covered)) != *digest {
         return None;
     }
     let mut rest = covered.strip_prefix(MAGIC)?;
     let head = Head { sequence: i64::take(&mut rest).ok()?, hash: EntryHash(Stored::take(&mut rest).ok()?) };
-    Some((head, rest.to_vec()))
+    let start = covered.len().checked_sub(rest.len())?;
+    Some(Found { head, body: FoundBody { file, start } })
 }

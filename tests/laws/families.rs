@@ -127,7 +127,7 @@ fn started() -> Rules {
         signed_approvals: false,
         terms,
     };
-    rules.post(&who, Order::SetPolicy { policy_id: policy_id.clone(), policy });
+    rules.post(&who, Order::SetPolicy { policy_id: policy_id.clone(), policy: Box::new(policy) });
     rules.post(
         &who,
         Order::DefineFund(Box::new(FundDefinition {

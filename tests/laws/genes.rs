@@ -337,7 +337,7 @@ impl<'a> Genes<'a> {
     fn order(&mut self, kind: usize) -> Order {
         match kind {
             0 => Order::DefineFund(Box::new(self.fund_definition())),
-            1 => Order::SetPolicy { policy_id: self.policy(), policy: self.policy_version() },
+            1 => Order::SetPolicy { policy_id: self.policy(), policy: Box::new(self.policy_version()) },
             2 => Order::OpenAccount {
                 account_id: self.account(),
                 fund_id: self.fund(),

@@ -155,7 +155,7 @@ pub(crate) fn policy(name: &str, version: u32, from: &str, plan_step: PlanStep, 
         signed_approvals: false,
         terms: PolicyTerms::default(),
     };
-    Order::SetPolicy { policy_id: policy_id(name), policy }
+    Order::SetPolicy { policy_id: policy_id(name), policy: Box::new(policy) }
 }
 
 pub(crate) fn policy_id(name: &str) -> PolicyId {

@@ -32,7 +32,7 @@ pub(super) fn define_fund(case: Case<'_>, definition: Box<FundDefinition>) -> Re
     Ok(decided(Payload::FundDefined { fund, definition }))
 }
 
-pub(super) fn set_policy(case: Case<'_>, policy_id: PolicyId, policy: PolicyVersion) -> Result<Decision, Refusal> {
+pub(super) fn set_policy(case: Case<'_>, policy_id: PolicyId, policy: Box<PolicyVersion>) -> Result<Decision, Refusal> {
     case.set_up_is_approved()?;
     let present = case.state.policies.get(&policy_id).and_then(|versions| versions.last());
     let next_version = present.map_or(0, |present| present.version).saturating_add(1);
@@ -47,7 +47,7 @@ pub(super) fn set_policy(case: Case<'_>, policy_id: PolicyId, policy: PolicyVers
             None => refusal,
         });
     }
-    Ok(decided(Payload::PolicySet { policy_id, policy: Box::new(policy) }))
+    Ok(decided(Payload::PolicySet { policy_id, policy }))
 }
 
 /// Whom an account belongs to.

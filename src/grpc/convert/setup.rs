@@ -140,7 +140,7 @@ impl Parser<'_> {
         let terms = self.terms(wire.terms.unwrap_or_default());
         Some(Order::SetPolicy {
             policy_id: policy_id?,
-            policy: PolicyVersion {
+            policy: Box::new(PolicyVersion {
                 version: version?,
                 effective_from: effective_from?,
                 plan_step: plan_step?,
@@ -148,7 +148,7 @@ impl Parser<'_> {
                 document_sha256: document_sha256?,
                 signed_approvals: wire.signed_approvals,
                 terms: terms?,
-            },
+            }),
         })
     }
 

@@ -16,13 +16,13 @@ const ROWS_A_LOOK: u32 = 65_536;
 pub(super) struct Sources(Vec<Source>);
 
 enum Source {
-    Segment { segment: Arc<Segment>, at: usize },
+    Segment { rows: Vec<Row>, at: usize },
     Run { cursor: RunCursor, rows: Vec<Row> },
 }
 
 impl Sources {
-    pub(super) fn of_segments(segments: &[Arc<Segment>]) -> Self {
-        Self(segments.iter().map(|segment| Source::Segment { segment: Arc::clone(segment), at: 0 }).collect())
+    pub(super) fn of_segment(segment: Option<Segment>) -> Self {
+        Self(segment.map(|segment| Source::Segment { rows: segment.rows, at: 0 }).into_iter().collect())
     }
 
     pub(super) fn of_runs(runs: &[Arc<Run>]) -> Self {
@@ -34,7 +34,7 @@ impl Source {
     /// The subject that comes next.
     fn subject(&mut self) -> Result<Option<Subject>, Fault> {
         match self {
-            Self::Segment { segment, at } => Ok(segment.rows.get(*at).map(|row| row.subject)),
+            Self::Segment { rows, at } => Ok(rows.get(*at).map(|row| row.subject)),
             Self::Run { cursor, rows } => {
                 if rows.is_empty() {
                     *rows = cursor.next()?.unwrap_or_default();
@@ -49,8 +49,8 @@ impl Source {
         let mut written = 0_u32;
         while self.subject()? == Some(subject) {
             match self {
-                Self::Segment { segment, at } => {
-                    if let Some(row) = segment.rows.get(*at) {
+                Self::Segment { rows, at } => {
+                    if let Some(row) = rows.get(*at) {
                         to.push(*row)?;
                     }
                     *at = at.saturating_add(1);

@@ -1,28 +1,50 @@
 //! Questions to the index. A snapshot holds still: what is appended, written or merged afterwards does not change it.
 
+use std::borrow::Cow;
 use std::collections::BinaryHeap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::page::{Chunk, Entry};
-use super::row::{DateKey, Row, Subject};
+use super::row::{DateKey, Row, Subject, sorted};
 use super::run::Run;
 use crate::log::Fault;
 
-/// Sorted rows in memory, of a range of sequences.
+/// Rows in memory, of a range of sequences.
 #[derive(Debug)]
 pub(super) struct Segment {
     pub(super) first_sequence: i64,
     pub(super) last_sequence: i64,
     pub(super) rows: Vec<Row>,
+    /// Whether they are [`sorted`]; otherwise they stand as their events gave them.
+    pub(super) is_sorted: bool,
 }
 
 impl Segment {
-    fn of(&self, subject: Subject) -> &[Row] {
+    /// One sorted segment of several neighbouring ones; `None` of none.
+    pub(super) fn joined(segments: &[Arc<Self>]) -> Option<Self> {
+        let (first, last) = (segments.first()?, segments.last()?);
+        let count = segments.iter().fold(0_usize, |count, segment| count.saturating_add(segment.rows.len()));
+        let mut rows = Vec::with_capacity(count);
+        for segment in segments {
+            rows.extend_from_slice(&segment.rows);
+        }
+        Some(Self {
+            first_sequence: first.first_sequence,
+            last_sequence: last.last_sequence,
+            rows: sorted(rows),
+            is_sorted: true,
+        })
+    }
+
+    fn of(&self, subject: Subject) -> Cow<'_, [Row]> {
+        if !self.is_sorted {
+            return Cow::Owned(sorted(self.rows.iter().filter(|row| row.subject == subject).copied().collect()));
+        }
         let start = self.rows.partition_point(|row| row.subject < subject);
         let rest = self.rows.get(start..).unwrap_or_default();
         let length = rest.partition_point(|row| row.subject == subject);
-        rest.get(..length).unwrap_or_default()
+        Cow::Borrowed(rest.get(..length).unwrap_or_default())
     }
 }
 
@@ -104,7 +126,7 @@ impl Snapshot {
         }
         for segment in &self.segments {
             if !bounds.excludes_range(segment.first_sequence, segment.last_sequence)
-                && entry(Found::Rows(segment.of(subject)))?.is_break()
+                && entry(Found::Rows(&segment.of(subject)))?.is_break()
             {
                 return Ok(());
             }
@@ -162,14 +184,15 @@ impl Snapshot {
 
     /// All rows, by subject, then in the order of the log: to compare an index with another.
     pub fn all_rows(&self) -> Result<Vec<Row>, Fault> {
-        let mut all: Vec<Row> = self.segments.iter().flat_map(|segment| segment.rows.iter().copied()).collect();
+        let mut all: Vec<Row> = Vec::new();
         for run in &self.runs {
             let mut cursor = run.cursor();
             while let Some(rows) = cursor.next()? {
                 all.extend(rows);
             }
         }
-        Ok(super::row::sorted(all))
+        all.extend(self.segments.iter().flat_map(|segment| &segment.rows));
+        Ok(sorted(all))
     }
 
     /// A page of a subject's rows by business date, then in the order of the log: those from `range.from` on and before

@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::merge::{Sources, merge};
-use super::row::{Row, sorted};
+use super::row::Row;
 use super::run::{Run, SUFFIX};
 use super::snapshot::{Segment, Snapshot};
 use crate::format::record::{EntryHash, Head};
@@ -23,26 +23,26 @@ use crate::log::{Fault, LogRead};
 pub struct Sizes {
     /// Rows gathered in memory before they become a run.
     pub run_rows: usize,
+    /// Rows that questions look through one by one before they are sorted.
+    pub unsorted_rows: usize,
     /// How many times the rows of a tier the next one holds.
     pub fan_out: u64,
 }
 
 impl Default for Sizes {
-    /// Half a million rows: 50,000 payments, 16 MiB in memory.
+    /// Half a million rows: 50,000 payments, 16 MiB in memory; of them half a mebibyte unsorted.
     fn default() -> Self {
-        Self { run_rows: 512 * 1024, fan_out: 8 }
+        Self { run_rows: 512 * 1024, unsorted_rows: 16 * 1024, fan_out: 8 }
     }
 }
 
 /// When to try again after a run could not be written.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
-/// Segments of one size in memory before they become one of the next.
-const SEGMENTS_A_LEVEL: usize = 4;
 
 /// The history index.
 ///
 /// **Memory.** Rows of 32 bytes: at most two runs' worth of them (one that gathers, one that is being written), 32 MiB, and
-/// once more while segments are joined; of each run, 32 bytes for 64 subjects. Merging holds a page and a chunk of each of
+/// once and a half more while they are sorted; of each run, 32 bytes for 64 subjects. Merging holds a page and a chunk of each of
 /// the runs merged. More only while runs cannot be written, which a full disk does to the log as well.
 #[derive(Debug)]
 pub struct History {
@@ -64,7 +64,7 @@ struct Shared {
 struct Parts {
     runs: Vec<Arc<Run>>,
     writing: Vec<Arc<Segment>>,
-    memory: Vec<(u32, Arc<Segment>)>,
+    memory: Vec<Arc<Segment>>,
     position: Head,
     // Head of the last row of `writing`.
     written_to: Head,
@@ -76,12 +76,12 @@ struct Parts {
 
 impl Parts {
     fn memory_rows(&self) -> usize {
-        self.memory.iter().fold(0, |rows, (_, segment)| rows.saturating_add(segment.rows.len()))
+        count(&self.memory)
     }
 
     /// Hands what has gathered to the thread that writes.
     fn hand_over(&mut self) {
-        self.writing = self.memory.drain(..).map(|(_, segment)| segment).collect();
+        self.writing = std::mem::take(&mut self.memory);
         self.written_to = self.position;
     }
 }
@@ -166,8 +166,7 @@ impl History {
         if let Some(fault) = &parts.fault {
             return Err(fault.clone());
         }
-        let memory = parts.memory.iter().map(|(_, segment)| segment);
-        let segments = parts.writing.iter().chain(memory).map(Arc::clone).collect();
+        let segments = parts.writing.iter().chain(&parts.memory).map(Arc::clone).collect();
         Ok(Snapshot { runs: parts.runs.clone(), segments })
     }
 
@@ -180,18 +179,17 @@ impl History {
     /// Adds the rows of the events after [`History::position`], up to and with `head`. Called by one thread, which calls
     /// [`History::tidy`] afterwards.
     pub fn append(&self, rows: Vec<Row>, head: Head) {
-        let rows = sorted(rows);
         let mut parts = self.shared.parts();
         let first_sequence = parts.position.next_sequence();
-        let segment = Segment { first_sequence, last_sequence: head.sequence, rows };
-        parts.memory.push((0, Arc::new(segment)));
+        let segment = Segment { first_sequence, last_sequence: head.sequence, rows, is_sorted: false };
+        parts.memory.push(Arc::new(segment));
         parts.position = head;
     }
 
     /// Keeps what is in memory in few pieces, and hands it over when it is enough for a run. Blocks while the run before is
     /// not yet written.
     pub fn tidy(&self) {
-        self.join_segments();
+        self.sort_newest();
         let mut parts = self.shared.parts();
         if self.shared.directory.is_none() || parts.memory_rows() < self.shared.sizes.run_rows {
             return;
@@ -211,25 +209,19 @@ impl History {
         parts
     }
 
-    /// Makes one segment of several of a size, so that a question looks into few. Readers go on meanwhile.
-    fn join_segments(&self) {
-        loop {
-            let parts = self.shared.parts();
-            let level = parts.memory.last().map_or(0, |(level, _)| *level);
-            let start = parts.memory.iter().rposition(|(of, _)| *of > level).map_or(0, |at| at.saturating_add(1));
-            let joined: Vec<Arc<Segment>> =
-                parts.memory.iter().skip(start).map(|(_, segment)| Arc::clone(segment)).collect();
-            drop(parts);
-            let (Some(first), Some(last)) = (joined.first(), joined.last()) else { return };
-            if joined.len() < SEGMENTS_A_LEVEL {
-                return;
-            }
-            let rows = joined.iter().flat_map(|segment| segment.rows.iter().copied()).collect();
-            let segment =
-                Segment { first_sequence: first.first_sequence, last_sequence: last.last_sequence, rows: sorted(rows) };
+    /// Makes one sorted segment of those that came unsorted, once there are rows enough. Readers go on meanwhile.
+    fn sort_newest(&self) {
+        let parts = self.shared.parts();
+        let start = parts.memory.iter().rposition(|segment| segment.is_sorted).map_or(0, |at| at.saturating_add(1));
+        let unsorted = parts.memory.get(start..).unwrap_or_default().to_vec();
+        drop(parts);
+        if count(&unsorted) < self.shared.sizes.unsorted_rows {
+            return;
+        }
+        if let Some(segment) = Segment::joined(&unsorted) {
             let mut parts = self.shared.parts();
             parts.memory.truncate(start);
-            parts.memory.push((level.saturating_add(1), Arc::new(segment)));
+            parts.memory.push(Arc::new(segment));
         }
     }
 
@@ -287,6 +279,10 @@ impl Drop for History {
     }
 }
 
+fn count(segments: &[Arc<Segment>]) -> usize {
+    segments.iter().fold(0, |rows, segment| rows.saturating_add(segment.rows.len()))
+}
+
 /// The thread that writes runs.
 fn write_runs(shared: &Shared) {
     let Some(directory) = &shared.directory else { return };
@@ -301,7 +297,8 @@ fn write_runs(shared: &Shared) {
         let (segments, head) = (parts.writing.clone(), parts.written_to);
         let first_sequence = parts.runs.last().map_or(0, |run| run.head.next_sequence());
         drop(parts);
-        let written = merge(directory, first_sequence, head, Sources::of_segments(&segments), || false);
+        let sources = Sources::of_segment(Segment::joined(&segments));
+        let written = merge(directory, first_sequence, head, sources, || false);
         let mut parts = shared.parts();
         parts.is_failing = written.is_err();
         shared.changed.notify_all();
