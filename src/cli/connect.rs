@@ -48,6 +48,11 @@ impl Connection {
         Ok(Self { channel, server: server.to_owned(), lang })
     }
 
+    /// The channel, for calls that are not made by a generated client.
+    pub fn channel(&self) -> Channel {
+        self.channel.clone()
+    }
+
     /// Posting.
     pub fn ledger(&self) -> LedgerServiceClient<Channel> {
         LedgerServiceClient::new(self.channel.clone())

@@ -16,4 +16,4 @@ pub mod stored;
 pub mod tile;
 pub mod tree;
 pub mod trial_balance;
-mod wire;
+pub(crate) mod wire;

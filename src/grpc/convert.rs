@@ -2,18 +2,22 @@
 //! Protobuf types end here.
 
 mod families;
+mod fields;
 mod oversight;
 mod parser;
 mod personal;
 mod setup;
+mod straight;
 mod terms;
 
 use std::fmt::Display;
 
 use prost::bytes::Bytes;
 
+pub use self::fields::split_request;
 use self::parser::Parser;
 pub use self::personal::personal_data;
+pub use self::straight::command as straight;
 use crate::domain::approval::Approvals;
 use crate::domain::command::{
     Adjustment, Command, Envelope, ExecutePayment, FreezeScope, Movement, Operation, Order, PaymentMethod, Precondition,

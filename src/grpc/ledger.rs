@@ -14,6 +14,8 @@ use super::stopping::Stopping;
 use crate::domain::command::Command;
 use crate::domain::ids::RequestId;
 use crate::domain::refusal::Reason;
+use crate::format::record::HASH_BYTES;
+use crate::format::wire::Wire;
 use crate::ledger::{Outcome, Prepared, Receipt, Unavailable};
 use crate::pb::v1;
 use crate::pb::v1::ledger_service_server::LedgerService;
@@ -139,6 +141,13 @@ pub(super) fn result(outcome: Outcome, statuses: Statuses, hashes: &mut BytesMut
     }
 }
 
+/// The results of commands, where that they are durable is all that was asked for.
+pub(super) fn durable(outcomes: Vec<Outcome>, statuses: Statuses) -> v1::PostResponse {
+    let mut hashes = BytesMut::with_capacity(outcomes.len().saturating_mul(HASH_BYTES));
+    let results = outcomes.into_iter().map(|outcome| result(outcome, statuses, &mut hashes)).collect();
+    v1::PostResponse { results, reached_level: v1::WaitLevel::Durable.into(), ..Default::default() }
+}
+
 pub(super) fn error(status: &Status) -> v1::PostResult {
     v1::PostResult { outcome: Some(post_result::Outcome::Error(embedded(status))) }
 }
@@ -153,6 +162,23 @@ pub(super) fn wire_receipt(receipt: Receipt, hashes: &mut BytesMut) -> v1::Recei
         replayed: receipt.replayed,
         unreleased: receipt.is_unreleased,
     }
+}
+
+/// A receipt as a result of `PostResponse`, as bytes: the same as [`wire_receipt`] encoded.
+pub(super) fn receipt_bytes(receipt: &Receipt, to: &mut Vec<u8>) {
+    let booked_at = convert::to_timestamp(receipt.booked_at);
+    Wire::new(to).message(1, |result| {
+        result.message(1, |m| {
+            m.int(1, receipt.sequence);
+            m.bytes(2, &receipt.entry_hash.0);
+            m.message(3, |m| {
+                m.int(1, booked_at.seconds);
+                m.int(2, booked_at.nanos.into());
+            });
+            m.flag(4, receipt.replayed);
+            m.flag(5, receipt.is_unreleased);
+        });
+    });
 }
 
 pub(super) fn hash_bytes(hash: &crate::format::record::EntryHash) -> Bytes {

@@ -13,6 +13,7 @@ pub mod node;
 mod page;
 mod personal;
 mod post_stream;
+mod posting;
 mod proofs;
 mod proposals;
 mod query;

@@ -16,6 +16,7 @@ use super::audit::AuditApi;
 use super::ledger::LedgerApi;
 use super::node::Node;
 use super::personal::PersonalDataApi;
+use super::posting::Posting;
 use super::proposals;
 use super::query::QueryApi;
 use super::status::Statuses;
@@ -24,7 +25,6 @@ use crate::domain::refusal::Reason;
 use crate::log::Fault;
 use crate::pb::DESCRIPTORS;
 use crate::pb::v1::audit_service_server::AuditServiceServer;
-use crate::pb::v1::ledger_service_server::LedgerServiceServer;
 use crate::pb::v1::personal_data_service_server::PersonalDataServiceServer;
 use crate::pb::v1::query_service_server::QueryServiceServer;
 
@@ -121,10 +121,10 @@ pub async fn serve(
         .add_service(health)
         .add_service(reflection_v1)
         .add_service(reflection_v1alpha)
-        .add_service(
-            LedgerServiceServer::new(LedgerApi { node: Arc::clone(&node), stopping: stopping.clone() })
-                .max_decoding_message_size(limits.request_bytes_max),
-        )
+        .add_service(Posting::new(
+            LedgerApi { node: Arc::clone(&node), stopping: stopping.clone() },
+            limits.request_bytes_max,
+        ))
         .add_service(QueryServiceServer::new(QueryApi {
             node: Arc::clone(&node),
             limits,

@@ -8,6 +8,7 @@ use hdrhistogram::Histogram;
 use indicatif::ProgressBar;
 
 use super::covered::Acknowledged;
+use super::raw;
 use super::workload::Commands;
 use crate::cli::Failure;
 use crate::cli::connect::Connection;
@@ -92,6 +93,7 @@ impl Load {
     ) -> Result<Histogram<u64>, Failure> {
         let mut latencies = histogram()?;
         let batch = u64::from(self.batch);
+        let mut request_bytes = 0;
         loop {
             let first = next.fetch_add(batch, Ordering::Relaxed);
             let count = batch.min(self.events.saturating_sub(first));
@@ -99,9 +101,13 @@ impl Load {
                 return Ok(latencies);
             }
             let first = first.saturating_add(self.first);
-            let commands = (first..first.saturating_add(count)).map(|number| workload.event(number)).collect();
+            let mut request = Vec::with_capacity(request_bytes);
+            for number in first..first.saturating_add(count) {
+                workload.encode(number, &mut request);
+            }
+            request_bytes = request.len();
             let started = Instant::now();
-            acknowledged.note(post(connection, commands).await?);
+            acknowledged.note(raw::post(connection, request.into(), count).await?);
             let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
             latencies.saturating_record(micros);
             progress.inc(count);

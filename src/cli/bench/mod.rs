@@ -9,6 +9,7 @@ mod compare;
 mod covered;
 mod load;
 mod mix;
+mod raw;
 mod workload;
 
 use std::fs::File;

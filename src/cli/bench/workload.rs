@@ -4,6 +4,7 @@ use super::{BenchArgs, WorkloadKind};
 use crate::cli::Failure;
 use crate::domain::money::AMOUNT_MAX_MINOR;
 use crate::format::hexadecimal;
+use crate::format::wire::Wire;
 use crate::pb::Date;
 use crate::pb::v1;
 use crate::pb::v1::command::Payload;
@@ -12,12 +13,21 @@ use crate::pb::v1::command::Payload;
 const FUND_ACCOUNTS: u32 = 7;
 /// Accounts of a unit: its authority and what it used.
 const ACCOUNTS_A_UNIT: u32 = 2;
+const MAKER: &str = "maker-1";
+const CHECKER: &str = "checker-1";
+const PURPOSE: &str = "goods";
+const ECONOMIC_CODE: &str = "30201";
 const BUSINESS_DATE: Date = Date { year: 2026, month: 6, day: 15 };
 
 /// Commands by number: the same number always gives the same command, in whatever order they are asked for.
 pub(super) trait Commands: Send + Sync {
     /// The command of a number.
     fn event(&self, number: u64) -> v1::Command;
+
+    /// Appends the command as a member of a request.
+    fn encode(&self, number: u64, request: &mut Vec<u8>) {
+        prost::encoding::message::encode(1, &self.event(number), request);
+    }
 }
 
 /// A name of this run, so that a running ledger can be loaded again and again.
@@ -32,8 +42,8 @@ pub(super) fn command(request_id: String, payload: Payload) -> v1::Command {
     v1::Command {
         request_id,
         business_date: Some(BUSINESS_DATE),
-        actor: "maker-1".to_owned(),
-        checkers: vec!["checker-1".to_owned()],
+        actor: MAKER.to_owned(),
+        checkers: vec![CHECKER.to_owned()],
         preconditions: Vec::new(),
         personal_data: Vec::new(),
         personal_commitments: Vec::new(),
@@ -166,24 +176,68 @@ impl Workload {
 
 impl Commands for Workload {
     fn event(&self, number: u64) -> v1::Command {
-        let random = mixed(number);
         let run = &self.run;
-        let unit = u32::try_from(random.checked_rem(u64::from(self.units)).unwrap_or_default()).unwrap_or_default();
-        let amount_minor = i64::try_from((random >> 40) % 1_000).unwrap_or_default().saturating_add(1);
+        let Figures { unit, amount_minor, supplier } = self.figures(number);
         let payload = match self.kind {
             WorkloadKind::Allocations => self.allocation(unit, amount_minor),
             WorkloadKind::Payments => Payload::ExecutePayment(Box::new(v1::ExecutePayment {
                 payment_id: format!("{run}-p{number}"),
                 from_account_id: format!("{run}.u{unit}"),
                 amount_minor,
-                payee: format!("supplier {}", (random >> 20) % 10_000),
-                purpose: "goods".to_owned(),
-                economic_code: "30201".to_owned(),
+                payee: format!("supplier {supplier}"),
+                purpose: PURPOSE.to_owned(),
+                economic_code: ECONOMIC_CODE.to_owned(),
                 method: v1::PaymentMethod::Direct.into(),
                 ..Default::default()
             })),
         };
         command(format!("{run}-r{number}"), payload)
+    }
+
+    fn encode(&self, number: u64, request: &mut Vec<u8>) {
+        if self.kind != WorkloadKind::Payments {
+            prost::encoding::message::encode(1, &self.event(number), request);
+            return;
+        }
+        let run = &self.run;
+        let Figures { unit, amount_minor, supplier } = self.figures(number);
+        Wire::new(request).message(1, |command| {
+            command.formatted(1, format_args!("{run}-r{number}"));
+            command.message(2, |date| {
+                date.int(1, BUSINESS_DATE.year.into());
+                date.int(2, BUSINESS_DATE.month.into());
+                date.int(3, BUSINESS_DATE.day.into());
+            });
+            command.text(3, MAKER);
+            command.text(4, CHECKER);
+            command.message(23, |payment| {
+                payment.formatted(1, format_args!("{run}-p{number}"));
+                payment.formatted(2, format_args!("{run}.u{unit}"));
+                payment.int(4, amount_minor);
+                payment.formatted(6, format_args!("supplier {supplier}"));
+                payment.text(7, PURPOSE);
+                payment.text(9, ECONOMIC_CODE);
+                payment.int(12, i32::from(v1::PaymentMethod::Direct).into());
+            });
+        });
+    }
+}
+
+/// What the commands of one number say.
+struct Figures {
+    unit: u32,
+    amount_minor: i64,
+    supplier: u64,
+}
+
+impl Workload {
+    fn figures(&self, number: u64) -> Figures {
+        let random = mixed(number);
+        Figures {
+            unit: u32::try_from(random.checked_rem(u64::from(self.units)).unwrap_or_default()).unwrap_or_default(),
+            amount_minor: i64::try_from((random >> 40) % 1_000).unwrap_or_default().saturating_add(1),
+            supplier: (random >> 20) % 10_000,
+        }
     }
 }
 
@@ -193,4 +247,23 @@ const fn mixed(number: u64) -> u64 {
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     mixed ^ (mixed >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+
+    use super::*;
+
+    #[test]
+    fn a_command_is_encoded_as_it_is() {
+        for kind in [WorkloadKind::Payments, WorkloadKind::Allocations] {
+            let workload = Workload::over(kind, 1_000, 10).unwrap();
+            let mut request = Vec::new();
+            (0..500).for_each(|number| workload.encode(number * 7_919, &mut request));
+            let decoded = v1::PostRequest::decode(request.as_slice()).unwrap();
+            let commands: Vec<_> = (0..500).map(|number| workload.event(number * 7_919)).collect();
+            assert_eq!(decoded, v1::PostRequest { commands, ..Default::default() });
+        }
+    }
 }

@@ -13,8 +13,8 @@ use crate::domain::time::{Day, Period};
 use crate::format::keyed::KeyedDigest;
 use crate::pb::{self, v1};
 
-const DRAWS_MAX: usize = 64;
-const PAYEE_BYTES_MAX: usize = 256;
+pub(super) const DRAWS_MAX: usize = 64;
+pub(super) const PAYEE_BYTES_MAX: usize = 256;
 
 /// A member of a list, written out as a path only when there is something to say about it.
 #[derive(Clone, Copy)]

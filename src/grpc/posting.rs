@@ -1,0 +1,185 @@
+//! `Post` without messages in between: a request is taken as the bytes it came as, and receipts are written as the bytes they
+//! go out as. Whatever is not plain goes the way of all other calls, and is answered as it would be there.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use prost::Message;
+use prost::bytes::{Buf, BufMut, Bytes};
+use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::server::{Grpc, NamedService, UnaryService};
+use tonic::{Request, Response, Status};
+use tower::Service;
+
+use super::convert;
+use super::ledger::{LedgerApi, durable, receipt_bytes};
+use super::status::Statuses;
+use crate::ledger::{Outcome, Prepared, Receipt};
+use crate::pb::v1;
+use crate::pb::v1::WaitLevel;
+use crate::pb::v1::ledger_service_server::{LedgerService, LedgerServiceServer};
+
+const PATH: &str = "/fundledger.v1.LedgerService/Post";
+
+/// `LedgerService`, with [`LedgerApi::post_bytes`] in the place of `Post`.
+#[derive(Clone)]
+pub(super) struct Posting {
+    api: LedgerApi,
+    others: LedgerServiceServer<LedgerApi>,
+    request_bytes_max: usize,
+}
+
+impl Posting {
+    pub(super) fn new(api: LedgerApi, request_bytes_max: usize) -> Self {
+        let others = LedgerServiceServer::new(api.clone()).max_decoding_message_size(request_bytes_max);
+        Self { api, others, request_bytes_max }
+    }
+}
+
+impl NamedService for Posting {
+    const NAME: &'static str = <LedgerServiceServer<LedgerApi> as NamedService>::NAME;
+}
+
+type Answering<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
+
+impl Service<http::Request<tonic::body::Body>> for Posting {
+    type Response = http::Response<tonic::body::Body>;
+    type Error = Infallible;
+    type Future = Answering<Self::Response, Infallible>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<tonic::body::Body>) -> Self::Future {
+        if request.uri().path() != PATH {
+            return self.others.call(request);
+        }
+        let (api, request_bytes_max) = (self.api.clone(), self.request_bytes_max);
+        Box::pin(async move {
+            let mut grpc = Grpc::new(WholeMessages).apply_max_message_size_config(Some(request_bytes_max), None);
+            Ok(grpc.unary(Post(api), request).await)
+        })
+    }
+}
+
+struct Post(LedgerApi);
+
+impl UnaryService<Bytes> for Post {
+    type Response = PostAnswer;
+    type Future = Answering<Response<PostAnswer>, Status>;
+
+    fn call(&mut self, request: Request<Bytes>) -> Self::Future {
+        let api = self.0.clone();
+        Box::pin(async move { api.post_bytes(request).await })
+    }
+}
+
+/// What `Post` answers.
+pub(super) enum PostAnswer {
+    /// Any answer.
+    Message(v1::PostResponse),
+    /// Every command was accepted, and is durable.
+    Receipts(Vec<Receipt>),
+}
+
+/// Requests as bytes, answers as [`PostAnswer`].
+struct WholeMessages;
+
+impl Codec for WholeMessages {
+    type Encode = PostAnswer;
+    type Decode = Bytes;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Decoder for WholeMessages {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        Ok(Some(from.copy_to_bytes(from.remaining())))
+    }
+}
+
+/// About what a receipt takes.
+const RECEIPT_BYTES: usize = 64;
+
+impl Encoder for WholeMessages {
+    type Item = PostAnswer;
+    type Error = Status;
+
+    fn encode(&mut self, answer: PostAnswer, to: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        match answer {
+            PostAnswer::Message(message) => message.encode(to).map_err(|error| Status::internal(error.to_string())),
+            PostAnswer::Receipts(receipts) => {
+                let mut bytes = Vec::with_capacity(receipts.len().saturating_mul(RECEIPT_BYTES));
+                for receipt in &receipts {
+                    receipt_bytes(receipt, &mut bytes);
+                }
+                let rest = v1::PostResponse { reached_level: WaitLevel::Durable.into(), ..Default::default() };
+                bytes.extend_from_slice(&rest.encode_to_vec());
+                to.put_slice(&bytes);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl LedgerApi {
+    /// Posts a request as it came.
+    pub(super) async fn post_bytes(&self, request: Request<Bytes>) -> Result<Response<PostAnswer>, Status> {
+        let statuses = Statuses::for_request(&request);
+        if let Some(prepared) = self.straight(request.get_ref()) {
+            let outcomes = self.outcomes(prepared, false).await.map_err(|why| statuses.unavailable(&why))?;
+            return Ok(Response::new(answer(outcomes, statuses)));
+        }
+        let (metadata, extensions, bytes) = request.into_parts();
+        // Said as the generated code says it.
+        let message = v1::PostRequest::decode(bytes).map_err(|error| Status::internal(error.to_string()))?;
+        let response = self.post(Request::from_parts(metadata, extensions, message)).await?;
+        Ok(response.map(PostAnswer::Message))
+    }
+
+    /// The commands of a request of nothing but plain ones that are to be durable; `None` for any other request.
+    fn straight(&self, request: &Bytes) -> Option<Vec<Prepared>> {
+        let (commands, others) = convert::split_request(request)?;
+        if commands.is_empty() || commands.len() > convert::COMMANDS_MAX {
+            return None;
+        }
+        let others = v1::PostRequest::decode(others.as_slice()).ok()?;
+        let is_durable =
+            matches!(WaitLevel::try_from(others.wait_level), Ok(WaitLevel::Unspecified | WaitLevel::Durable));
+        if others.validate_only || others.approved_batch.is_some() || !is_durable {
+            return None;
+        }
+        let mut scratch = Vec::with_capacity(512);
+        let mut prepared = Vec::with_capacity(commands.len());
+        for command in commands {
+            let command = convert::straight(command, Some(self.node.pseudonyms()))?;
+            prepared.push(self.node.ledger().prepare(command, &mut scratch));
+        }
+        Some(prepared)
+    }
+}
+
+fn answer(outcomes: Vec<Outcome>, statuses: Statuses) -> PostAnswer {
+    let accepted = |outcome: &Outcome| match outcome {
+        Outcome::Accepted(receipt) => Some(*receipt),
+        Outcome::Valid | Outcome::Refused { .. } | Outcome::KeyReused { .. } => None,
+    };
+    match outcomes.iter().map(accepted).collect() {
+        Some(receipts) => PostAnswer::Receipts(receipts),
+        None => PostAnswer::Message(durable(outcomes, statuses)),
+    }
+}
