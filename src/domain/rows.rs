@@ -103,7 +103,7 @@ impl Texts {
 
     /// Adds a text.
     pub fn push(&mut self, text: &str) {
-        if self.len % CHUNK_ROWS == 0 {
+        if self.len.is_multiple_of(CHUNK_ROWS) {
             self.chunks.push(Arc::default());
         }
         if let Some(last) = self.chunks.last_mut() {

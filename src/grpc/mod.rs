@@ -13,7 +13,7 @@ pub mod node;
 mod page;
 mod personal;
 mod post_stream;
-mod posting;
+pub(crate) mod posting;
 mod proofs;
 mod proposals;
 mod query;

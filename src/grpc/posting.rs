@@ -123,13 +123,7 @@ impl Encoder for WholeMessages {
         match answer {
             PostAnswer::Message(message) => message.encode(to).map_err(|error| Status::internal(error.to_string())),
             PostAnswer::Receipts(receipts) => {
-                let mut bytes = Vec::with_capacity(receipts.len().saturating_mul(RECEIPT_BYTES));
-                for receipt in &receipts {
-                    receipt_bytes(receipt, &mut bytes);
-                }
-                let rest = v1::PostResponse { reached_level: WaitLevel::Durable.into(), ..Default::default() };
-                bytes.extend_from_slice(&rest.encode_to_vec());
-                to.put_slice(&bytes);
+                to.put_slice(&encoded(&receipts));
                 Ok(())
             }
         }
@@ -170,6 +164,24 @@ impl LedgerApi {
             prepared.push(self.node.ledger().prepare(command, &mut scratch));
         }
         Some(prepared)
+    }
+}
+
+fn encoded(receipts: &[Receipt]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(receipts.len().saturating_mul(RECEIPT_BYTES));
+    for receipt in receipts {
+        receipt_bytes(receipt, &mut bytes);
+    }
+    let rest = v1::PostResponse { reached_level: WaitLevel::Durable.into(), ..Default::default() };
+    bytes.extend_from_slice(&rest.encode_to_vec());
+    bytes
+}
+
+/// An answer as it goes out.
+pub(crate) fn answer_bytes(outcomes: Vec<Outcome>) -> Vec<u8> {
+    match answer(outcomes, Statuses::default()) {
+        PostAnswer::Message(message) => message.encode_to_vec(),
+        PostAnswer::Receipts(receipts) => encoded(&receipts),
     }
 }
 

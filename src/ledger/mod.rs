@@ -14,6 +14,7 @@ pub mod log_keys;
 pub mod restore;
 mod snapshot;
 pub mod snapshot_files;
+pub mod stages;
 mod writer;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc as threads};
@@ -243,8 +244,7 @@ pub struct Ledger {
     room: Arc<Semaphore>,
     shared: Arc<Shared>,
     reader: Arc<dyn LogRead>,
-    digests: KeyedDigest,
-    fingerprints: Fingerprints,
+    digests: Digests,
     origin: Arc<str>,
     development: bool,
     threads: Mutex<Option<Threads>>,
@@ -263,6 +263,16 @@ pub struct Digests {
     pub commands: KeyedDigest,
     /// Of idempotency keys.
     pub fingerprints: Fingerprints,
+}
+
+impl Digests {
+    /// What a command's key is looked up and compared by.
+    fn prepare(&self, command: Command, scratch: &mut Vec<u8>) -> Prepared {
+        scratch.clear();
+        canonical::write(&command, scratch);
+        let fingerprint = self.fingerprints.of(command.envelope.request_id.as_str());
+        Prepared { digest: self.commands.command(scratch), command, fingerprint }
+    }
 }
 
 impl Ledger {
@@ -319,8 +329,7 @@ impl Ledger {
             room: Arc::new(Semaphore::new(QUEUED_COMMANDS_MAX)),
             shared,
             reader,
-            digests: digests.commands.clone(),
-            fingerprints: digests.fingerprints.clone(),
+            digests: digests.clone(),
             origin,
             development,
             threads: Mutex::new(Some(Threads { writer, committer, snapshots })),
@@ -329,10 +338,7 @@ impl Ledger {
 
     /// Computes what a command's key is looked up and compared by. Done by the caller, off the writer's thread.
     pub fn prepare(&self, command: Command, scratch: &mut Vec<u8>) -> Prepared {
-        scratch.clear();
-        canonical::write(&command, scratch);
-        let fingerprint = self.fingerprints.of(command.envelope.request_id.as_str());
-        Prepared { digest: self.digests.command(scratch), command, fingerprint }
+        self.digests.prepare(command, scratch)
     }
 
     /// Posts commands, in order; returns when every event is on disk.
@@ -379,7 +385,7 @@ impl Ledger {
 
     /// What became of the command with a key; `None` if there was none.
     pub async fn find(&self, request_id: crate::domain::ids::RequestId) -> Result<Option<Outcome>, Unavailable> {
-        let fingerprint = self.fingerprints.of(request_id.as_str());
+        let fingerprint = self.digests.fingerprints.of(request_id.as_str());
         let probe = writer::probe(request_id);
         let prepared = Prepared { command: probe, digest: [0; 16], fingerprint };
         Ok(self.submit(vec![prepared], SubmissionKind::Find).await?.pop())

@@ -244,7 +244,7 @@ impl Writer {
         Finished { head: self.builder.head(), state: self.state, keys: self.keys, booked_at: self.booked_at }
     }
 
-    fn close_group(&mut self, replies: Vec<Reply>) -> Group {
+    pub(super) fn close_group(&mut self, replies: Vec<Reply>) -> Group {
         let blocks = Arc::new(self.builder.take());
         let committed = self.shared.committed().sequence;
         let is_committed = |blocks: &Vec<Block>| blocks.last().is_none_or(|block| block.head.sequence <= committed);
@@ -269,6 +269,11 @@ impl Writer {
         if published.changed() != self.state.log_keys.changed() {
             *published = self.state.log_keys.clone();
         }
+    }
+
+    /// Decides what is posted, as [`Self::run`] does.
+    pub(super) fn decide_posted(&mut self, commands: Vec<Prepared>) -> Result<Vec<Outcome>, Unavailable> {
+        self.decide_all(commands, SubmissionKind::Post)
     }
 
     fn decide_all(&mut self, commands: Vec<Prepared>, kind: SubmissionKind) -> Result<Vec<Outcome>, Unavailable> {
@@ -333,7 +338,7 @@ impl Writer {
     /// time of one, and finds what it was asked before.
     fn bring_near(&self, commands: &[Prepared]) {
         let known = commands.iter().filter(|prepared| self.keys.may_have(prepared.fingerprint)).count();
-        let named = commands.iter().filter(|prepared| self.state.bring_near(&prepared.command.order)).count();
+        let named = self.state.bring_near(commands.iter().map(|prepared| &prepared.command.order));
         // Nothing depends on the answers; without this the questions would not be asked.
         std::hint::black_box((known, named));
     }

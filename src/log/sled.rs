@@ -77,14 +77,16 @@ impl SledLog {
         }
     }
 
-    fn sync(&self) -> Result<(), Fault> {
+    /// Makes durable what was written.
+    pub(crate) fn sync(&self) -> Result<(), Fault> {
         let failed =
             |cause: &dyn std::fmt::Display| Fault::new(format!("syncing the log in {}", self.path.display()), cause);
         self.reader.blocks.flush().map_err(|error| failed(&error))?;
         self.data.sync_data().map_err(|error| failed(&error))
     }
 
-    fn write(&self, blocks: &[Block]) -> Result<(), Fault> {
+    /// Writes blocks, without making them durable.
+    pub(crate) fn write(&self, blocks: &[Block]) -> Result<(), Fault> {
         let failed = |error: sled::Error| Fault::new(format!("writing the log in {}", self.path.display()), error);
         for value in blocks.iter().flat_map(Block::to_values) {
             self.reader.blocks.insert(value.key, value.value).map_err(failed)?;

@@ -296,6 +296,8 @@ bench-compare-server = --compare starts ledgers of its own: leave --server out
 bench-compare-with = with checkpoints: { $median } events/s (median of { $turns })
 bench-compare-without = without tree and checkpoints: { $median } events/s (median of { $turns })
 bench-features = on: { $features }; off: { $off }
+bench-explain-threads = processor time while the load ran, ns an event, by thread:
+bench-explain-stages = stages of the path of an event by themselves, on one thread, ns an event (medians):
 bench-head-differs = the head is at { $found }, but { $expected } events were acknowledged: somebody else posted, or events are missing
 bench-views-behind = the views lagged { $lag } behind at the end, more than { $allowed }
 

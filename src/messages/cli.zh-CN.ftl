@@ -295,6 +295,8 @@ bench-compare-server = --compare 会自行启动账本：请不要给出 --serve
 bench-compare-with = 有检查点：{ $median } 事件/秒（各轮 { $turns } 的中位数）
 bench-compare-without = 无默克尔树与检查点：{ $median } 事件/秒（各轮 { $turns } 的中位数）
 bench-features = 已启用：{ $features }；未启用：{ $off }
+bench-explain-threads = 加压期间各线程的处理器时间，每个事件的纳秒数：
+bench-explain-stages = 事件所经的各阶段，单线程单独测量，每个事件的纳秒数（中位数）：
 bench-head-differs = 最新序号为 { $found }，但已确认至 { $expected }：另有他人记账，或有事件缺失
 bench-views-behind = 结束时视图滞后 { $lag }，超过 { $allowed }
 

@@ -49,7 +49,8 @@ impl Default for Views {
 
 impl Views {
     /// Folds the events of a block; `head` is the block's.
-    pub fn apply<'a>(&mut self, first_sequence: i64, head: Head, events: impl Iterator<Item = &'a Event>) {
+    pub fn apply<'a>(&mut self, first_sequence: i64, head: Head, events: impl Iterator<Item = &'a Event> + Clone) {
+        self.books.bring_near(events.clone());
         let mut sequence = first_sequence;
         for event in events {
             self.books.apply(Sequence(sequence), event);

@@ -7,9 +7,11 @@
 mod city;
 mod compare;
 mod covered;
+mod explain;
 mod load;
 mod mix;
 mod raw;
+pub mod stages;
 mod workload;
 
 use std::fs::File;
@@ -22,10 +24,12 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use tempfile::TempDir;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use self::covered::{Acknowledged, Watching};
+use self::explain::{Explanation, thread_times};
 use self::load::{Load, Measured};
 use self::workload::{Commands, Workload};
 use super::connect::Connection;
@@ -71,6 +75,9 @@ pub struct BenchArgs {
     /// Post to fresh ledgers with a part and without it, in turn, and print what it costs.
     #[arg(long, value_enum, value_name = "PART", conflicts_with = "mix")]
     pub compare: Option<CompareKind>,
+    /// Print where the time goes: by thread while the load runs, and by stage of the path of an event.
+    #[arg(long, conflicts_with_all = ["mix", "compare"])]
+    pub explain: bool,
     /// Where the temporary ledger lies; it is removed afterwards.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
@@ -118,7 +125,9 @@ impl WorkloadKind {
 /// Runs the load and prints what was seen.
 pub fn run(globals: &Globals, args: &BenchArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let format = globals.format(&[Format::Table, Format::Json])?;
-    let runtime = Runtime::new().map_err(|error| Failure::Unavailable(text::runtime_failed(globals.lang, error)))?;
+    // The client has this thread for itself, so that its work can be told from the ledger's.
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::Unavailable(text::runtime_failed(globals.lang, error)))?;
     runtime.block_on(async {
         if let Some(CompareKind::Checkpoints) = args.compare {
             if globals.server.is_some() {
@@ -152,41 +161,75 @@ async fn measure(
     }
 }
 
-/// A ledger for the time of the run.
+/// A ledger for the time of the run, on threads of its own.
 struct Temporary {
     directory: TempDir,
     url: String,
     stop: oneshot::Sender<()>,
-    served: tokio::task::JoinHandle<Result<(), Failure>>,
+    served: JoinHandle<Result<(), Failure>>,
     lang: Lang,
+    _threads: Threads,
+}
+
+/// A runtime that may be dropped anywhere.
+struct Threads(Option<Runtime>);
+
+impl Threads {
+    fn start(lang: Lang) -> Result<Self, Failure> {
+        let started = Builder::new_multi_thread().thread_name("server").enable_all().build();
+        started
+            .map(|runtime| Self(Some(runtime)))
+            .map_err(|error| Failure::Unavailable(text::runtime_failed(lang, error)))
+    }
+
+    /// Runs a task there.
+    fn spawn<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+        match &self.0 {
+            Some(runtime) => runtime.spawn(task),
+            // Only dropping takes it away.
+            None => tokio::spawn(task),
+        }
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// A directory that is removed when it is dropped.
+fn temporary_directory(parent: Option<&Path>) -> Result<TempDir, Failure> {
+    let directory = match parent {
+        Some(parent) => tempfile::tempdir_in(parent),
+        None => tempfile::tempdir(),
+    };
+    let parent = parent.map_or_else(std::env::temp_dir, Path::to_owned);
+    directory.map_err(|error| Failure::about(parent.display(), error))
 }
 
 impl Temporary {
     async fn start(parent: Option<&Path>, checkpoints: Part, lang: Lang) -> Result<Self, Failure> {
-        let directory = match parent {
-            Some(parent) => tempfile::tempdir_in(parent),
-            None => tempfile::tempdir(),
-        };
-        let parent = parent.map_or_else(std::env::temp_dir, Path::to_owned);
-        let directory = directory.map_err(|error| Failure::about(parent.display(), error))?;
+        let directory = temporary_directory(parent)?;
         let data = directory.path().join("ledger");
         drop(DataDirectory::create(&data, Genesis::of_development("bench.invalid/funds"), &SystemClock)?);
         let node = Node::open(&data, Box::new(SystemClock))?;
         if checkpoints == Part::Off {
             node.tree().give_up();
         }
-        let (listener, bound) = server::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+        let threads = Threads::start(lang)?;
+        let failed = |error| Failure::Unavailable(text::server_failed(lang, error));
+        let listening = threads.spawn(server::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))));
+        let (listener, bound) = listening.await.map_err(failed)??;
         let (stop, stopped) = oneshot::channel();
-        let served = tokio::spawn(serve_until_stopped(
-            node,
-            listener.into(),
-            async {
-                // Dropping the sender stops the server as well.
-                drop(stopped.await);
-            },
-            lang,
-        ));
-        Ok(Self { directory, url: format!("http://{bound}"), stop, served, lang })
+        let stopped = async {
+            // Dropping the sender stops the server as well.
+            drop(stopped.await);
+        };
+        let served = threads.spawn(serve_until_stopped(node, listener.into(), stopped, lang));
+        Ok(Self { directory, url: format!("http://{bound}"), stop, served, lang, _threads: threads })
     }
 
     async fn stop(self) -> Result<(), Failure> {
@@ -205,6 +248,7 @@ struct Figures {
     probe_before: Option<Duration>,
     probe_after: Option<Duration>,
     disk: Option<(u64, u64)>,
+    explanation: Option<Explanation>,
 }
 
 async fn drive(
@@ -228,7 +272,9 @@ async fn drive(
     let workload: Arc<dyn Commands> = workload;
     let acknowledged = Arc::new(Acknowledged::default());
     let watching = (checkpoints == Part::On).then(|| Watching::start(connection.clone(), Arc::clone(&acknowledged)));
+    let threads_before = thread_times();
     let measured = load.run(&connection, &workload, &acknowledged).await?;
+    let threads_after = thread_times();
     let expected = before.sequence.saturating_add(i64::try_from(args.events).unwrap_or(i64::MAX));
     let waited = Instant::now();
     let after = head(&connection, expected).await?;
@@ -251,7 +297,9 @@ async fn drive(
         return Err(Failure::Refused(text::bench_views_behind(globals.lang, allowed, lag)));
     }
     let disk = directory.map(|directory| directory_bytes(&directory.join("ledger").join("log"))).transpose()?;
+    let explanation = args.explain.then(|| Explanation::new(args, &threads_before, &threads_after)).transpose()?;
     Ok(Figures {
+        explanation,
         measured,
         lag,
         covered,
@@ -325,6 +373,7 @@ impl Figures {
                 "log_bytes": self.disk.map(|(bytes, _)| bytes),
                 "features": FEATURES,
                 "off": OFF,
+                "explained": self.explanation.as_ref().map(Explanation::json),
             });
             writeln!(out, "{figures}")?;
             return Ok(());
@@ -352,7 +401,10 @@ impl Figures {
             writeln!(out, "{}", text::bench_probe(lang, after.as_micros(), before.as_micros()))?;
         }
         writeln!(out, "{}", text::bench_features(lang, FEATURES.join(", "), OFF.join(", ")))?;
-        Ok(())
+        match &self.explanation {
+            Some(explanation) => explanation.write(lang, out),
+            None => Ok(()),
+        }
     }
 }
 

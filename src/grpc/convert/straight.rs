@@ -133,3 +133,140 @@ fn execute_payment(bytes: &[u8], pseudonyms: Option<&KeyedDigest>) -> Option<Ord
 fn optional<'a, T, E>(text: &'a str, parse: impl FnOnce(&'a str) -> Result<T, E>) -> Option<Option<T>> {
     if text.is_empty() { Some(None) } else { parse(text).ok().map(Some) }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use prost::Message;
+
+    use super::*;
+    use crate::format::keyed::KEY_BYTES;
+    use crate::grpc::convert;
+    use crate::pb::{Date, v1};
+
+    fn pseudonyms() -> KeyedDigest {
+        KeyedDigest::new(&[7; KEY_BYTES], "payees")
+    }
+
+    /// Mostly names that are valid, of lengths around what is held inline, and some that are not.
+    fn name() -> impl Strategy<Value = String> {
+        prop_oneof![9 => "[A-Za-z0-9._:-]{1,30}", 1 => ".{0,3}", 1 => "[a-z]{65,70}", 2 => Just(String::new())]
+    }
+
+    fn draw() -> impl Strategy<Value = v1::Draw> {
+        (name(), -1..1_000_i64).prop_map(|(lot_id, amount_minor)| v1::Draw { lot_id, amount_minor })
+    }
+
+    fn payment() -> impl Strategy<Value = v1::command::Payload> {
+        let names = vec(name(), 9);
+        let rest =
+            (vec(draw(), 0..3), -1..i64::MAX, 0..4_i32, vec(30..34_usize, 0..3), 0..20_usize, -1..9_i32, any::<bool>());
+        (names, rest).prop_map(|(names, (draws, amount_minor, method, digests, pseudonym, recipient_kind, is_odd))| {
+            let name = |at: usize| names[at].clone();
+            v1::command::Payload::ExecutePayment(Box::new(v1::ExecutePayment {
+                payment_id: name(0),
+                from_account_id: name(1),
+                unit_id: name(2),
+                amount_minor,
+                draws,
+                payee: if pseudonym == 16 && is_odd { String::new() } else { name(3) },
+                purpose: name(4),
+                function_code: name(5),
+                economic_code: name(6),
+                project_id: name(7),
+                contract_id: name(8),
+                method,
+                document_sha256: digests.into_iter().map(|length| vec![1; length].into()).collect(),
+                payee_pseudonym: if is_odd { vec![2; pseudonym].into() } else { Default::default() },
+                payout: (pseudonym == 3).then(Default::default),
+                recipient_kind,
+            }))
+        })
+    }
+
+    fn allocation() -> impl Strategy<Value = v1::command::Payload> {
+        (name(), name(), -1..1_000_i64, vec(draw(), 0..3), name()).prop_map(
+            |(from, to, amount_minor, draws, document_number)| {
+                let movement = v1::AuthorityMovement { from_account_id: from, to_account_id: to, amount_minor, draws };
+                v1::command::Payload::AllocateBudget(Box::new(v1::AllocateBudget {
+                    movement: Some(movement),
+                    document_number,
+                }))
+            },
+        )
+    }
+
+    fn wire() -> impl Strategy<Value = v1::Command> {
+        let date = (2020..2030_i32, 0..14_i32, 0..33_i32).prop_map(|(year, month, day)| Date { year, month, day });
+        let payload = prop_oneof![payment(), allocation()];
+        (name(), proptest::option::weighted(0.9, date), name(), vec(name(), 0..4), payload).prop_map(
+            |(request_id, business_date, actor, checkers, payload)| v1::Command {
+                request_id,
+                business_date,
+                actor,
+                checkers,
+                payload: Some(payload),
+                ..Default::default()
+            },
+        )
+    }
+
+    /// What is read straight is what a decoder and the parser make of it.
+    fn check(bytes: &[u8]) -> bool {
+        let Some(straight) = command(bytes, Some(&pseudonyms())) else { return false };
+        let decoded = v1::Command::decode(bytes).expect("what is read straight can be decoded");
+        assert_eq!(convert::command(decoded, &pseudonyms(), ""), Ok(straight));
+        true
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn both_ways_lead_to_one_command(wire in wire(), places in vec((0..400_usize, any::<u8>()), 1..3)) {
+            let mut bytes = wire.encode_to_vec();
+            let was_read = check(&bytes);
+            // Nothing plain is left to the long way but a payout.
+            if let Ok(parsed) = convert::command(wire.clone(), &pseudonyms(), "") {
+                let is_payout = matches!(&parsed.order, Order::ExecutePayment(payment) if payment.payout.is_some());
+                prop_assert_eq!(was_read, !is_payout, "{:?}", wire);
+            }
+            for (place, byte) in places {
+                let length = bytes.len();
+                if let Some(changed) = bytes.get_mut(place % length.max(1)) {
+                    *changed = byte;
+                }
+                check(&bytes);
+            }
+        }
+    }
+
+    /// Of a name that stands twice a decoder takes the last one: nothing that is read here may be written so.
+    #[test]
+    fn what_is_written_in_another_order_is_left_to_the_decoder() {
+        let plain = v1::Command {
+            request_id: "r-1".to_owned(),
+            business_date: Some(Date { year: 2026, month: 6, day: 15 }),
+            actor: "maker".to_owned(),
+            payload: Some(v1::command::Payload::ExecutePayment(Box::new(v1::ExecutePayment {
+                payment_id: "p-1".to_owned(),
+                from_account_id: "u-1".to_owned(),
+                amount_minor: 1,
+                payee: "supplier".to_owned(),
+                purpose: "goods".to_owned(),
+                method: 1,
+                ..Default::default()
+            }))),
+            ..Default::default()
+        };
+        let bytes = plain.encode_to_vec();
+        assert!(check(&bytes));
+        let twice =
+            [&bytes[..], &v1::Command { actor: "other".to_owned(), ..Default::default() }.encode_to_vec()].concat();
+        assert!(!check(&twice) && v1::Command::decode(&twice[..]).unwrap().actor == "other");
+        assert!(!check(&[&bytes[..], &[0xf8, 0x07, 1]].concat()), "a field that is not known");
+        assert!(!check(&bytes[..bytes.len() - 1]));
+        assert!(command(&bytes, None).is_none(), "names a person");
+    }
+}
