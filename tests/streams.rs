@@ -347,6 +347,8 @@ async fn a_server_that_stops_ends_every_open_stream_and_says_so() {
     batches.send(v1::PostStreamRequest { commands: payments(0, 10) }).await.unwrap();
     let mut answers = answers.await.unwrap().unwrap();
     assert_eq!(answers.message().await.unwrap().unwrap().results.len(), 10);
+    // Answers go out before the views have the events: the subscriber has them all before the end.
+    read_until(&mut subscription, head, head + 10).await;
     let health = HealthCheckRequest { service: "fundledger.v1.LedgerService".to_owned() };
     let mut health = HealthClient::new(local.channel().await).watch(health).await.unwrap().into_inner();
     assert_eq!(health.message().await.unwrap().unwrap().status(), ServingStatus::Serving);

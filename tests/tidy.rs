@@ -21,8 +21,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("pb", &[]),
 ];
 
-/// Crates that the pure core may name: none.
-const DOMAIN_EXTERNAL: &[&str] = &["std", "core", "crate", "super", "self"];
+/// Crates that the pure core may name: those that hold data, and do nothing else.
+const DOMAIN_EXTERNAL: &[&str] = &["std", "core", "crate", "super", "self", "hashbrown", "compact_str", "smallvec"];
 
 /// Domain rooms that only the ledger may look into: everybody else lives on values.
 const INNER_DOMAIN: &[&str] = &["domain::decide", "domain::state"];
@@ -95,7 +95,7 @@ fn arrows_point_one_way() {
 }
 
 #[test]
-fn the_core_knows_nothing_but_the_standard_library() {
+fn the_core_knows_nothing_but_the_standard_library_and_what_holds_data() {
     for (path, text) in sources().into_iter().filter(|(path, _)| room(path) == "domain") {
         for line in code(&text).filter(|line| line.trim_start().starts_with("use ")) {
             let named = line.trim_start().trim_start_matches("use ").split([':', ';', ' ']).next().unwrap();

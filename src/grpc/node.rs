@@ -119,9 +119,10 @@ impl Shared {
             drop(views);
             self.position.send_replace(head.sequence);
             self.history.tidy();
-            self.entries.append(blocks);
-            self.tree.append(blocks);
         }
+        // Nobody waits for these: what is not in the copy is read from the log, and the tree is signed twice a second.
+        self.entries.append(&committed.blocks);
+        self.tree.append(&committed.blocks);
     }
 
     /// Folds until the committer has ended; writes a snapshot of the views now and then.

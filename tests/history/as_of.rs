@@ -271,7 +271,8 @@ async fn pages_hold_still_while_a_writer_runs() {
     let writer = tokio::spawn(async move {
         let mut random = Random(6);
         let mut round = 1;
-        while stopped.try_recv().is_err() {
+        // It ends by itself before reading takes longer and longer.
+        while round < 200 && stopped.try_recv().is_err() {
             let commands = random_commands(&mut random, round, 20);
             ledger.post(v1::PostRequest { commands, ..v1::PostRequest::default() }).await.unwrap();
             round += 1;
@@ -289,7 +290,7 @@ async fn pages_hold_still_while_a_writer_runs() {
     for _ in 0..5 {
         check_statement(&statement_pages(&mut query, &statement).await);
     }
-    stop.send(()).unwrap();
+    stop.send(()).ok();
     assert!(writer.await.unwrap() > 2, "the writer did not write");
     let again = v1::ListBalancesRequest { as_of_sequence: Some(as_of), page_size: 1_000, ..balances.clone() };
     let again = query.list_balances(again).await.unwrap().into_inner();

@@ -112,7 +112,8 @@ impl Served {
     /// Starts the server where clients expect it.
     pub fn start_at(&mut self, address: &str) {
         let mut child = spawn_at(&self.data(), address);
-        self.address = listening(&mut child).expect("the server did not start");
+        let complaint = || fs::read_to_string(complaints(&self.data())).unwrap_or_default();
+        self.address = listening(&mut child).unwrap_or_else(|| panic!("the server did not start: {}", complaint()));
         self.server = Some(child);
     }
 
@@ -187,7 +188,13 @@ pub fn spawn(data: &Path) -> Child {
 pub fn spawn_at(data: &Path, address: &str) -> Child {
     let mut command = Command::new(BINARY);
     command.args(["serve", "--insecure-dev", "--quiet", "--listen", address, "--data"]).arg(data);
-    start(command.stdout(Stdio::piped()).stderr(Stdio::null())).unwrap()
+    let complaints = fs::File::options().create(true).append(true).open(complaints(data)).unwrap();
+    start(command.stdout(Stdio::piped()).stderr(complaints)).unwrap()
+}
+
+/// What a server says when it does not start.
+fn complaints(data: &Path) -> PathBuf {
+    data.with_extension("stderr")
 }
 
 pub fn receipt(result: v1::PostResult) -> v1::Receipt {

@@ -10,6 +10,7 @@ use super::workload::{Commands, Workload};
 use crate::cli::Failure;
 use crate::domain::event::Event;
 use crate::domain::ids::Sequence;
+use crate::format::block::Block;
 use crate::format::codec;
 use crate::format::keyed::KeyedDigest;
 use crate::format::record::{EntryHash, Head};
@@ -137,7 +138,24 @@ impl Explained {
         Ok(explained)
     }
 
+    /// The function that a stage is, for counting what it does.
+    pub const FUNCTIONS: [(Stage, &'static str); Stage::ALL.len()] = [
+        (Stage::Request, "Explained::request"),
+        (Stage::Decode, "Explained::decode"),
+        (Stage::Decide, "Explained::decide"),
+        (Stage::Encode, "stages::encode"),
+        (Stage::Hash, "stages::hash"),
+        (Stage::Store, "Explained::store"),
+        (Stage::Flush, "Explained::flush"),
+        (Stage::Views, "Explained::view"),
+        (Stage::Index, "Explained::index"),
+        (Stage::Entries, "Explained::copy"),
+        (Stage::Tree, "Explained::grow"),
+        (Stage::Reply, "stages::reply"),
+    ];
+
     /// Takes the next request of so many commands through every stage.
+    #[inline(never)]
     pub fn round(&mut self, commands: u32) -> Result<Times, Failure> {
         let started = Instant::now();
         let request = self.request(commands);
@@ -161,9 +179,9 @@ impl Explained {
         watch.note(Stage::Encode);
         hash(&entries);
         watch.note(Stage::Hash);
-        self.stages.store(&blocks)?;
+        self.store(&blocks)?;
         watch.note(Stage::Store);
-        self.stages.flush(&blocks)?;
+        self.flush(&blocks)?;
         watch.note(Stage::Flush);
         let log = self.stages.log();
         let mut reader = Events::new(log.as_ref());
@@ -176,11 +194,11 @@ impl Explained {
             watch.note(Stage::Views);
             self.index(first.first_sequence, last.head, folded, &mut reader)?;
             watch.note(Stage::Index);
-            self.entries.append(blocks);
-            watch.note(Stage::Entries);
-            self.tree.append(blocks);
-            watch.note(Stage::Tree);
         }
+        self.copy(&blocks);
+        watch.note(Stage::Entries);
+        self.grow(&blocks);
+        watch.note(Stage::Tree);
         reply(outcomes)?;
         watch.note(Stage::Reply);
         // The writer encodes and hashes as it decides.
@@ -223,6 +241,26 @@ impl Explained {
     #[inline(never)]
     fn decide(&mut self, prepared: Vec<Prepared>) -> Result<Decided, Failure> {
         self.stages.decide(prepared).map_err(|why| Failure::Unavailable(why.to_string()))
+    }
+
+    #[inline(never)]
+    fn store(&self, blocks: &[Block]) -> Result<(), Failure> {
+        Ok(self.stages.store(blocks)?)
+    }
+
+    #[inline(never)]
+    fn flush(&mut self, blocks: &[Block]) -> Result<(), Failure> {
+        Ok(self.stages.flush(blocks)?)
+    }
+
+    #[inline(never)]
+    fn copy(&self, blocks: &[Block]) {
+        self.entries.append(blocks);
+    }
+
+    #[inline(never)]
+    fn grow(&self, blocks: &[Block]) {
+        self.tree.append(blocks);
     }
 
     #[inline(never)]

@@ -1,5 +1,7 @@
 //! Guards that several orders share. Each says no in one way.
 
+use smallvec::SmallVec;
+
 use super::approvals::{Scope, form};
 use crate::domain::account::{AccountKind, Book};
 use crate::domain::command::{Draw, Envelope};
@@ -48,6 +50,9 @@ pub(super) struct Asked<'a> {
     pub(super) lot: LotRef<'a>,
     pub(super) amount_minor: i64,
 }
+
+/// What is drawn, by lot: nearly always few.
+pub(super) type Draws = SmallVec<[(LotNumber, i64); 4]>;
 
 /// Whether an order needs the checkers that the policy asks for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -170,7 +175,7 @@ impl<'a> Case<'a> {
         amount: Amount,
         asked: &[Asked<'_>],
         spending: Spending<'_>,
-    ) -> Result<Vec<(LotNumber, i64)>, Refusal> {
+    ) -> Result<Draws, Refusal> {
         if asked.is_empty() {
             return self.automatic_draws(account, amount, spending);
         }
@@ -183,9 +188,9 @@ impl<'a> Case<'a> {
         account: AccountRef<'_>,
         amount: Amount,
         spending: Spending<'_>,
-    ) -> Result<Vec<(LotNumber, i64)>, Refusal> {
+    ) -> Result<Draws, Refusal> {
         covers(account, amount.minor())?;
-        let mut eligible: Vec<(Day, LotNumber, i64)> = Vec::new();
+        let mut eligible: SmallVec<[(Day, LotNumber, i64); 4]> = SmallVec::new();
         for (number, held) in &account.row.lots {
             let Some(row) = self.state.lot(*number).filter(|_| *held > 0) else { continue };
             if self.may_spend(Numbered { number: *number, row }, spending).is_ok() && row.freezes == 0 {
@@ -196,7 +201,7 @@ impl<'a> Case<'a> {
         }
         eligible.sort_unstable();
         let mut missing = amount.minor();
-        let mut draws = Vec::new();
+        let mut draws = Draws::new();
         for (_, number, held) in &eligible {
             let drawn = missing.min(*held);
             if drawn > 0 {
@@ -353,13 +358,13 @@ fn short(account: &Account, asked_minor: i64) -> Refusal {
 
 /// Net changes by account and by (account, lot), on the normal side.
 struct Changes {
-    accounts: Vec<(AccountNumber, i64)>,
-    lots: Vec<((AccountNumber, LotNumber), i64)>,
+    accounts: SmallVec<[(AccountNumber, i64); 8]>,
+    lots: SmallVec<[((AccountNumber, LotNumber), i64); 8]>,
 }
 
 impl Changes {
     fn of(state: &State, legs: &[Leg]) -> Self {
-        let mut lots: Vec<((AccountNumber, LotNumber), i64)> = legs
+        let mut lots: SmallVec<[((AccountNumber, LotNumber), i64); 8]> = legs
             .iter()
             .map(|leg| {
                 let change = state.account(leg.account).map_or(0, |account| account.kind.change(leg.debit_minor));
@@ -368,7 +373,7 @@ impl Changes {
             .collect();
         lots.sort_unstable_by_key(|(key, _)| *key);
         merge(&mut lots);
-        let mut accounts: Vec<(AccountNumber, i64)> =
+        let mut accounts: SmallVec<[(AccountNumber, i64); 8]> =
             lots.iter().map(|((account, _), change)| (*account, *change)).collect();
         merge(&mut accounts);
         Self { accounts, lots }
@@ -410,7 +415,7 @@ impl Changes {
 }
 
 /// Adds up neighbours with the same key.
-fn merge<K: PartialEq + Copy>(rows: &mut Vec<(K, i64)>) {
+fn merge<K: PartialEq + Copy>(rows: &mut SmallVec<[(K, i64); 8]>) {
     rows.dedup_by(|later, kept| {
         let same = later.0 == kept.0;
         if same {

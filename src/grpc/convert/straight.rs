@@ -139,6 +139,7 @@ mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;
     use prost::Message;
+    use prost::bytes::Bytes;
 
     use super::*;
     use crate::format::keyed::KEY_BYTES;
@@ -178,7 +179,7 @@ mod tests {
                 contract_id: name(8),
                 method,
                 document_sha256: digests.into_iter().map(|length| vec![1; length].into()).collect(),
-                payee_pseudonym: if is_odd { vec![2; pseudonym].into() } else { Default::default() },
+                payee_pseudonym: if is_odd { vec![2; pseudonym].into() } else { Bytes::new() },
                 payout: (pseudonym == 3).then(Default::default),
                 recipient_kind,
             }))
@@ -234,7 +235,7 @@ mod tests {
             }
             for (place, byte) in places {
                 let length = bytes.len();
-                if let Some(changed) = bytes.get_mut(place % length.max(1)) {
+                if let Some(changed) = bytes.get_mut(place.checked_rem(length).unwrap_or_default()) {
                     *changed = byte;
                 }
                 check(&bytes);

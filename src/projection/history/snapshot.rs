@@ -24,17 +24,13 @@ impl Segment {
     /// One sorted segment of several neighbouring ones; `None` of none.
     pub(super) fn joined(segments: &[Arc<Self>]) -> Option<Self> {
         let (first, last) = (segments.first()?, segments.last()?);
-        let count = segments.iter().fold(0_usize, |count, segment| count.saturating_add(segment.rows.len()));
-        let mut rows = Vec::with_capacity(count);
-        for segment in segments {
-            rows.extend_from_slice(&segment.rows);
-        }
-        Some(Self {
-            first_sequence: first.first_sequence,
-            last_sequence: last.last_sequence,
-            rows: sorted(rows),
-            is_sorted: true,
-        })
+        // Those that are not sorted yet are the newest.
+        let newest = segments.iter().rposition(|segment| segment.is_sorted).map_or(0, |at| at.saturating_add(1));
+        let (in_order, unsorted) = segments.split_at_checked(newest)?;
+        let unsorted = sorted(concatenated(unsorted, &[]));
+        let rows = if in_order.is_empty() { unsorted } else { sorted(concatenated(in_order, &unsorted)) };
+        let (first_sequence, last_sequence) = (first.first_sequence, last.last_sequence);
+        Some(Self { first_sequence, last_sequence, rows, is_sorted: true })
     }
 
     fn of(&self, subject: Subject) -> Cow<'_, [Row]> {
@@ -46,6 +42,16 @@ impl Segment {
         let length = rest.partition_point(|row| row.subject == subject);
         Cow::Borrowed(rest.get(..length).unwrap_or_default())
     }
+}
+
+fn concatenated(segments: &[Arc<Segment>], last: &[Row]) -> Vec<Row> {
+    let count = segments.iter().fold(last.len(), |count, segment| count.saturating_add(segment.rows.len()));
+    let mut rows = Vec::with_capacity(count);
+    for segment in segments {
+        rows.extend_from_slice(&segment.rows);
+    }
+    rows.extend_from_slice(last);
+    rows
 }
 
 /// The index at a moment: runs, then what is in memory, in the order of the log.

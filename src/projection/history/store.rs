@@ -30,12 +30,14 @@ pub struct Sizes {
 }
 
 impl Default for Sizes {
-    /// Half a million rows: 50,000 payments, 16 MiB in memory; of them half a mebibyte unsorted.
+    /// Half a million rows: 50,000 payments, 16 MiB in memory; of them 64 KiB unsorted.
     fn default() -> Self {
-        Self { run_rows: 512 * 1024, unsorted_rows: 16 * 1024, fan_out: 8 }
+        Self { run_rows: 512 * 1024, unsorted_rows: 2 * 1024, fan_out: 8 }
     }
 }
 
+/// Small sorted segments that become one.
+const SEGMENTS_JOINED: usize = 16;
 /// When to try again after a run could not be written.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
 
@@ -189,7 +191,7 @@ impl History {
     /// Keeps what is in memory in few pieces, and hands it over when it is enough for a run. Blocks while the run before is
     /// not yet written.
     pub fn tidy(&self) {
-        self.sort_newest();
+        self.join_newest();
         let mut parts = self.shared.parts();
         if self.shared.directory.is_none() || parts.memory_rows() < self.shared.sizes.run_rows {
             return;
@@ -209,16 +211,26 @@ impl History {
         parts
     }
 
-    /// Makes one sorted segment of those that came unsorted, once there are rows enough. Readers go on meanwhile.
-    fn sort_newest(&self) {
+    /// Makes one sorted segment of those that came unsorted, once they have rows enough, and one of the small sorted ones, once
+    /// there are many: a question looks into few of each kind.
+    fn join_newest(&self) {
+        let unsorted_rows = self.shared.sizes.unsorted_rows;
+        self.join(|segment| !segment.is_sorted, |unsorted| count(unsorted) >= unsorted_rows);
+        let small_rows = unsorted_rows.saturating_mul(SEGMENTS_JOINED);
+        let is_small = |segment: &Segment| segment.is_sorted && segment.rows.len() < small_rows;
+        self.join(is_small, |small| small.len() >= SEGMENTS_JOINED);
+    }
+
+    /// Joins the last segments that are of a kind, if they are enough. Readers go on meanwhile.
+    fn join(&self, is_of_kind: impl Fn(&Segment) -> bool, is_enough: impl Fn(&[Arc<Segment>]) -> bool) {
         let parts = self.shared.parts();
-        let start = parts.memory.iter().rposition(|segment| segment.is_sorted).map_or(0, |at| at.saturating_add(1));
-        let unsorted = parts.memory.get(start..).unwrap_or_default().to_vec();
+        let start = parts.memory.iter().rposition(|segment| !is_of_kind(segment)).map_or(0, |at| at.saturating_add(1));
+        let last = parts.memory.get(start..).unwrap_or_default().to_vec();
         drop(parts);
-        if count(&unsorted) < self.shared.sizes.unsorted_rows {
+        if !is_enough(&last) {
             return;
         }
-        if let Some(segment) = Segment::joined(&unsorted) {
+        if let Some(segment) = Segment::joined(&last) {
             let mut parts = self.shared.parts();
             parts.memory.truncate(start);
             parts.memory.push(Arc::new(segment));

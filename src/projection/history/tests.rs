@@ -20,7 +20,7 @@ use crate::format::record::Head;
 use crate::log::memory::MemoryLog;
 use crate::log::{Log, LogRead};
 
-const SIZES: Sizes = Sizes { run_rows: 300, unsorted_rows: 100, fan_out: 2 };
+const SIZES: Sizes = Sizes { run_rows: 300, unsorted_rows: 10, fan_out: 2 };
 
 /// What happens to an index.
 #[derive(Clone, Debug)]
