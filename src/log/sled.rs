@@ -46,7 +46,14 @@ impl SledLog {
             |cause: &dyn std::fmt::Display| Fault::new(format!("opening the log in {}", path.display()), cause);
         let config =
             sled::Config::new().path(path).flush_every_ms(None).use_compression(false).cache_capacity(CACHE_BYTES);
-        let opened = catch_unwind(AssertUnwindSafe(|| config.open().and_then(|db| Ok((db.open_tree(TREE)?, db)))));
+        let attempt = || catch_unwind(AssertUnwindSafe(|| config.open().and_then(|db| Ok((db.open_tree(TREE)?, db)))));
+        let opened = match attempt() {
+            // A kill while sled wrote its own snapshot leaves half of one; without any, sled reads its whole log again.
+            Ok(Err(sled::Error::Corruption { .. })) if set_aside_snapshots(path).map_err(|error| failed(&error))? => {
+                attempt()
+            }
+            opened => opened,
+        };
         let (blocks, db) = match opened {
             Ok(Ok(opened)) => opened,
             Ok(Err(error)) => return Err(failed(&error)),
@@ -103,6 +110,20 @@ pub fn forge(path: &Path, values: impl Iterator<Item = StoredValue>) -> Result<(
         log.reader.blocks.insert(key, value).map_err(|error| Fault::new("overwriting the log", error))?;
     }
     log.sync()
+}
+
+/// Gives sled's own snapshots names that it does not read; says whether there were any.
+fn set_aside_snapshots(path: &Path) -> std::io::Result<bool> {
+    let mut any = false;
+    for file in fs::read_dir(path)? {
+        let file = file?;
+        if let Some(name) = file.file_name().to_str().filter(|name| name.starts_with("snap.")) {
+            tracing::warn!(name, "a snapshot of the store is damaged; the store reads all of its log instead");
+            fs::rename(file.path(), path.join(format!("damaged.{name}")))?;
+            any = true;
+        }
+    }
+    Ok(any)
 }
 
 /// Makes the names in a directory durable.
