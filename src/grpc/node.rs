@@ -32,7 +32,7 @@ use crate::vault::Vault;
 /// Groups committed and not yet folded; a full channel slows the committer down, so that the views never fall far behind.
 const GROUPS_BEHIND_MAX: usize = 16;
 /// Blocks folded while readers wait: about 250 payments, some hundred microseconds.
-const BLOCKS_A_FOLD: usize = 8;
+pub(crate) const BLOCKS_A_FOLD: usize = 8;
 /// Events between snapshots of the views, so that a start after kill -9 folds few again.
 const SNAPSHOT_EVENTS: i64 = 1_000_000;
 /// Rows of the index gathered before they are added, where nobody waits for them.

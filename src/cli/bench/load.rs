@@ -16,7 +16,8 @@ use crate::messages::cli as text;
 use crate::pb::v1;
 use crate::pb::v1::post_result::Outcome;
 
-const SET_UP_BATCH: usize = 4_096;
+/// Commands of a set-up request.
+pub(super) const SET_UP_BATCH: usize = 4_096;
 /// Latencies are kept to three digits.
 const HISTOGRAM_DIGITS: u8 = 3;
 /// Ten minutes, in microseconds; longer ones count as this.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use prost::Message;
 
+use super::load::SET_UP_BATCH;
 use super::workload::{Commands, Workload};
 use crate::cli::Failure;
 use crate::domain::event::Event;
@@ -14,6 +15,7 @@ use crate::format::block::Block;
 use crate::format::codec;
 use crate::format::keyed::KeyedDigest;
 use crate::format::record::{EntryHash, Head};
+use crate::grpc::node::BLOCKS_A_FOLD;
 use crate::grpc::{convert, posting};
 use crate::ledger::clock::SystemClock;
 use crate::ledger::directory::DataDirectory;
@@ -24,11 +26,6 @@ use crate::log::tree::TreeFiles;
 use crate::projection::Views;
 use crate::projection::events::Events;
 use crate::projection::history::{self, History, Sizes};
-
-/// Commands of a set-up request.
-const SET_UP_BATCH: usize = 4_096;
-/// Blocks folded at a time, as a server does.
-const BLOCKS_A_FOLD: usize = 8;
 
 /// A stage of the hot path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
