@@ -78,7 +78,7 @@ impl UnaryService<Bytes> for Post {
 }
 
 /// What `Post` answers.
-pub(super) enum PostAnswer {
+pub(crate) enum PostAnswer {
     /// Any answer.
     Message(v1::PostResponse),
     /// Every command was accepted, and is durable.
@@ -86,7 +86,7 @@ pub(super) enum PostAnswer {
 }
 
 /// Requests as bytes, answers as [`PostAnswer`].
-struct WholeMessages;
+pub(crate) struct WholeMessages;
 
 impl Codec for WholeMessages {
     type Encode = PostAnswer;

@@ -6,10 +6,11 @@ use prost::bytes::{Buf, BufMut, Bytes};
 use prost::encoding::decode_varint;
 use tonic::Status;
 use tonic::client::Grpc;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::codec::{Codec, EncodeBuf, Encoder};
 
 use crate::cli::Failure;
 use crate::cli::connect::Connection;
+use crate::grpc::posting::WholeMessages;
 use crate::messages::cli as text;
 use crate::pb::v1;
 use crate::pb::v1::post_result::Outcome;
@@ -72,14 +73,14 @@ impl Codec for Raw {
     type Encode = Bytes;
     type Decode = Bytes;
     type Encoder = Self;
-    type Decoder = Self;
+    type Decoder = WholeMessages;
 
     fn encoder(&mut self) -> Self {
         Self
     }
 
-    fn decoder(&mut self) -> Self {
-        Self
+    fn decoder(&mut self) -> WholeMessages {
+        WholeMessages
     }
 }
 
@@ -90,15 +91,6 @@ impl Encoder for Raw {
     fn encode(&mut self, request: Bytes, to: &mut EncodeBuf<'_>) -> Result<(), Status> {
         to.put(request);
         Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(from.copy_to_bytes(from.remaining())))
     }
 }
 
