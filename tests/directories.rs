@@ -222,6 +222,28 @@ async fn damaged_snapshots_only_cost_a_replay() {
     assert_eq!(replayed[1].sequence, replayed[0].sequence + 1);
 }
 
+/// What a kill leaves while sled writes its own snapshot: the last one, and half of the next, which sled would read first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn half_a_snapshot_of_the_store_only_costs_a_replay() {
+    let mut served = stopped().await;
+    let log = served.data().join("log");
+    let snapshots = |prefix: &str| -> Vec<_> {
+        let names = fs::read_dir(&log).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.starts_with(prefix)).collect()
+    };
+    let whole = snapshots("snap.").pop().expect("sled writes a snapshot when it opens");
+    let bytes = fs::read(log.join(&whole)).unwrap();
+    let half = "snap.FFFFFFFFFFFFFFF0.generating";
+    for kept in [0, 7, 12, bytes.len() / 2, bytes.len() - 1] {
+        fs::write(log.join(half), &bytes[..kept]).unwrap();
+        served.start();
+        let again = served.accept(vec![payment("p-1")]).await;
+        assert!(again[0].replayed, "{kept} bytes");
+        served.stop();
+        assert_eq!(snapshots("damaged."), [format!("damaged.{half}")], "{kept} bytes: the whole one is not set aside");
+    }
+}
+
 async fn is_read_only(served: &Served) {
     let mut ledger = served.ledger().await;
     let commands = vec![payment("x")];

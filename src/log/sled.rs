@@ -48,8 +48,11 @@ impl SledLog {
             sled::Config::new().path(path).flush_every_ms(None).use_compression(false).cache_capacity(CACHE_BYTES);
         let attempt = || catch_unwind(AssertUnwindSafe(|| config.open().and_then(|db| Ok((db.open_tree(TREE)?, db)))));
         let opened = match attempt() {
-            // A kill while sled wrote its own snapshot leaves half of one; without any, sled reads its whole log again.
-            Ok(Err(sled::Error::Corruption { .. })) if set_aside_snapshots(path).map_err(|error| failed(&error))? => {
+            // A kill while sled wrote its own snapshot leaves half of one; without it, sled reads more of its log. Where
+            // the log is what is damaged, nothing is set aside: sled would open, and write over what it cannot read.
+            Ok(Err(sled::Error::Corruption { .. }))
+                if set_aside_damaged_snapshots(path).map_err(|error| failed(&error))? =>
+            {
                 attempt()
             }
             opened => opened,
@@ -112,18 +115,27 @@ pub fn forge(path: &Path, values: impl Iterator<Item = StoredValue>) -> Result<(
     log.sync()
 }
 
-/// Gives sled's own snapshots names that it does not read; says whether there were any.
-fn set_aside_snapshots(path: &Path) -> std::io::Result<bool> {
+/// Gives those of sled's own snapshots that fail their checksum a name that it does not read; says whether there were any.
+fn set_aside_damaged_snapshots(path: &Path) -> std::io::Result<bool> {
     let mut any = false;
     for file in fs::read_dir(path)? {
         let file = file?;
-        if let Some(name) = file.file_name().to_str().filter(|name| name.starts_with("snap.")) {
-            tracing::warn!(name, "a snapshot of the store is damaged; the store reads all of its log instead");
+        let name = file.file_name();
+        let Some(name) = name.to_str().filter(|name| name.starts_with("snap.")) else { continue };
+        if !snapshot_is_whole(&fs::read(file.path())?) {
+            tracing::warn!(name, "a snapshot of the store is damaged; the store reads its log instead");
             fs::rename(file.path(), path.join(format!("damaged.{name}")))?;
             any = true;
         }
     }
     Ok(any)
+}
+
+/// Sled ends a snapshot with the length of its body (8 bytes, for compressed ones) and the body's CRC-32 (little-endian).
+fn snapshot_is_whole(bytes: &[u8]) -> bool {
+    let Some((rest, checksum)) = bytes.split_last_chunk::<4>() else { return false };
+    let Some((body, _length)) = rest.split_last_chunk::<8>() else { return false };
+    !body.is_empty() && crc32fast::hash(body) == u32::from_le_bytes(*checksum)
 }
 
 /// Makes the names in a directory durable.

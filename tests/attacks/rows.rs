@@ -292,12 +292,8 @@ const FLIPS: &[Row] = &[
     row(
         Attack::Flip(Flip::Middle("log", "snap.")),
         "`log/snap.*`",
-        "As above.",
-        [
-            "**found**: verify cannot read it; start refused",
-            "**found**: verify cannot read it",
-            "**found**: verify cannot read it; start refused",
-        ],
+        "The store's own snapshot has a checksum; without it the store reads its log.",
+        ["harmless", "harmless", "harmless"],
     ),
     row(
         Attack::Flip(Flip::Middle("entries", ".entries")),
