@@ -16,7 +16,7 @@ use fundledger::domain::command::Command;
 use fundledger::format::block::Block;
 use fundledger::format::record::Head;
 use fundledger::ledger::clock::SystemClock;
-use fundledger::ledger::{Ledger, Outcome, Prepared, QUEUED_COMMANDS_MAX, Unavailable};
+use fundledger::ledger::{Ledger, Outcome, Prepared, QUEUED_COMMAND_BYTES, QUEUED_COMMANDS_MAX, Unavailable};
 use fundledger::log::memory::MemoryLog;
 use fundledger::log::{AppendError, Fault, Log, LogRead};
 use support::ledger::{digests, new_log};
@@ -125,4 +125,28 @@ async fn a_closed_ledger_takes_nothing_more() {
     let late = batch(&ledger, 0);
     assert_eq!(ledger.post(late.clone()).await, Err(Unavailable::ShuttingDown));
     assert_eq!(ledger.post_in_turn(late).await.unwrap_err(), Unavailable::ShuttingDown);
+}
+
+/// Room is taken before a request is looked into: by its commands, or by its bytes where those are many for so few.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn room_is_taken_for_commands_and_for_bytes() {
+    let ledger = Ledger::open_log(Box::new(new_log()), &digests(), Box::new(SystemClock), Box::new(drop)).unwrap();
+    let commands = batch(&ledger, 0);
+    let half = ledger.reserve(1, QUEUED_COMMANDS_MAX / 2 * QUEUED_COMMAND_BYTES).unwrap();
+    assert!(!ledger.is_nearly_full());
+    let most = ledger.reserve(QUEUED_COMMANDS_MAX / 2 - 1, 0).unwrap();
+    assert!(ledger.is_nearly_full());
+    assert_eq!(ledger.reserve(2, 0).unwrap_err(), Unavailable::QueueFull);
+    assert_eq!(ledger.reserve(1, 2 * QUEUED_COMMAND_BYTES).unwrap_err(), Unavailable::QueueFull);
+    let last = ledger.reserve(1, QUEUED_COMMAND_BYTES).unwrap();
+    assert_eq!(ledger.post(commands[..1].to_vec()).await, Err(Unavailable::QueueFull));
+    drop((most, last));
+    // What was reserved is given back once its commands are with the writer.
+    assert_eq!(ledger.post_reserved(commands[..3].to_vec(), half).await.unwrap().len(), 3);
+    drop(ledger.reserve(QUEUED_COMMANDS_MAX, 0).unwrap());
+    let too_large = ledger.reserve(1, usize::MAX).unwrap();
+    assert_eq!(ledger.reserve(1, 0).unwrap_err(), Unavailable::QueueFull, "the largest request takes all there is");
+    drop(too_large);
+    ledger.close().unwrap();
+    assert_eq!(ledger.reserve(1, 0).unwrap_err(), Unavailable::ShuttingDown);
 }

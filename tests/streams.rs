@@ -12,7 +12,9 @@
 mod server;
 
 use std::collections::BTreeSet;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use fundledger::grpc::node::Node;
@@ -25,9 +27,11 @@ use fundledger::pb::v1::ledger_service_client::LedgerServiceClient;
 use fundledger::pb::v1::query_service_client::QueryServiceClient;
 use fundledger::pb::v1::subscribe_response::Part;
 use fundledger::pb::v1::{self};
+use prost::bytes::Bytes;
 use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status, Streaming};
@@ -35,6 +39,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_types::StatusExt;
+use tower::Service;
 
 use server::{Served, payment, receipt, set_up};
 
@@ -392,4 +397,61 @@ async fn a_client_that_never_reads_holds_the_stop_no_longer_than_the_deadline() 
     let lazy = subscribe(local.channel().await, v1::SubscribeRequest::default()).await.unwrap();
     local.stop().await;
     drop(lazy);
+}
+
+/// A request of which a part has come, and the rest comes when it is sent.
+fn in_part(channel: Channel, bytes: usize) -> (mpsc::Sender<Bytes>, JoinHandle<Status>) {
+    let (rest, parts) = mpsc::channel(4);
+    let length = u32::try_from(2 << 20).unwrap().to_be_bytes();
+    rest.try_send([&[0][..], &length, &vec![0; bytes]].concat().into()).unwrap();
+    let body = tonic::body::Body::new(StreamBody(ReceiverStream::new(parts)));
+    let request = http::Request::post("/fundledger.v1.LedgerService/Post");
+    let request = request.header("content-type", "application/grpc").body(body).unwrap();
+    let answered = tokio::spawn(async move {
+        let mut channel = channel;
+        std::future::poll_fn(|context| channel.poll_ready(context)).await.unwrap();
+        let answer = channel.call(request).await.unwrap();
+        Status::from_header_map(answer.headers()).expect("it is refused before anything else")
+    });
+    (rest, answered)
+}
+
+/// A body of parts.
+struct StreamBody(ReceiverStream<Bytes>);
+
+impl http_body::Body for StreamBody {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+        Pin::new(&mut self.0).poll_next(context).map(|part| part.map(|bytes| Ok(http_body::Frame::data(bytes))))
+    }
+}
+
+/// However many connections there are: what has come in part has a bound, and whoever sends whole requests does not feel it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_that_come_in_part_have_room_for_so_much() {
+    let mut local = Local::new(Limits { intake_bytes_max: 1 << 20, ..Limits::default() }).await;
+    // They are sent until one is refused: how much of them has arrived by when is the network's affair.
+    let mut open = Vec::new();
+    let refused = loop {
+        let (rest, mut answered) = in_part(local.channel().await, 600 << 10);
+        assert!(open.len() < 2, "there is room for one and a half");
+        if open.is_empty() {
+            open.push((rest, answered));
+            continue;
+        }
+        // One of the two is refused, whichever arrives last.
+        let (_, first) = &mut open[0];
+        break tokio::select! { status = first => status.unwrap(), status = &mut answered => status.unwrap() };
+    };
+    assert_eq!((refused.code(), reason_of(&refused).as_str()), (Code::ResourceExhausted, "QUEUE_FULL"));
+    assert!(refused.get_details_retry_info().unwrap().retry_delay.is_some());
+    local.post(set_up()).await;
+    local.post(payments(0, 100)).await;
+    drop(open);
+    local.stop().await;
 }

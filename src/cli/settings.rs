@@ -81,12 +81,14 @@ pub(super) enum LogFormat {
     Json,
 }
 
-/// What one client may take; [`Limits`] of the server, as they are written in files.
+/// What clients may take; [`Limits`] of the server, as they are written in files.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct LimitSettings {
     /// Largest request, in bytes.
     request_bytes_max: NonZeroUsize,
+    /// Most bytes of requests that have come in part, over all connections.
+    intake_bytes_max: NonZeroUsize,
     /// Most streams of one connection at a time.
     streams_max: NonZeroU32,
     /// How long streams may go on after the server was told to stop.
@@ -122,10 +124,17 @@ impl Default for LogSettings {
 
 impl Default for LimitSettings {
     fn default() -> Self {
-        let Limits { request_bytes_max, streams_max, shutdown_deadline, subscribers_max, subscriber_patience } =
-            Limits::default();
+        let Limits {
+            request_bytes_max,
+            intake_bytes_max,
+            streams_max,
+            shutdown_deadline,
+            subscribers_max,
+            subscriber_patience,
+        } = Limits::default();
         Self {
             request_bytes_max: NonZeroUsize::new(request_bytes_max).unwrap_or(NonZeroUsize::MIN),
+            intake_bytes_max: NonZeroUsize::new(intake_bytes_max).unwrap_or(NonZeroUsize::MIN),
             streams_max: NonZeroU32::new(streams_max).unwrap_or(NonZeroU32::MIN),
             shutdown_deadline_seconds: NonZeroU64::new(shutdown_deadline.as_secs()).unwrap_or(NonZeroU64::MIN),
             subscribers_max: NonZeroUsize::new(subscribers_max).unwrap_or(NonZeroUsize::MIN),
@@ -138,6 +147,7 @@ impl From<LimitSettings> for Limits {
     fn from(settings: LimitSettings) -> Self {
         Self {
             request_bytes_max: settings.request_bytes_max.get(),
+            intake_bytes_max: settings.intake_bytes_max.get(),
             streams_max: settings.streams_max.get(),
             shutdown_deadline: Duration::from_secs(settings.shutdown_deadline_seconds.get()),
             subscribers_max: settings.subscribers_max.get(),

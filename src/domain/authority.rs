@@ -132,6 +132,12 @@ impl Authority {
         numbered.map(|(at, key)| (KeyNumber::after(at), key)).filter(move |(_, key)| key.owner == *owner)
     }
 
+    /// The key of an actor that counts now.
+    pub fn live_key_of(&self, owner: &ActorId) -> Option<(KeyNumber, PublicKey)> {
+        let number = *self.live_keys.get(owner)?;
+        self.key(number).map(|key| (number, key.public_key))
+    }
+
     /// A proposal that waits, by its event.
     pub fn proposal(&self, sequence: Sequence) -> Option<&Proposal> {
         self.proposals.get(&sequence)

@@ -6,11 +6,12 @@
 use prost::Message;
 use prost::bytes::Bytes;
 
+use super::batch::InTurn;
 use super::convert::{self, Violation};
 use super::identities;
 use super::node::Node;
-use crate::domain::approval::{Approval, Approvals, BatchCommand, Signature, SignedCommand};
-use crate::domain::authority::{Authority, ProposedBatch, ProposedContent};
+use crate::domain::approval::{Approval, Approvals, BatchCommand, PublicKey, Signature, SignedCommand};
+use crate::domain::authority::{ProposedBatch, ProposedContent};
 use crate::domain::command::Command;
 use crate::domain::event::Payload;
 use crate::domain::ids::{ActorId, KeyNumber, RequestId, Sequence};
@@ -114,17 +115,27 @@ pub(super) fn signature(field: &str, bytes: &Bytes) -> Result<Signature, Violati
 /// The key of a person that made a signature: also one that counts no more, so that the rules can say so. None that they
 /// ever had: whoever signed was somebody else, or signed something else.
 pub(super) fn signing_key(
-    authority: &Authority,
+    node: &Node,
     actor: &ActorId,
     message: &[u8],
     signature: &Signature,
 ) -> Result<KeyNumber, Reason> {
-    let mut keys = authority.keys_of(actor).peekable();
-    if keys.peek().is_none() {
+    let has_signed = |(_, key): &(KeyNumber, PublicKey)| approval::verifies(key, message, signature);
+    // The views are only looked at: nothing waits for them while a signature is checked.
+    let live = node.views().authority.live_key_of(actor);
+    if let Some((number, _)) = live.filter(has_signed) {
+        return Ok(number);
+    }
+    let keys: Vec<_> = node.views().authority.keys_of(actor).map(|(number, key)| (number, key.public_key)).collect();
+    if keys.is_empty() {
         return Err(Reason::KeyNotFound);
     }
-    let signed = keys.find(|(_, key)| approval::verifies(&key.public_key, message, signature));
-    signed.map(|(number, _)| number).ok_or(Reason::SignatureInvalid)
+    keys.into_iter().find(has_signed).map(|(number, _)| number).ok_or(Reason::SignatureInvalid)
+}
+
+/// Whether an error is about a signature: then a key may have been registered that the views do not know yet.
+pub(super) fn is_about_a_signature(violations: &[Violation]) -> bool {
+    violations.iter().any(|violation| matches!(violation.reason, Reason::KeyNotFound | Reason::SignatureInvalid))
 }
 
 /// A command that comes with the signatures of its checkers.
@@ -140,16 +151,14 @@ pub(super) fn signed_command(wire: v1::SignedCommandRequest, node: &Node) -> Res
     let message = approval::command_message(node.ledger().origin(), request_id, expires_at, &wire.command);
     let mut approvals = Vec::with_capacity(count);
     let mut violations = Vec::new();
-    let views = node.views();
     for (at, approval) in wire.approvals.into_iter().enumerate() {
         let field = |name: &str| format!("signed_command.approvals[{at}].{name}");
         let actor = convert::name(&field("actor"), ActorId::parse(approval.actor));
         let signature = signature(&field("signature"), &approval.signature).map_err(|violation| vec![violation]);
         match (actor, signature) {
-            (Ok(actor), Ok(signature)) => match signing_key(&views.authority, &actor, &message, &signature) {
+            (Ok(actor), Ok(signature)) => match signing_key(node, &actor, &message, &signature) {
                 Ok(key) => approvals.push(Approval { actor, key, signature }),
                 Err(reason) => {
-                    tracing::warn!(%actor, %reason, "an approval was not accepted");
                     violations.push(violation(field("signature"), reason, "is not one of this person's over this"));
                 }
             },
@@ -159,7 +168,6 @@ pub(super) fn signed_command(wire: v1::SignedCommandRequest, node: &Node) -> Res
             }
         }
     }
-    drop(views);
     if !violations.is_empty() {
         return Err(violations);
     }
@@ -237,7 +245,7 @@ pub(super) fn command_of(proposed: &Proposed, node: &Node) -> Result<Option<Comm
 }
 
 /// The commands of an approved batch, if they are exactly those whose root was approved.
-pub(super) fn batch_commands(
+pub(super) async fn batch_commands(
     proposed: &Proposed,
     approved: &ProposedBatch,
     bytes: &[Bytes],
@@ -252,7 +260,9 @@ pub(super) fn batch_commands(
     }
     let mut commands = Vec::with_capacity(bytes.len());
     let mut violations = Vec::new();
+    let mut in_turn = InTurn::default();
     for (at, exact) in bytes.iter().enumerate() {
+        in_turn.before(1).await;
         match from_exact(exact, node.pseudonyms(), &format!("approved_batch.commands[{at}].")) {
             Ok(command) => commands.push(command),
             Err(more) => violations.extend(more),

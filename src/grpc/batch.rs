@@ -3,6 +3,7 @@
 
 use prost::bytes::BytesMut;
 
+use super::approvals::is_about_a_signature;
 use super::convert::{COMMANDS_MAX, Violation};
 use super::ledger::{LedgerApi, error, result};
 use super::node::Node;
@@ -13,9 +14,34 @@ use crate::domain::command::Command;
 use crate::domain::refusal::Reason;
 use crate::format::record::HASH_BYTES;
 use crate::ledger::{Outcome, Prepared, Unavailable};
+use crate::log::Fault;
 use crate::pb::v1;
 use crate::pb::v1::command::Payload;
 use crate::pb::v1::post_result;
+
+/// Signed commands that are not worth handing over to another thread.
+const SIGNED_AT_ONCE: usize = 64;
+
+/// Work that is done for one request before another has its turn, in commands; checking a signature takes as long as a score.
+const COMMANDS_AT_A_TIME: usize = 512;
+const COMMANDS_A_SIGNATURE: usize = 20;
+
+/// Lets others have their turn now and then: a large request must not keep small ones waiting on its thread.
+#[derive(Debug, Default)]
+pub(super) struct InTurn(usize);
+
+impl InTurn {
+    /// Work of so many commands comes next.
+    pub(super) async fn before(&mut self, commands: usize) {
+        self.0 = self.0.saturating_add(commands);
+        if self.0 > COMMANDS_AT_A_TIME {
+            self.0 = 0;
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+type Parsed = Result<Command, Vec<Violation>>;
 
 /// A batch on its way.
 pub(super) struct Batch {
@@ -35,18 +61,15 @@ impl LedgerApi {
         statuses: Statuses,
     ) -> Result<(Batch, Vec<Prepared>), tonic::Status> {
         check_count(commands.len(), statuses)?;
-        let is_signed = |command: &v1::Command| matches!(command.payload, Some(Payload::SignedCommand(_)));
-        if commands.iter().any(is_signed) {
-            self.node.caught_up().await;
-        }
         let wait_for = if validate_only { WaitFor::Nothing } else { WaitFor::Commands };
         let staged = self.protect(&mut commands, wait_for, statuses).await?;
         let mut acts_on_vault = false;
         let mut results: Vec<v1::PostResult> = Vec::with_capacity(commands.len());
         let mut prepared = Vec::with_capacity(commands.len());
         let mut scratch = Vec::with_capacity(512);
-        for command in commands {
-            match self.parse(command) {
+        let all = self.parse_all(commands).await.map_err(|fault| statuses.fault(&fault))?;
+        for parsed in all {
+            match parsed {
                 Ok(command) => {
                     acts_on_vault |= personal::acts_on_vault(&command.order);
                     // Nearly every command claims nothing; the others wait for the history, in a box of their own.
@@ -70,6 +93,55 @@ impl LedgerApi {
             }
         }
         Ok((Batch { results, statuses, staged, acts_on_vault }, prepared))
+    }
+
+    /// Parses commands. Signatures take as long as everything else about a command together: those of many are checked on all
+    /// cores.
+    async fn parse_all(&self, mut commands: Vec<v1::Command>) -> Result<Vec<Parsed>, Fault> {
+        let is_signed = |command: &v1::Command| matches!(command.payload, Some(Payload::SignedCommand(_)));
+        let signed = commands.iter().filter(|command| is_signed(command)).count();
+        if signed <= SIGNED_AT_ONCE {
+            return Ok(self.parse_in_turn(commands).await);
+        }
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let share = commands.len().div_ceil(cores);
+        let mut shares = Vec::with_capacity(cores);
+        while !commands.is_empty() {
+            let rest = commands.split_off(share.min(commands.len()));
+            let (api, of_one) = (self.clone(), std::mem::replace(&mut commands, rest));
+            shares.push(tokio::spawn(async move { api.parse_in_turn(of_one).await }));
+        }
+        let mut parsed = Vec::new();
+        for share in shares {
+            parsed.extend(share.await.map_err(|error| Fault::new("checking signatures", error))?);
+        }
+        Ok(parsed)
+    }
+
+    async fn parse_in_turn(&self, commands: Vec<v1::Command>) -> Vec<Parsed> {
+        let mut parsed = Vec::with_capacity(commands.len());
+        let mut in_turn = InTurn::default();
+        for command in commands {
+            let is_signed = matches!(command.payload, Some(Payload::SignedCommand(_)));
+            in_turn.before(if is_signed { COMMANDS_A_SIGNATURE } else { 1 }).await;
+            parsed.push(if is_signed { self.parse_signed(command).await } else { self.parse(command) });
+        }
+        parsed
+    }
+
+    /// A signature by a key that the views do not know may be by one that was registered a moment ago.
+    async fn parse_signed(&self, command: v1::Command) -> Parsed {
+        let parsed = match self.parse(command.clone()) {
+            Err(violations) if is_about_a_signature(&violations) => {
+                self.node.caught_up().await;
+                self.parse(command)
+            }
+            parsed => parsed,
+        };
+        for violation in parsed.as_ref().err().into_iter().flatten() {
+            tracing::warn!(field = violation.field, reason = %violation.reason, "a signed command was not accepted");
+        }
+        parsed
     }
 
     /// The result of a command that says something of the books that is not so, or of which that cannot be told now.

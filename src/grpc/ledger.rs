@@ -40,7 +40,9 @@ impl LedgerService for LedgerApi {
                 let violation = convert::Violation { field, reason: Reason::FieldInvalid, description };
                 return Err(statuses.violations(&[violation]));
             }
-            let results = self.post_batch(batch, validate_only, statuses).await?;
+            let outcomes = self.post_batch(batch, validate_only, statuses).await?;
+            let mut hashes = BytesMut::new();
+            let results = outcomes.into_iter().map(|outcome| result(outcome, statuses, &mut hashes)).collect();
             return Ok(Response::new(self.reached(results, level, statuses).await));
         }
         let (batch, prepared) = self.batch(commands, validate_only, statuses).await?;

@@ -7,6 +7,7 @@ mod batch;
 mod clocks;
 pub mod convert;
 mod identities;
+mod intake;
 mod ledger;
 mod listing;
 pub mod node;

@@ -13,10 +13,11 @@ use tonic::server::{Grpc, NamedService, UnaryService};
 use tonic::{Request, Response, Status};
 use tower::Service;
 
+use super::batch::InTurn;
 use super::convert;
 use super::ledger::{LedgerApi, durable, receipt_bytes};
 use super::status::Statuses;
-use crate::ledger::{Outcome, Prepared, Receipt};
+use crate::ledger::{Outcome, Prepared, Receipt, Unavailable};
 use crate::pb::v1;
 use crate::pb::v1::WaitLevel;
 use crate::pb::v1::ledger_service_server::{LedgerService, LedgerServiceServer};
@@ -56,6 +57,11 @@ impl Service<http::Request<tonic::body::Body>> for Posting {
     fn call(&mut self, request: http::Request<tonic::body::Body>) -> Self::Future {
         if request.uri().path() != PATH {
             return self.others.call(request);
+        }
+        if self.api.node.ledger().is_nearly_full() {
+            // Its body is not even read.
+            let full = Statuses::for_headers(request.headers()).unavailable(&Unavailable::QueueFull);
+            return Box::pin(async move { Ok(full.into_http()) });
         }
         let (api, request_bytes_max) = (self.api.clone(), self.request_bytes_max);
         Box::pin(async move {
@@ -134,37 +140,59 @@ impl LedgerApi {
     /// Posts a request as it came.
     pub(super) async fn post_bytes(&self, request: Request<Bytes>) -> Result<Response<PostAnswer>, Status> {
         let statuses = Statuses::for_request(&request);
-        if let Some(prepared) = self.straight(request.get_ref()) {
-            let outcomes = self.outcomes(prepared, false).await.map_err(|why| statuses.unavailable(&why))?;
-            return Ok(Response::new(answer(outcomes, statuses)));
+        if let Some(commands) = plain(request.get_ref()) {
+            // Before anything of it is looked into: what is refused here must cost little, so that it cannot slow down what is
+            // accepted.
+            let room = self.node.ledger().reserve(commands.len(), request.get_ref().len());
+            let room = room.map_err(|why| statuses.unavailable(&why))?;
+            if let Some(prepared) = self.straight(commands).await {
+                let outcomes = self.node.ledger().post_reserved(prepared, room).await;
+                let outcomes = outcomes.map_err(|why| statuses.unavailable(&why))?;
+                return Ok(Response::new(answer(outcomes, statuses)));
+            }
         }
         let (metadata, extensions, bytes) = request.into_parts();
         // Said as the generated code says it.
-        let message = v1::PostRequest::decode(bytes).map_err(|error| Status::internal(error.to_string()))?;
+        let mut message = v1::PostRequest::decode(bytes).map_err(|error| Status::internal(error.to_string()))?;
+        if is_durable(&message)
+            && message.commands.is_empty()
+            && let Some(batch) = message.approved_batch.take()
+        {
+            let outcomes = self.post_batch(batch, false, statuses).await?;
+            return Ok(Response::new(answer(outcomes, statuses)));
+        }
         let response = self.post(Request::from_parts(metadata, extensions, message)).await?;
         Ok(response.map(PostAnswer::Message))
     }
 
-    /// The commands of a request of nothing but plain ones that are to be durable; `None` for any other request.
-    fn straight(&self, request: &Bytes) -> Option<Vec<Prepared>> {
-        let (commands, others) = convert::split_request(request)?;
-        if commands.is_empty() || commands.len() > convert::COMMANDS_MAX {
-            return None;
-        }
-        let others = v1::PostRequest::decode(others.as_slice()).ok()?;
-        let is_durable =
-            matches!(WaitLevel::try_from(others.wait_level), Ok(WaitLevel::Unspecified | WaitLevel::Durable));
-        if others.validate_only || others.approved_batch.is_some() || !is_durable {
-            return None;
-        }
+    /// Plain commands, ready for the ledger; `None` if there is any other among them.
+    async fn straight(&self, commands: Vec<&[u8]>) -> Option<Vec<Prepared>> {
         let mut scratch = Vec::with_capacity(512);
         let mut prepared = Vec::with_capacity(commands.len());
+        let mut in_turn = InTurn::default();
         for command in commands {
+            in_turn.before(1).await;
             let command = convert::straight(command, Some(self.node.pseudonyms()))?;
             prepared.push(self.node.ledger().prepare(command, &mut scratch));
         }
         Some(prepared)
     }
+}
+
+/// The commands of a request of nothing but commands that are to be durable; `None` for any other request.
+fn plain(request: &Bytes) -> Option<Vec<&[u8]>> {
+    let (commands, others) = convert::split_request(request)?;
+    if commands.is_empty() || commands.len() > convert::COMMANDS_MAX {
+        return None;
+    }
+    let others = v1::PostRequest::decode(others.as_slice()).ok()?;
+    (is_durable(&others) && others.approved_batch.is_none()).then_some(commands)
+}
+
+/// Whether a request is to be written, and answered as soon as it is on disk.
+fn is_durable(request: &v1::PostRequest) -> bool {
+    let level = WaitLevel::try_from(request.wait_level);
+    !request.validate_only && matches!(level, Ok(WaitLevel::Unspecified | WaitLevel::Durable))
 }
 
 fn encoded(receipts: &[Receipt]) -> Vec<u8> {

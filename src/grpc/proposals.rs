@@ -164,7 +164,7 @@ impl LedgerApi {
         let message = approvals::message_of(origin, proposal_id.as_str(), proposed.expires_at, &proposed.content);
         let message = message.map_err(|fault| statuses.fault(&fault))?;
         self.node.caught_up().await;
-        let key = approvals::signing_key(&self.node.views().authority, &envelope.actor, &message, &signature);
+        let key = approvals::signing_key(&self.node, &envelope.actor, &message, &signature);
         let key = key.map_err(|reason| {
             tracing::warn!(actor = %envelope.actor, %reason, "an approval was not accepted");
             statuses.reason(reason, &[("principal", envelope.actor.to_string())])
@@ -222,7 +222,7 @@ impl LedgerApi {
         batch: v1::ApprovedBatch,
         validate_only: bool,
         statuses: Statuses,
-    ) -> Result<Vec<v1::PostResult>, Status> {
+    ) -> Result<Vec<Outcome>, Status> {
         let invalid = |violations: Vec<Violation>| statuses.violations(&violations);
         let proposal_id = convert::name("approved_batch.proposal_id", RequestId::parse(batch.proposal_id));
         let proposal_id = proposal_id.map_err(invalid)?;
@@ -232,15 +232,24 @@ impl LedgerApi {
             let description = "names the proposal of one command, which its last approval executes";
             return Err(invalid(vec![field_invalid("approved_batch.proposal_id", description)]));
         };
-        let commands = approvals::batch_commands(&proposed, approved, &batch.commands, &self.node);
-        let mut scratch = Vec::new();
+        let unavailable = |why| statuses.unavailable(&why);
         let ledger = self.node.ledger();
+        let room = if validate_only {
+            None
+        } else {
+            let bytes = batch.commands.iter().map(Bytes::len).fold(0, usize::saturating_add);
+            Some(ledger.reserve(batch.commands.len(), bytes).map_err(unavailable)?)
+        };
+        let commands = approvals::batch_commands(&proposed, approved, &batch.commands, &self.node).await;
         let commands = commands.map_err(invalid)?;
         self.check_all_claims(commands.iter(), statuses).await?;
+        let mut scratch = Vec::new();
         let prepared = commands.into_iter().map(|command| ledger.prepare(command, &mut scratch)).collect();
-        let outcomes = self.outcomes(prepared, validate_only).await.map_err(|why| statuses.unavailable(&why))?;
-        let mut hashes = BytesMut::new();
-        Ok(outcomes.into_iter().map(|outcome| result(outcome, statuses, &mut hashes)).collect())
+        let outcomes = match room {
+            Some(room) => ledger.post_reserved(prepared, room).await,
+            None => ledger.validate(prepared).await,
+        };
+        outcomes.map_err(unavailable)
     }
 }
 

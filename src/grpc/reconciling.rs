@@ -86,7 +86,7 @@ impl LedgerApi {
         statuses: Statuses,
     ) -> Result<(), Status> {
         let mut violations = Vec::new();
-        for (at, command) in commands.enumerate() {
+        for (at, command) in commands.enumerate().filter(|(_, command)| makes_claim(command)) {
             if let Some(violation) = self.check_claims(command, statuses).await? {
                 let field = format!("commands[{at}].{}", violation.field);
                 violations.push(Violation { field, ..violation });

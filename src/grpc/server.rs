@@ -10,9 +10,10 @@ use tokio::sync::Semaphore;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
-use tower::util::MapResponseLayer;
+use tower::util::{MapRequestLayer, MapResponseLayer};
 
 use super::audit::AuditApi;
+use super::intake::Intake;
 use super::ledger::LedgerApi;
 use super::node::Node;
 use super::personal::PersonalDataApi;
@@ -33,6 +34,9 @@ use crate::pb::v1::query_service_server::QueryServiceServer;
 pub struct Limits {
     /// Largest request, in bytes.
     pub request_bytes_max: usize,
+    /// Most bytes of requests that have come in part, over all connections; what comes whole is not counted. One that goes beyond
+    /// it is refused with `QUEUE_FULL`.
+    pub intake_bytes_max: usize,
     /// Most streams of one connection at a time.
     pub streams_max: u32,
     /// How long streams may go on after the server was told to stop.
@@ -47,6 +51,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             request_bytes_max: 16 * 1024 * 1024,
+            intake_bytes_max: 256 * 1024 * 1024,
             streams_max: 1_024,
             shutdown_deadline: Duration::from_secs(10),
             subscribers_max: 1_024,
@@ -111,8 +116,10 @@ pub async fn serve(
         tracing::error!(%error, "personal data of commands that came to nothing are left until the next start");
     }
     let tending = tokio::spawn(proposals::tend(Arc::clone(&node)));
+    let intake = Intake::new(limits.intake_bytes_max);
     let server = Server::builder()
         .layer(MapResponseLayer::new(explained))
+        .layer(MapRequestLayer::new(move |request| intake.counted(request)))
         .initial_connection_window_size(WINDOW_BYTES.saturating_mul(2))
         .initial_stream_window_size(WINDOW_BYTES)
         .max_frame_size(FRAME_BYTES)

@@ -163,7 +163,15 @@ impl Default for Statuses {
 impl Statuses {
     /// For a request: by its `accept-language`, Chinese where it says nothing.
     pub fn for_request<T>(request: &tonic::Request<T>) -> Self {
-        let header = request.metadata().get("accept-language").and_then(|value| value.to_str().ok());
+        Self::for_language(request.metadata().get("accept-language").and_then(|value| value.to_str().ok()))
+    }
+
+    /// For a request of which only the headers are there.
+    pub fn for_headers(headers: &http::HeaderMap) -> Self {
+        Self::for_language(headers.get(http::header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()))
+    }
+
+    fn for_language(header: Option<&str>) -> Self {
         Self { language: header.and_then(Language::from_accept_language).unwrap_or(LANGUAGE_DEFAULT) }
     }
 

@@ -44,7 +44,11 @@ use crate::log::tree::hash_in;
 use crate::log::{AppendError, Fault, Log, LogRead};
 
 /// Most commands that wait for the writer at any time.
-pub const QUEUED_COMMANDS_MAX: usize = 65_536;
+pub const QUEUED_COMMANDS_MAX: usize = 32_768;
+/// Where there is room for fewer commands than this, requests are refused unread.
+const QUEUED_COMMANDS_SPARE: usize = 4_096;
+/// What a waiting command may take as it came, in bytes; one that takes more counts for several.
+pub const QUEUED_COMMAND_BYTES: usize = 2_048;
 /// Most requests that wait for the writer at any time.
 const QUEUED_REQUESTS_MAX: usize = 4_096;
 /// Groups between writer and committer: one being synced, one ready.
@@ -217,6 +221,10 @@ enum SubmissionKind {
 fn share(commands: &[Prepared]) -> u32 {
     u32::try_from(commands.len()).unwrap_or(u32::MAX)
 }
+
+/// A place among what may wait for the writer, taken before a request is looked into: refusing costs next to nothing then.
+#[derive(Debug)]
+pub struct Room(OwnedSemaphorePermit);
 
 /// The outcomes of commands that the writer has taken, or will.
 #[derive(Debug)]
@@ -402,6 +410,33 @@ impl Ledger {
         Ok(Answer { outcomes, shared: Arc::clone(&self.shared) })
     }
 
+    /// Takes the room that a request of so many commands and bytes needs, at most all there is; refuses at once where there is
+    /// less.
+    pub fn reserve(&self, commands: usize, bytes: usize) -> Result<Room, Unavailable> {
+        self.accepts_postings()?;
+        let share = commands.max(bytes.div_ceil(QUEUED_COMMAND_BYTES)).min(QUEUED_COMMANDS_MAX);
+        self.take_room(u32::try_from(share).unwrap_or(u32::MAX)).map(Room)
+    }
+
+    /// Whether so much waits that a request is better refused before it is read: reading what is refused afterwards takes time
+    /// from what was accepted.
+    pub fn is_nearly_full(&self) -> bool {
+        self.room.available_permits() < QUEUED_COMMANDS_SPARE
+    }
+
+    /// [`Ledger::post`], with room that was taken before.
+    pub async fn post_reserved(&self, commands: Vec<Prepared>, room: Room) -> Result<Vec<Outcome>, Unavailable> {
+        self.accepts_postings()?;
+        self.hand_over(commands, room.0, SubmissionKind::Post).await
+    }
+
+    fn take_room(&self, share: u32) -> Result<OwnedSemaphorePermit, Unavailable> {
+        Arc::clone(&self.room).try_acquire_many_owned(share).map_err(|error| match error {
+            TryAcquireError::NoPermits => Unavailable::QueueFull,
+            TryAcquireError::Closed => self.stopped(),
+        })
+    }
+
     async fn submit(&self, commands: Vec<Prepared>, kind: SubmissionKind) -> Result<Vec<Outcome>, Unavailable> {
         match kind {
             SubmissionKind::Post | SubmissionKind::Approve | SubmissionKind::Conclude | SubmissionKind::Release(_) => {
@@ -409,11 +444,16 @@ impl Ledger {
             }
             SubmissionKind::Validate | SubmissionKind::Find | SubmissionKind::Tick | SubmissionKind::Close => {}
         }
-        let room = Arc::clone(&self.room).try_acquire_many_owned(share(&commands));
-        let room = room.map_err(|error| match error {
-            TryAcquireError::NoPermits => Unavailable::QueueFull,
-            TryAcquireError::Closed => self.stopped(),
-        })?;
+        let room = self.take_room(share(&commands))?;
+        self.hand_over(commands, room, kind).await
+    }
+
+    async fn hand_over(
+        &self,
+        commands: Vec<Prepared>,
+        room: OwnedSemaphorePermit,
+        kind: SubmissionKind,
+    ) -> Result<Vec<Outcome>, Unavailable> {
         let (reply, outcomes) = oneshot::channel();
         let request = Request::Submission(Submission { commands, room, kind, reply });
         self.submit.try_send(request).map_err(|error| match error {

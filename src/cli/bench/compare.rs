@@ -30,9 +30,9 @@ pub(super) async fn run(globals: &Globals, args: &BenchArgs) -> Result<Figures, 
         let parts = [Part::On, Part::Off];
         let order = if turn % 2 == 0 { parts } else { [Part::Off, Part::On] };
         for checkpoints in order {
-            let temporary = Temporary::start(args.data.as_deref(), checkpoints, globals.lang).await?;
+            let temporary = Temporary::start(args.data.as_deref(), checkpoints, None, globals.lang).await?;
             let globals = Globals { server: Some(temporary.url.clone()), ..globals.clone() };
-            let seen = drive(&globals, args, None, checkpoints).await;
+            let seen = drive(&globals, args, None, checkpoints, None).await;
             temporary.stop().await?;
             let seen = seen?;
             let rate = seen.measured.events_per_second();

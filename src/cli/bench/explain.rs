@@ -64,7 +64,7 @@ impl Explanation {
             .filter(|(_, nanos)| *nanos > 0)
             .collect();
         threads.sort_by_key(|(_, nanos)| std::cmp::Reverse(*nanos));
-        let directory = super::temporary_directory(args.data.as_deref())?;
+        let directory = super::temporary::temporary_directory(args.data.as_deref())?;
         let mut explained = Explained::new(directory.path(), args.accounts, args.lots)?;
         let rounds = COMMANDS.checked_div(args.batch.into()).unwrap_or_default().max(ROUNDS_MIN);
         let times = (0..rounds).map(|_| explained.round(args.batch)).collect::<Result<Vec<Times>, Failure>>()?;

@@ -9,7 +9,7 @@ use indicatif::ProgressBar;
 
 use super::covered::Acknowledged;
 use super::raw;
-use super::workload::Commands;
+use super::workload::Requests;
 use crate::cli::Failure;
 use crate::cli::connect::Connection;
 use crate::messages::cli as text;
@@ -59,7 +59,7 @@ impl Load {
     pub(super) async fn run(
         self,
         connection: &Connection,
-        workload: &Arc<dyn Commands>,
+        workload: &Arc<dyn Requests>,
         acknowledged: &Arc<Acknowledged>,
     ) -> Result<Measured, Failure> {
         let next = Arc::new(AtomicU64::new(0));
@@ -87,7 +87,7 @@ impl Load {
     async fn client(
         self,
         connection: &Connection,
-        workload: &dyn Commands,
+        workload: &dyn Requests,
         next: &AtomicU64,
         progress: &ProgressBar,
         acknowledged: &Acknowledged,
@@ -102,13 +102,10 @@ impl Load {
                 return Ok(latencies);
             }
             let first = first.saturating_add(self.first);
-            let mut request = Vec::with_capacity(request_bytes);
-            for number in first..first.saturating_add(count) {
-                workload.encode(number, &mut request);
-            }
+            let request = workload.request(first, count, request_bytes);
             request_bytes = request.len();
             let started = Instant::now();
-            acknowledged.note(raw::post(connection, request.into(), count).await?);
+            acknowledged.note(raw::post(connection, request, count).await?);
             let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
             latencies.saturating_record(micros);
             progress.inc(count);
@@ -116,7 +113,7 @@ impl Load {
     }
 }
 
-fn histogram() -> Result<Histogram<u64>, Failure> {
+pub(super) fn histogram() -> Result<Histogram<u64>, Failure> {
     Histogram::new_with_bounds(1, LATENCY_MAX_US, HISTOGRAM_DIGITS)
         .map_err(|error| Failure::Unavailable(error.to_string()))
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::city;
 use super::load::{self, Load};
-use super::workload::{Commands, Workload};
+use super::workload::{Requests, Workload};
 use super::{BenchArgs, Format, LAG_MAX, head, probe};
 use crate::cli::connect::Connection;
 use crate::cli::{Failure, Globals, Lang};
@@ -40,7 +40,7 @@ pub(super) async fn drive(globals: &Globals, args: &BenchArgs, directory: Option
     let set_up = load::post_all(&connection, single.set_up()).await?;
     let before = head(&connection, set_up).await?;
     let probe_before = directory.map(probe).transpose()?;
-    let (city, single): (Arc<dyn Commands>, Arc<dyn Commands>) = (city, Arc::new(single));
+    let (city, single): (Arc<dyn Requests>, Arc<dyn Requests>) = (city, Arc::new(single));
     let events = args.events / TURNS;
     let mut rates = [Vec::new(), Vec::new()];
     for turn in 0..TURNS {

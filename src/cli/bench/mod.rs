@@ -4,49 +4,45 @@
 //! before and after says so), and when the ledger ends where it claims: the final head must count every event and the
 //! views must have caught up within a second, or `bench` fails.
 
+mod approved;
 mod city;
 mod compare;
 mod covered;
 mod explain;
+mod figures;
 mod load;
 mod mix;
+mod overload;
 mod raw;
+mod readers;
 pub mod stages;
+mod temporary;
 mod workload;
 
-use std::fs::File;
 use std::io::Write;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
-use serde_json::json;
-use tempfile::TempDir;
-use tokio::runtime::{Builder, Runtime};
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use tokio::runtime::Builder;
 
+pub use self::approved::ApprovalsKind;
+use self::approved::{Approved, Signers};
 use self::covered::{Acknowledged, Watching};
 use self::explain::{Explanation, thread_times};
-use self::load::{Load, Measured};
-use self::workload::{Commands, Workload};
+use self::figures::Figures;
+use self::load::Load;
+use self::readers::Readers;
+use self::temporary::{Temporary, directory_bytes, probe};
+use self::workload::{Requests, Workload};
 use super::connect::Connection;
-use super::serve::serve_until_stopped;
-use super::{Failure, Format, Globals, Lang};
-use crate::grpc::node::Node;
-use crate::grpc::server;
-use crate::ledger::Genesis;
-use crate::ledger::clock::SystemClock;
-use crate::ledger::directory::DataDirectory;
+use super::{Failure, Format, Globals};
 use crate::messages::cli as text;
 use crate::pb::v1;
 
 /// Longest the views may lag behind at the end, and a checkpoint behind an acknowledged event.
 const LAG_MAX: Duration = Duration::from_secs(1);
-const PROBE_SYNCS: usize = 200;
-const PROBE_BYTES: usize = 4_096;
 
 /// Arguments of `bench`.
 #[derive(Args, Debug)]
@@ -69,6 +65,15 @@ pub struct BenchArgs {
     /// What is posted.
     #[arg(long, value_enum, default_value = "payments")]
     pub workload: WorkloadKind,
+    /// How the commands are approved; where they are signed, that is done before the clock runs.
+    #[arg(long, value_enum, default_value = "named", conflicts_with_all = ["mix", "compare", "overload"])]
+    pub approvals: ApprovalsKind,
+    /// Readers beside the load: balances, statements, and calls that ask for nothing, in turn.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=64), conflicts_with_all = ["mix", "compare", "overload"])]
+    pub readers: u32,
+    /// After the load, offer four times as much for so many seconds, and print what became of it.
+    #[arg(long, value_name = "SECONDS", conflicts_with_all = ["workload", "mix", "compare", "explain"], value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub overload: Option<u32>,
     /// Post a mix of families instead, in turn with the payments of one, and print how fast it is against them.
     #[arg(long, value_enum, conflicts_with = "workload")]
     pub mix: Option<MixKind>,
@@ -136,13 +141,17 @@ pub fn run(globals: &Globals, args: &BenchArgs, out: &mut dyn Write) -> Result<(
             return compare::run(globals, args).await?.write(format, args, globals.lang, out);
         }
         if globals.server.is_some() {
-            return measure(globals, args, None, format, out).await;
+            if args.approvals != ApprovalsKind::Named {
+                return Err(Failure::Usage(text::bench_approvals_server(globals.lang)));
+            }
+            return measure(globals, args, None, None, format, out).await;
         }
-        let temporary = Temporary::start(args.data.as_deref(), Part::On, globals.lang).await?;
+        let signers = (args.approvals != ApprovalsKind::Named).then(Signers::new).transpose()?;
+        let temporary = Temporary::start(args.data.as_deref(), Part::On, signers.as_ref(), globals.lang).await?;
         let mut globals = globals.clone();
         globals.server = Some(temporary.url.clone());
         let directory = temporary.directory.path().to_owned();
-        let measured = measure(&globals, args, Some(&directory), format, out).await;
+        let measured = measure(&globals, args, Some(&directory), signers.as_ref(), format, out).await;
         temporary.stop().await?;
         measured
     })
@@ -152,103 +161,18 @@ async fn measure(
     globals: &Globals,
     args: &BenchArgs,
     directory: Option<&Path>,
+    signers: Option<&Signers>,
     format: Format,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
+    if let Some(seconds) = args.overload {
+        let seen = overload::drive(globals, args, seconds, directory).await?;
+        return seen.write(format, args, globals.lang, out);
+    }
     match args.mix {
         Some(MixKind::City) => mix::drive(globals, args, directory).await?.write(format, args, globals.lang, out),
-        None => drive(globals, args, directory, Part::On).await?.write(format, args, globals.lang, out),
+        None => drive(globals, args, directory, Part::On, signers).await?.write(format, args, globals.lang, out),
     }
-}
-
-/// A ledger for the time of the run, on threads of its own.
-struct Temporary {
-    directory: TempDir,
-    url: String,
-    stop: oneshot::Sender<()>,
-    served: JoinHandle<Result<(), Failure>>,
-    lang: Lang,
-    _threads: Threads,
-}
-
-/// A runtime that may be dropped anywhere.
-struct Threads(Option<Runtime>);
-
-impl Threads {
-    fn start(lang: Lang) -> Result<Self, Failure> {
-        let started = Builder::new_multi_thread().thread_name("server").enable_all().build();
-        started
-            .map(|runtime| Self(Some(runtime)))
-            .map_err(|error| Failure::Unavailable(text::runtime_failed(lang, error)))
-    }
-
-    /// Runs a task there.
-    fn spawn<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
-        match &self.0 {
-            Some(runtime) => runtime.spawn(task),
-            // Only dropping takes it away.
-            None => tokio::spawn(task),
-        }
-    }
-}
-
-impl Drop for Threads {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
-/// A directory that is removed when it is dropped.
-fn temporary_directory(parent: Option<&Path>) -> Result<TempDir, Failure> {
-    let directory = match parent {
-        Some(parent) => tempfile::tempdir_in(parent),
-        None => tempfile::tempdir(),
-    };
-    let parent = parent.map_or_else(std::env::temp_dir, Path::to_owned);
-    directory.map_err(|error| Failure::about(parent.display(), error))
-}
-
-impl Temporary {
-    async fn start(parent: Option<&Path>, checkpoints: Part, lang: Lang) -> Result<Self, Failure> {
-        let directory = temporary_directory(parent)?;
-        let data = directory.path().join("ledger");
-        drop(DataDirectory::create(&data, Genesis::of_development("bench.invalid/funds"), &SystemClock)?);
-        let node = Node::open(&data, Box::new(SystemClock))?;
-        if checkpoints == Part::Off {
-            node.tree().give_up();
-        }
-        let threads = Threads::start(lang)?;
-        let failed = |error| Failure::Unavailable(text::server_failed(lang, error));
-        let listening = threads.spawn(server::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))));
-        let (listener, bound) = listening.await.map_err(failed)??;
-        let (stop, stopped) = oneshot::channel();
-        let stopped = async {
-            // Dropping the sender stops the server as well.
-            drop(stopped.await);
-        };
-        let served = threads.spawn(serve_until_stopped(node, listener.into(), stopped, lang));
-        Ok(Self { directory, url: format!("http://{bound}"), stop, served, lang, _threads: threads })
-    }
-
-    async fn stop(self) -> Result<(), Failure> {
-        drop(self.stop);
-        self.served.await.map_err(|error| Failure::Unavailable(text::server_failed(self.lang, error)))?
-    }
-}
-
-struct Figures {
-    measured: Measured,
-    lag: Duration,
-    /// The longest that an acknowledged event was not under a checkpoint.
-    covered: Option<Duration>,
-    last_sequence: i64,
-    head: String,
-    probe_before: Option<Duration>,
-    probe_after: Option<Duration>,
-    disk: Option<(u64, u64)>,
-    explanation: Option<Explanation>,
 }
 
 async fn drive(
@@ -256,11 +180,30 @@ async fn drive(
     args: &BenchArgs,
     directory: Option<&Path>,
     checkpoints: Part,
+    signers: Option<&Signers>,
 ) -> Result<Figures, Failure> {
+    // The proposal of a single command is no batch: its last approval executes it.
+    if args.approvals == ApprovalsKind::Batch
+        && (args.batch < 2 || args.events.checked_rem(args.batch.into()) == Some(1))
+    {
+        return Err(Failure::Usage(text::bench_batch_of_one(globals.lang)));
+    }
     let connection = Connection::new(globals)?;
-    let workload = Arc::new(Workload::new(args)?);
-    let set_up = load::post_all(&connection, workload.set_up()).await?;
-    let before = head(&connection, set_up).await?;
+    let (requests, workload, last, approving) = match signers {
+        None => {
+            let workload = Arc::new(Workload::new(args)?);
+            let last = load::post_all(&connection, workload.set_up()).await?;
+            let requests: Arc<dyn Requests> = workload.clone();
+            (requests, workload, last, None)
+        }
+        Some(signers) => {
+            let (approved, workload) = Approved::new(&connection, globals, args, signers).await?;
+            let (last, took) = (approved.last, approved.took);
+            let requests: Arc<dyn Requests> = Arc::new(approved);
+            (requests, Arc::new(workload), last, took)
+        }
+    };
+    let before = head(&connection, last).await?;
     let probe_before = directory.map(probe).transpose()?;
     let load = Load {
         clients: args.clients,
@@ -269,12 +212,14 @@ async fn drive(
         events: args.events,
         shows_progress: globals.shows_progress(),
     };
-    let workload: Arc<dyn Commands> = workload;
     let acknowledged = Arc::new(Acknowledged::default());
     let watching = (checkpoints == Part::On).then(|| Watching::start(connection.clone(), Arc::clone(&acknowledged)));
+    let readers = (args.readers > 0).then(|| Readers::start(globals, workload, args.readers)).transpose()?;
     let threads_before = thread_times();
-    let measured = load.run(&connection, &workload, &acknowledged).await?;
+    let measured = load.run(&connection, &requests, &acknowledged).await;
     let threads_after = thread_times();
+    let read = readers.map(|readers| readers.stop(globals)).transpose()?;
+    let measured = measured?;
     let expected = before.sequence.saturating_add(i64::try_from(args.events).unwrap_or(i64::MAX));
     let waited = Instant::now();
     let after = head(&connection, expected).await?;
@@ -301,6 +246,8 @@ async fn drive(
     Ok(Figures {
         explanation,
         measured,
+        approving,
+        read,
         lag,
         covered,
         last_sequence: after.sequence,
@@ -318,108 +265,3 @@ async fn head(connection: &Connection, min_sequence: i64) -> Result<v1::ReadPosi
     let answer = answer.map_err(|status| Failure::Unavailable(connection.explain(&status).message))?;
     answer.into_inner().position.ok_or_else(|| Failure::Unavailable(text::answer_has_no_position(connection.lang())))
 }
-
-/// Median time of a small write and sync in a directory: how quiet the disk is.
-fn probe(directory: &Path) -> Result<Duration, Failure> {
-    let failed = |error: std::io::Error| Failure::about(directory.display(), error);
-    let mut file = File::create(directory.join("probe")).map_err(failed)?;
-    let mut times = Vec::with_capacity(PROBE_SYNCS);
-    for _ in 0..PROBE_SYNCS {
-        let started = Instant::now();
-        file.write_all(&[0; PROBE_BYTES]).and_then(|()| file.sync_data()).map_err(failed)?;
-        times.push(started.elapsed());
-    }
-    times.sort_unstable();
-    Ok(times.get(PROBE_SYNCS / 2).copied().unwrap_or_default())
-}
-
-fn directory_bytes(path: &Path) -> Result<u64, Failure> {
-    let failed = |error: std::io::Error| Failure::about(path.display(), error);
-    let mut sum = 0_u64;
-    for entry in std::fs::read_dir(path).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        let metadata = entry.metadata().map_err(failed)?;
-        let bytes = if metadata.is_dir() { directory_bytes(&entry.path())? } else { metadata.len() };
-        sum = sum.saturating_add(bytes);
-    }
-    Ok(sum)
-}
-
-impl Figures {
-    fn write(&self, format: Format, args: &BenchArgs, lang: Lang, out: &mut dyn Write) -> Result<(), Failure> {
-        let measured = &self.measured;
-        let rate = measured.events_per_second();
-        let probe = |probe: Option<Duration>| probe.map(|probe| probe.as_micros());
-        if format == Format::Json {
-            let figures = json!({
-                "workload": args.workload.name(),
-                "events": args.events,
-                "batch": args.batch,
-                "clients": args.clients,
-                "accounts": args.accounts,
-                "lots": args.lots,
-                "events_per_second": rate,
-                "seconds": measured.elapsed.as_secs_f64(),
-                "p50_us": measured.percentile_us(50.0),
-                "p90_us": measured.percentile_us(90.0),
-                "p99_us": measured.percentile_us(99.0),
-                "max_us": measured.percentile_us(100.0),
-                "views_lag_us": self.lag.as_micros(),
-                "covered_max_us": self.covered.map(|covered| covered.as_micros()),
-                "last_sequence": self.last_sequence,
-                "head": self.head,
-                "flush_probe_before_p50_us": probe(self.probe_before),
-                "flush_probe_after_p50_us": probe(self.probe_after),
-                "log_bytes": self.disk.map(|(bytes, _)| bytes),
-                "features": FEATURES,
-                "off": OFF,
-                "explained": self.explanation.as_ref().map(Explanation::json),
-            });
-            writeln!(out, "{figures}")?;
-            return Ok(());
-        }
-        let workload = args.workload.name();
-        writeln!(out, "{}", text::bench_load(lang, args.batch, args.clients, args.events, workload))?;
-        writeln!(out, "{}", text::bench_over(lang, args.accounts, args.lots))?;
-        let mut rows = vec![("events/s".to_owned(), rate.to_string())];
-        for (name, percentile) in [("p50", 50.0), ("p90", 90.0), ("p99", 99.0), ("max", 100.0)] {
-            rows.push((name.to_owned(), text::bench_latency(lang, measured.percentile_us(percentile))));
-        }
-        rows.push((text::bench_views_lag(lang), text::bench_micros(lang, self.lag.as_micros())));
-        if let Some(covered) = self.covered {
-            rows.push((text::bench_covered(lang), text::bench_micros(lang, covered.as_micros())));
-        }
-        if let Some((bytes, entries)) = self.disk {
-            let each = bytes.checked_div(entries).unwrap_or_default();
-            rows.push((text::bench_log(lang), text::bench_log_bytes(lang, bytes, each)));
-        }
-        rows.push((text::bench_head(lang), format!("{} {}", self.last_sequence, self.head)));
-        for (name, figure) in rows {
-            writeln!(out, "{name}: {figure}")?;
-        }
-        if let (Some(before), Some(after)) = (self.probe_before, self.probe_after) {
-            writeln!(out, "{}", text::bench_probe(lang, after.as_micros(), before.as_micros()))?;
-        }
-        writeln!(out, "{}", text::bench_features(lang, FEATURES.join(", "), OFF.join(", ")))?;
-        match &self.explanation {
-            Some(explanation) => explanation.write(lang, out),
-            None => Ok(()),
-        }
-    }
-}
-
-/// What the measured path does.
-const FEATURES: [&str; 10] = [
-    "durable answers",
-    "domain rules",
-    "hash chain",
-    "idempotency",
-    "keyed payee pseudonyms",
-    "balances view",
-    "history index",
-    "copy of the entries",
-    "Merkle tree",
-    "checkpoints",
-];
-/// What it does without: this load names its checkers, and nobody reads tiles or is asked to cosign.
-const OFF: [&str; 3] = ["signed approvals", "tiles over HTTP", "witnesses"];

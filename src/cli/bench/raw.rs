@@ -4,12 +4,12 @@
 use prost::Message;
 use prost::bytes::{Buf, BufMut, Bytes};
 use prost::encoding::decode_varint;
-use tonic::Status;
 use tonic::client::Grpc;
 use tonic::codec::{Codec, EncodeBuf, Encoder};
+use tonic::{Code, Status};
 
 use crate::cli::Failure;
-use crate::cli::connect::Connection;
+use crate::cli::connect::{Connection, Explanation};
 use crate::grpc::posting::WholeMessages;
 use crate::messages::cli as text;
 use crate::pb::v1;
@@ -19,14 +19,28 @@ const PATH: &str = "/fundledger.v1.LedgerService/Post";
 
 /// Posts an encoded request of so many commands, each of which must be accepted; gives the last sequence.
 pub(super) async fn post(connection: &Connection, request: Bytes, commands: u64) -> Result<i64, Failure> {
+    let posted = try_post(connection, request, commands).await?;
+    posted.map_err(|refused| Failure::Unavailable(refused.message))
+}
+
+/// The same, where the ledger may refuse the whole request because too much waits already.
+pub(super) async fn try_post(
+    connection: &Connection,
+    request: Bytes,
+    commands: u64,
+) -> Result<Result<i64, Explanation>, Failure> {
     let mut grpc = Grpc::new(connection.channel());
     let unavailable = |status: Status| Failure::Unavailable(connection.explain(&status).message);
     grpc.ready().await.map_err(|error| unavailable(Status::unavailable(error.to_string())))?;
     let path = http::uri::PathAndQuery::from_static(PATH);
-    let answer = grpc.unary(connection.request(request), path, Raw).await.map_err(unavailable)?.into_inner();
+    let answer = match grpc.unary(connection.request(request), path, Raw).await {
+        Ok(answer) => answer.into_inner(),
+        Err(status) if status.code() == Code::ResourceExhausted => return Ok(Err(connection.explain(&status))),
+        Err(status) => return Err(unavailable(status)),
+    };
     match receipts(&answer) {
-        Some((count, last)) if count == commands => Ok(last),
-        _ => refused(answer, connection),
+        Some((count, last)) if count == commands => Ok(Ok(last)),
+        _ => Err(refused(answer, connection)),
     }
 }
 
@@ -54,17 +68,14 @@ fn receipts(mut answer: &[u8]) -> Option<(u64, i64)> {
     Some((count, last))
 }
 
-fn refused(answer: Bytes, connection: &Connection) -> Result<i64, Failure> {
-    let no_outcome = || Failure::Unavailable(text::answer_has_no_outcome(connection.lang()));
-    let response = v1::PostResponse::decode(answer).map_err(|_| no_outcome())?;
-    for result in response.results {
-        match result.outcome {
-            Some(Outcome::Receipt(_)) => {}
-            Some(Outcome::Error(status)) => return Err(Failure::Refused(status.message)),
-            None => return Err(no_outcome()),
-        }
-    }
-    Err(no_outcome())
+/// Why an answer is not receipts alone.
+fn refused(answer: Bytes, connection: &Connection) -> Failure {
+    let results = v1::PostResponse::decode(answer).map(|response| response.results).unwrap_or_default();
+    let error = results.into_iter().find_map(|result| match result.outcome {
+        Some(Outcome::Error(status)) => Some(status.message),
+        Some(Outcome::Receipt(_)) | None => None,
+    });
+    error.map_or_else(|| Failure::Unavailable(text::answer_has_no_outcome(connection.lang())), Failure::Refused)
 }
 
 struct Raw;

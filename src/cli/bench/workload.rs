@@ -1,9 +1,13 @@
 //! What `bench` posts: a fund with units over many lots, then payments or allocations at random.
 
+use prost::bytes::Bytes;
+
 use super::{BenchArgs, WorkloadKind};
 use crate::cli::Failure;
+use crate::domain::approval::PublicKey;
 use crate::domain::money::AMOUNT_MAX_MINOR;
 use crate::format::hexadecimal;
+use crate::format::note_key::SignerKey;
 use crate::format::wire::Wire;
 use crate::pb::Date;
 use crate::pb::v1;
@@ -13,11 +17,11 @@ use crate::pb::v1::command::Payload;
 const FUND_ACCOUNTS: u32 = 7;
 /// Accounts of a unit: its authority and what it used.
 const ACCOUNTS_A_UNIT: u32 = 2;
-const MAKER: &str = "maker-1";
+pub(super) const MAKER: &str = "maker-1";
 const CHECKER: &str = "checker-1";
 const PURPOSE: &str = "goods";
 const ECONOMIC_CODE: &str = "30201";
-const BUSINESS_DATE: Date = Date { year: 2026, month: 6, day: 15 };
+pub(super) const BUSINESS_DATE: Date = Date { year: 2026, month: 6, day: 15 };
 
 /// Commands by number: the same number always gives the same command, in whatever order they are asked for.
 pub(super) trait Commands: Send + Sync {
@@ -27,6 +31,22 @@ pub(super) trait Commands: Send + Sync {
     /// Appends the command as a member of a request.
     fn encode(&self, number: u64, request: &mut Vec<u8>) {
         prost::encoding::message::encode(1, &self.event(number), request);
+    }
+}
+
+/// Requests by number.
+pub(super) trait Requests: Send + Sync {
+    /// The request of so many commands from a number on; about how many bytes it takes is told where that is known.
+    fn request(&self, first: u64, count: u64, bytes: usize) -> Bytes;
+}
+
+impl<C: Commands> Requests for C {
+    fn request(&self, first: u64, count: u64, bytes: usize) -> Bytes {
+        let mut request = Vec::with_capacity(bytes);
+        for number in first..first.saturating_add(count) {
+            self.encode(number, &mut request);
+        }
+        request.into()
     }
 }
 
@@ -59,11 +79,23 @@ pub(super) struct Workload {
     run: String,
     // Per unit account: the whole of its lot's share.
     share_minor: i64,
+    // Signs what is posted; without it, commands name who approved them.
+    checker: Option<SignerKey>,
 }
 
 impl Workload {
     pub(super) fn new(args: &BenchArgs) -> Result<Self, Failure> {
         Self::over(args.workload, args.accounts, args.lots)
+    }
+
+    /// One that is signed.
+    pub(super) fn signed(args: &BenchArgs, checker: SignerKey) -> Result<Self, Failure> {
+        Ok(Self { checker: Some(checker), ..Self::new(args)? })
+    }
+
+    /// The name that is a part of all names of this run.
+    pub(super) fn run(&self) -> &str {
+        &self.run
     }
 
     /// Payments alone.
@@ -75,7 +107,7 @@ impl Workload {
         let units = (accounts.saturating_sub(FUND_ACCOUNTS) / ACCOUNTS_A_UNIT).max(1);
         // A payment is at most 1,000 fen; no unit runs dry. All shares together stay what JSON carries.
         let share_minor = (AMOUNT_MAX_MINOR / 2).checked_div(units.into()).unwrap_or_default();
-        Ok(Self { kind, units, lots: lots.min(units), run: random_run()?, share_minor })
+        Ok(Self { kind, units, lots: lots.min(units), run: random_run()?, share_minor, checker: None })
     }
 
     fn account(&self, fund: &str, name: &str, kind: v1::AccountKind, unit: Option<u32>) -> Payload {
@@ -94,16 +126,7 @@ impl Workload {
         let run = &self.run;
         let fund = format!("bench-{run}");
         let mut payloads = vec![
-            Payload::SetPolicy(Box::new(v1::SetPolicy {
-                policy_id: format!("policy-{run}"),
-                version: 1,
-                effective_from: Some(Date { year: 2026, month: 1, day: 1 }),
-                plan_step: v1::PlanStep::Optional.into(),
-                checker_tiers: Vec::new(),
-                document_sha256: vec![0; 32].into(),
-                signed_approvals: false,
-                ..v1::SetPolicy::default()
-            })),
+            self.policy(1, Date { year: 2026, month: 1, day: 1 }),
             Payload::DefineFund(Box::new(v1::DefineFund {
                 fund_id: fund.clone(),
                 name: "bench".to_owned(),
@@ -155,19 +178,45 @@ impl Workload {
             let shares = (0..self.units).map(|unit| self.allocation(unit, self.share_minor));
             payloads.extend(shares);
         }
+        if let Some(checker) = &self.checker {
+            let PublicKey(public_key) = checker.verifier().public_key;
+            let public_key = Bytes::copy_from_slice(&public_key);
+            let principal_id = checker.name().to_owned();
+            payloads
+                .push(Payload::RotateKey(Box::new(v1::RotateKey { principal_id: principal_id.clone(), public_key })));
+            let role = v1::Role::Checker.into();
+            payloads.push(Payload::GrantRole(Box::new(v1::GrantRole { principal_id, role, fund_id: fund })));
+            payloads.push(self.policy(2, BUSINESS_DATE));
+        }
         let numbered = payloads.into_iter().enumerate();
         numbered.map(|(at, payload)| command(format!("{run}-setup-{at}"), payload)).collect()
     }
 
+    /// The fund's policy; from its second version on it wants signatures.
+    fn policy(&self, version: i32, effective_from: Date) -> Payload {
+        Payload::SetPolicy(Box::new(v1::SetPolicy {
+            policy_id: format!("policy-{}", self.run),
+            version,
+            effective_from: Some(effective_from),
+            plan_step: v1::PlanStep::Optional.into(),
+            document_sha256: vec![0; 32].into(),
+            signed_approvals: version > 1,
+            ..v1::SetPolicy::default()
+        }))
+    }
+
+    fn lot(&self, unit: u32) -> String {
+        format!("{}-lot-{}", self.run, unit.checked_rem(self.lots).unwrap_or_default())
+    }
+
     fn allocation(&self, unit: u32, amount_minor: i64) -> Payload {
         let run = &self.run;
-        let lot = unit.checked_rem(self.lots).unwrap_or_default();
         Payload::AllocateBudget(Box::new(v1::AllocateBudget {
             movement: Some(v1::AuthorityMovement {
                 from_account_id: format!("{run}.unallocated"),
                 to_account_id: format!("{run}.u{unit}"),
                 amount_minor,
-                draws: vec![v1::Draw { lot_id: format!("{run}-lot-{lot}"), amount_minor }],
+                draws: vec![v1::Draw { lot_id: self.lot(unit), amount_minor }],
             }),
             document_number: String::new(),
         }))
@@ -184,6 +233,11 @@ impl Commands for Workload {
                 payment_id: format!("{run}-p{number}"),
                 from_account_id: format!("{run}.u{unit}"),
                 amount_minor,
+                // What is signed leaves no choice to the ledger.
+                draws: match self.checker {
+                    Some(_) => vec![v1::Draw { lot_id: self.lot(unit), amount_minor }],
+                    None => Vec::new(),
+                },
                 payee: format!("supplier {supplier}"),
                 purpose: PURPOSE.to_owned(),
                 economic_code: ECONOMIC_CODE.to_owned(),
@@ -191,7 +245,11 @@ impl Commands for Workload {
                 ..Default::default()
             })),
         };
-        command(format!("{run}-r{number}"), payload)
+        let mut command = command(format!("{run}-r{number}"), payload);
+        if self.checker.is_some() {
+            command.checkers.clear();
+        }
+        command
     }
 
     fn encode(&self, number: u64, request: &mut Vec<u8>) {
@@ -231,6 +289,11 @@ struct Figures {
 }
 
 impl Workload {
+    /// The account that a command of a number touches.
+    pub(super) fn account_of(&self, number: u64) -> String {
+        format!("{}.u{}", self.run, self.figures(number).unit)
+    }
+
     fn figures(&self, number: u64) -> Figures {
         let random = mixed(number);
         Figures {
