@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use hashbrown::HashTable;
+
 /// Rows of a chunk.
 const CHUNK_ROWS: usize = 1 << 14;
 
@@ -124,6 +126,36 @@ impl Texts {
             self.chunks.pop();
         }
         self.len = self.len.saturating_sub(1);
+    }
+}
+
+/// Slots that are gathered before they go into their shards: each shard is at hand then for as many as fall to it.
+const GATHERED: usize = 1 << 20;
+
+/// Fills hash tables of eight bytes a slot, given with their shards; none is there twice. Put in one by one, each slot would
+/// wait for memory.
+pub fn fill(
+    shards: &mut [HashTable<u64>],
+    mut slots: impl Iterator<Item = (usize, u64)>,
+    hash: impl Fn(&u64) -> u64 + Copy,
+) {
+    let mut gathered = vec![Vec::new(); shards.len()];
+    loop {
+        let mut count = 0_usize;
+        for (shard, slot) in slots.by_ref().take(GATHERED) {
+            if let Some(gathered) = gathered.get_mut(shard) {
+                gathered.push(slot);
+            }
+            count = count.saturating_add(1);
+        }
+        for (shard, gathered) in shards.iter_mut().zip(&mut gathered) {
+            for slot in gathered.drain(..) {
+                shard.insert_unique(hash(&slot), slot, hash);
+            }
+        }
+        if count < GATHERED {
+            return;
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use hashbrown::HashTable;
 
 use super::hash::Folding;
 use super::ids::PaymentId;
-use super::rows::{Rows, Texts};
+use super::rows::{Rows, Texts, fill};
 use super::state::Payment;
 
 const SHARDS: usize = 256;
@@ -68,6 +68,18 @@ fn row_of(slot: u64) -> usize {
 }
 
 impl Payments {
+    /// The table of what was listed.
+    pub(crate) fn of(listed: ListedPayments) -> Self {
+        let ListedPayments { rows, numbers } = listed;
+        let mut payments = Self { rows, numbers, ..Self::default() };
+        let slots = (0..payments.rows.len()).filter_map(|at| {
+            let Place { shard, half } = Place::of(payments.hasher.hash_one(payments.numbers.get(at)?));
+            Some((shard, half << ROW_BITS | u64::from(u32::try_from(at).ok()?)))
+        });
+        fill(&mut payments.shards, slots, |slot| Place::spread(slot >> ROW_BITS));
+        payments
+    }
+
     fn place(&self, payment_id: &PaymentId) -> Place {
         Place::of(self.hasher.hash_one(payment_id.as_str()))
     }
@@ -138,13 +150,19 @@ impl Payments {
 }
 
 /// Payments in the order in which they came, to be written out while others are added.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct ListedPayments {
     rows: Rows<Payment>,
     numbers: Texts,
 }
 
 impl ListedPayments {
+    /// Adds a payment; no other has its number.
+    pub(crate) fn push(&mut self, payment_id: &str, payment: Payment) {
+        self.rows.push(payment);
+        self.numbers.push(payment_id);
+    }
+
     /// How many there are.
     pub(crate) const fn len(&self) -> usize {
         self.rows.len()
@@ -191,6 +209,13 @@ mod tests {
         assert!(payments == before && payments.get(&id(100_000)).is_none());
         payments.insert(&id(3), payment(300));
         assert_eq!((payments.listed().len(), payments.get(&id(3)).unwrap().sequence.0), (100_000, 300));
+        let mut again = Payments::of(payments.listed());
+        assert!(again == payments);
+        for number in 0..100_000 {
+            assert_eq!(again.get(&id(number)), payments.get(&id(number)));
+        }
+        again.insert(&id(100_001), payment(100_001));
+        assert!(again.get(&id(100_001)).is_some() && again.get(&id(100_002)).is_none());
         let listed = payments.listed();
         assert_eq!(listed.iter().nth(3).unwrap(), ("voucher-3", &payment(300)));
     }

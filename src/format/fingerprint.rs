@@ -7,7 +7,7 @@
 
 use hashbrown::HashTable;
 
-use crate::domain::rows::Rows;
+use crate::domain::rows::{Rows, fill};
 
 const SHARDS: usize = 1024;
 /// Bits of a slot that say which event: 10^12 of them. The others are of the fingerprint.
@@ -58,6 +58,18 @@ impl FingerprintTable {
         }
     }
 
+    /// The table of what [`Self::listed`] gave.
+    pub fn of(listed: Rows<u64>) -> Self {
+        let mut table = Self { listed, ..Self::default() };
+        // The genesis has no key.
+        let slots = (0_u64..).zip(table.listed.iter()).skip(1).map(|(number, fingerprint)| {
+            let (shard, bits) = place(*fingerprint);
+            (shard, bits << SEQUENCE_BITS | number & SEQUENCE_MASK)
+        });
+        fill(&mut table.shards, slots, |slot| spread(slot >> SEQUENCE_BITS));
+        table
+    }
+
     /// Sequences of the events whose key has this fingerprint: none, one, or very rarely more.
     pub fn candidates(&self, fingerprint: u64) -> impl Iterator<Item = i64> + '_ {
         let (shard, bits) = place(fingerprint);
@@ -77,9 +89,43 @@ impl FingerprintTable {
             .is_some_and(|shard| shard.find(spread(bits), |slot| slot >> SEQUENCE_BITS == bits).is_some())
     }
 
-    /// The fingerprint of each event's key, from sequence 0 on, as they are now; 0 where an event has none. [`Self::insert`]
-    /// makes the table from them again.
+    /// The fingerprint of each event's key, from sequence 0 on, as they are now; 0 where an event has none. [`Self::of`] makes
+    /// the table from them again.
     pub fn listed(&self) -> Rows<u64> {
         self.listed.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_of_what_is_listed_is_the_table() {
+        let mut table = FingerprintTable::default();
+        let mut random = 7_u64;
+        let mut keys = Vec::new();
+        for sequence in 1..200_000 {
+            random = random.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+            // Some have no key, and some share their fingerprint with another.
+            let fingerprint = if sequence % 1_000 == 7 { 42 } else { random };
+            if sequence % 50 != 3 {
+                table.insert(fingerprint, sequence);
+                keys.push((fingerprint, sequence));
+            }
+        }
+        let again = FingerprintTable::of(table.listed());
+        assert_eq!(again.listed(), table.listed());
+        for (fingerprint, sequence) in keys {
+            let mut found: Vec<_> = again.candidates(fingerprint).collect();
+            let mut expected: Vec<_> = table.candidates(fingerprint).collect();
+            found.sort_unstable();
+            expected.sort_unstable();
+            assert!(found == expected && found.contains(&sequence), "{sequence}");
+        }
+        assert_eq!(again.candidates(43).count(), 0);
+        let mut longer = again;
+        longer.insert(43, 200_000);
+        assert_eq!(longer.candidates(43).collect::<Vec<_>>(), [200_000]);
     }
 }

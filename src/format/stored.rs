@@ -259,6 +259,11 @@ pub fn put_text(text: &str, to: &mut Vec<u8>) {
     put_bytes(text.as_bytes(), to);
 }
 
+/// Takes a text where it lies.
+pub fn take_text<'a>(from: &mut &'a [u8]) -> Result<&'a str, Malformed> {
+    std::str::from_utf8(take_bytes(from)?).map_err(|_| Malformed)
+}
+
 fn put_bytes(bytes: &[u8], to: &mut Vec<u8>) {
     u32::try_from(bytes.len()).unwrap_or(u32::MAX).put(to);
     to.extend_from_slice(bytes);

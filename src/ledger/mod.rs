@@ -25,7 +25,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc, onesho
 
 use self::clock::Clock;
 use self::directory::DataDirectory;
-use self::snapshot_files::{Found, SnapshotFiles};
+use self::snapshot_files::SnapshotFiles;
 use self::writer::{Start, Writer};
 use crate::domain::approval::PublicKey;
 use crate::domain::command::Command;
@@ -573,11 +573,16 @@ fn recovered(
     snapshots: Option<&SnapshotFiles>,
 ) -> Result<(Start, Option<String>), OpenError> {
     let mut known: Option<Head> = None;
-    if let Some(Found { head, body }) = snapshots.and_then(SnapshotFiles::newest) {
+    let newest = snapshots.and_then(|snapshots| {
+        snapshots.newest(|head, reading| {
+            let block = reader.block_at(head.sequence).map(|block| block.filter(|block| block.head == head));
+            let start = |block| Some((Start::from_snapshot(head, reading)?, block));
+            block.map(|block| block.and_then(start)).transpose()
+        })
+    });
+    if let Some((head, start)) = newest {
         known = Some(head);
-        let block = reader.block_at(head.sequence)?.filter(|block| block.head == head);
-        let start = block.and_then(|block| Some((Start::from_snapshot(head, body.bytes())?, block)));
-        if let Some((mut start, block)) = start {
+        if let Some((mut start, block)) = start.transpose()? {
             // Under another key no retry is known for one: whatever has no number of its own would be posted twice.
             let is_same_key = start.knows(&block, &digests.fingerprints)?;
             let recovered = recover(reader, head, |block| start.replay(block, &digests.fingerprints))?;

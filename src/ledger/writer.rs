@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::clock::Clock;
 use super::idempotency;
 use super::snapshot;
+use super::snapshot_files::Reading;
 use super::{Outcome, Prepared, Receipt, Request, Shared, SubmissionKind, Unavailable, Waiting};
 use crate::domain::approval::Approvals;
 use crate::domain::command::{Command, Envelope, Order, Precondition};
@@ -101,8 +102,8 @@ impl Default for Start {
 }
 
 impl Start {
-    pub(super) fn from_snapshot(head: Head, bytes: &[u8]) -> Option<Self> {
-        let (state, keys, booked_at) = snapshot::decode(bytes).ok()?;
+    pub(super) fn from_snapshot(head: Head, reading: &mut Reading<'_>) -> Option<Self> {
+        let (state, keys, booked_at) = snapshot::decode(reading).ok()?;
         Some(Self { head, state, keys, booked_at })
     }
 

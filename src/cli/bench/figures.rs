@@ -15,6 +15,8 @@ use crate::messages::cli as text;
 
 /// What was seen.
 pub(super) struct Figures {
+    /// What its lots and accounts are called: `RUN-lot-NUMBER`, `RUN.uNUMBER`.
+    pub(super) run: String,
     pub(super) measured: Measured,
     /// How long proposing and approving took, before.
     pub(super) approving: Option<Duration>,
@@ -43,6 +45,7 @@ impl Figures {
         let probe = |probe: Option<Duration>| probe.map(|probe| probe.as_micros());
         if format == Format::Json {
             let figures = json!({
+                "run": self.run,
                 "workload": args.workload.name(),
                 "events": args.events,
                 "batch": args.batch,

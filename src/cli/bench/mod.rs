@@ -214,6 +214,7 @@ async fn drive(
     };
     let acknowledged = Arc::new(Acknowledged::default());
     let watching = (checkpoints == Part::On).then(|| Watching::start(connection.clone(), Arc::clone(&acknowledged)));
+    let run = workload.run().to_owned();
     let readers = (args.readers > 0).then(|| Readers::start(globals, workload, args.readers)).transpose()?;
     let threads_before = thread_times();
     let measured = load.run(&connection, &requests, &acknowledged).await;
@@ -245,6 +246,7 @@ async fn drive(
     let explanation = args.explain.then(|| Explanation::new(args, &threads_before, &threads_after)).transpose()?;
     Ok(Figures {
         explanation,
+        run,
         measured,
         approving,
         read,
