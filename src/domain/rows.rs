@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 
 /// Rows of a chunk.
-const CHUNK_ROWS: usize = 1 << 14;
+pub const CHUNK_ROWS: usize = 1 << 14;
 
 /// Rows by number, from 0. A copy shares its chunks with the original; whoever changes a row copies its chunk then.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +68,11 @@ impl<T: Clone> Rows<T> {
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.chunks.iter().flat_map(|chunk| chunk.iter())
     }
+
+    /// The chunks, each of [`CHUNK_ROWS`] but the last.
+    pub fn chunks(&self) -> &[Arc<Vec<T>>] {
+        &self.chunks
+    }
 }
 
 /// Texts by number, from 0, end to end: four bytes a text besides its own.
@@ -77,15 +82,17 @@ pub struct Texts {
     len: usize,
 }
 
+/// Texts of a chunk.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct TextChunk {
+pub struct TextChunk {
     text: String,
     // Where each ends.
     ends: Vec<u32>,
 }
 
 impl TextChunk {
-    fn get(&self, at: usize) -> Option<&str> {
+    /// The text of a number within the chunk.
+    pub fn get(&self, at: usize) -> Option<&str> {
         let place = |end: u32| usize::try_from(end).unwrap_or(usize::MAX);
         let start = at.checked_sub(1).map_or(Some(0), |before| self.ends.get(before).copied().map(place))?;
         self.text.get(start..place(*self.ends.get(at)?))
@@ -101,6 +108,11 @@ impl Texts {
     /// The text of a number.
     pub fn get(&self, at: usize) -> Option<&str> {
         self.chunks.get(at / CHUNK_ROWS)?.get(at % CHUNK_ROWS)
+    }
+
+    /// The chunks, each of [`CHUNK_ROWS`] but the last.
+    pub fn chunks(&self) -> &[Arc<TextChunk>] {
+        &self.chunks
     }
 
     /// Adds a text.

@@ -4,12 +4,13 @@
 //! table that doubles stops the writer until every row is moved: many small ones double one after another.
 
 use std::hash::BuildHasher;
+use std::sync::Arc;
 
 use hashbrown::HashTable;
 
 use super::hash::Folding;
 use super::ids::PaymentId;
-use super::rows::{Rows, Texts, fill};
+use super::rows::{Rows, TextChunk, Texts, fill};
 use super::state::Payment;
 
 const SHARDS: usize = 256;
@@ -168,9 +169,9 @@ impl ListedPayments {
         self.rows.len()
     }
 
-    /// All of them.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Payment)> {
-        self.rows.iter().enumerate().map(|(at, payment)| (self.numbers.get(at).unwrap_or_default(), payment))
+    /// Payments and their numbers, chunk by chunk, each of [`super::rows::CHUNK_ROWS`] but the last.
+    pub(crate) fn chunks(&self) -> impl Iterator<Item = (&Arc<Vec<Payment>>, &Arc<TextChunk>)> {
+        self.rows.chunks().iter().zip(self.numbers.chunks())
     }
 }
 
@@ -217,6 +218,7 @@ mod tests {
         again.insert(&id(100_001), payment(100_001));
         assert!(again.get(&id(100_001)).is_some() && again.get(&id(100_002)).is_none());
         let listed = payments.listed();
-        assert_eq!(listed.iter().nth(3).unwrap(), ("voucher-3", &payment(300)));
+        let (rows, numbers) = listed.chunks().next().unwrap();
+        assert_eq!((numbers.get(3).unwrap(), &rows[3]), ("voucher-3", &payment(300)));
     }
 }

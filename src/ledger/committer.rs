@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::{Arc, mpsc::Receiver};
 
-use super::snapshot_files::SnapshotFiles;
+use super::state_files::StateFiles;
 use super::writer::Group;
 use super::{CommitSink, Committed, Shared, Unavailable};
 use crate::log::Log;
@@ -12,16 +12,11 @@ pub(super) struct Committer {
     log: Box<dyn Log>,
     shared: Arc<Shared>,
     sink: CommitSink,
-    snapshots: Option<SnapshotFiles>,
+    snapshots: Option<StateFiles>,
 }
 
 impl Committer {
-    pub(super) fn new(
-        log: Box<dyn Log>,
-        shared: Arc<Shared>,
-        sink: CommitSink,
-        snapshots: Option<SnapshotFiles>,
-    ) -> Self {
+    pub(super) fn new(log: Box<dyn Log>, shared: Arc<Shared>, sink: CommitSink, snapshots: Option<StateFiles>) -> Self {
         Self { log, shared, sink, snapshots }
     }
 

@@ -6,6 +6,7 @@
 
 pub mod bundle;
 pub mod checkpoints;
+mod chunk_files;
 pub mod clock;
 mod committer;
 pub mod directory;
@@ -15,6 +16,7 @@ pub mod restore;
 mod snapshot;
 pub mod snapshot_files;
 pub mod stages;
+mod state_files;
 mod writer;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc as threads};
@@ -25,7 +27,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc, onesho
 
 use self::clock::Clock;
 use self::directory::DataDirectory;
-use self::snapshot_files::SnapshotFiles;
+use self::state_files::StateFiles;
 use self::writer::{Start, Writer};
 use crate::domain::approval::PublicKey;
 use crate::domain::command::Command;
@@ -261,7 +263,7 @@ pub struct Ledger {
 struct Threads {
     writer: JoinHandle<writer::Finished>,
     committer: JoinHandle<()>,
-    snapshots: Option<SnapshotFiles>,
+    snapshots: Option<StateFiles>,
 }
 
 /// The keys a ledger computes digests with.
@@ -287,7 +289,7 @@ impl Ledger {
     /// Opens the ledger in a directory: recovers the log, replays its tail, starts the threads.
     pub fn open(directory: &DataDirectory, clock: Box<dyn Clock>, sink: CommitSink) -> Result<Self, OpenError> {
         let log = directory.open_log()?;
-        let snapshots = SnapshotFiles::new(directory.snapshots(), snapshot::LAYOUT);
+        let snapshots = StateFiles::new(directory.snapshots());
         Self::start(Box::new(log), &directory.digests(), Some(snapshots), clock, sink)
     }
 
@@ -304,7 +306,7 @@ impl Ledger {
     fn start(
         mut log: Box<dyn Log>,
         digests: &Digests,
-        snapshots: Option<SnapshotFiles>,
+        snapshots: Option<StateFiles>,
         clock: Box<dyn Clock>,
         sink: CommitSink,
     ) -> Result<Self, OpenError> {
@@ -570,19 +572,18 @@ fn recovered(
     log: &mut dyn Log,
     reader: &dyn LogRead,
     digests: &Digests,
-    snapshots: Option<&SnapshotFiles>,
+    snapshots: Option<&StateFiles>,
 ) -> Result<(Start, Option<String>), OpenError> {
     let mut known: Option<Head> = None;
-    let newest = snapshots.and_then(|snapshots| {
-        snapshots.newest(|head, reading| {
-            let block = reader.block_at(head.sequence).map(|block| block.filter(|block| block.head == head));
-            let start = |block| Some((Start::from_snapshot(head, reading)?, block));
-            block.map(|block| block.and_then(start)).transpose()
-        })
-    });
-    if let Some((head, start)) = newest {
+    let fits = |head: Head| Ok(reader.block_at(head.sequence)?.is_some_and(|block| block.head == head));
+    if let Some(files) = snapshots
+        && let Some((head, manifest)) = files.newest(fits)?
+    {
         known = Some(head);
-        if let Some((mut start, block)) = start.transpose()? {
+        let loaded = manifest.and_then(|manifest| files.load(manifest));
+        let block = reader.block_at(head.sequence)?;
+        if let Some(((state, keys, booked_at), block)) = loaded.zip(block) {
+            let mut start = Start::from_snapshot(head, state, keys, booked_at);
             // Under another key no retry is known for one: whatever has no number of its own would be posted twice.
             let is_same_key = start.knows(&block, &digests.fingerprints)?;
             let recovered = recover(reader, head, |block| start.replay(block, &digests.fingerprints))?;

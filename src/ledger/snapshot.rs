@@ -2,7 +2,6 @@
 
 mod families;
 
-use super::snapshot_files::{Body, Reading};
 use crate::domain::event::{Frozen, Leg};
 use crate::domain::fund::{
     CheckerTier, Currency, Fund, FundDefinition, Lot, LotDefinition, LotStage, PlanStep, PolicyVersion,
@@ -14,14 +13,15 @@ use crate::domain::release::PaymentPlace;
 use crate::domain::rows::Rows;
 use crate::domain::state::{Account, Contract, Freeze, Payment, PaymentStatus, State};
 use crate::domain::time::UtcNanos;
-use crate::domain::vouchers::{ListedPayments, Payments};
+use crate::domain::vouchers::ListedPayments;
 use crate::format::fingerprint::FingerprintTable;
-use crate::format::stored::{Malformed, Stored, put_count, put_text, take_count, take_text};
-use crate::log::Fault;
+use crate::format::stored::{Malformed, Stored, put_count, take_count};
 use crate::stored_struct;
 
 /// Version of the layout below; it stands in the file's name.
-pub(super) const LAYOUT: &str = "state-13";
+pub(super) const LAYOUT: &str = "state-14";
+/// Version of the layout of the chunks beside it.
+pub(super) const CHUNKS_LAYOUT: &str = "chunks-14";
 
 /// The state at a moment: the tables that grow with every event as they were then, the others as bytes already.
 pub(super) struct Taken {
@@ -30,41 +30,20 @@ pub(super) struct Taken {
     keys: Rows<u64>,
 }
 
-/// Bytes of a fingerprint, and of a count.
-const KEY_BYTES: usize = 8;
-/// More than a payment takes with its number, which has at most 64 characters.
-const PAYMENT_BYTES_MAX: usize = 1 << 12;
+impl Taken {
+    /// All but the tables.
+    pub(super) fn state(&self) -> &[u8] {
+        &self.state
+    }
 
-/// Bytes of a piece that is written at once, about.
-const PIECE_BYTES: usize = 1 << 20;
+    /// Payments, in the order in which they came.
+    pub(super) const fn payments(&self) -> &ListedPayments {
+        &self.payments
+    }
 
-impl Body for Taken {
-    fn pieces(&self, write: &mut dyn FnMut(&[u8]) -> Result<(), Fault>) -> Result<(), Fault> {
-        let mut piece = Vec::with_capacity(PIECE_BYTES.saturating_mul(2));
-        let mut write_if_full = |piece: &mut Vec<u8>, least: usize| {
-            if piece.len() < least {
-                return Ok(());
-            }
-            write(piece)?;
-            piece.clear();
-            Ok(())
-        };
-        // First, and of one length each: they are made into a table beside all that follows.
-        put_count(self.keys.len(), &mut piece);
-        for fingerprint in self.keys.iter() {
-            fingerprint.put(&mut piece);
-            write_if_full(&mut piece, PIECE_BYTES)?;
-        }
-        put_count(self.state.len(), &mut piece);
-        piece.extend_from_slice(&self.state);
-        write_if_full(&mut piece, 0)?;
-        put_count(self.payments.len(), &mut piece);
-        for (payment_id, payment) in self.payments.iter() {
-            put_text(payment_id, &mut piece);
-            payment.put(&mut piece);
-            write_if_full(&mut piece, PIECE_BYTES)?;
-        }
-        write_if_full(&mut piece, 0)
+    /// The fingerprint of each event's key.
+    pub(super) const fn keys(&self) -> &Rows<u64> {
+        &self.keys
     }
 }
 
@@ -114,70 +93,8 @@ fn encode(state: &State, booked_at: UtcNanos) -> Vec<u8> {
     to
 }
 
-/// The state from a snapshot; what is looked up is made again, the keys' table beside all that follows them.
-pub(super) fn decode(reading: &mut Reading<'_>) -> Result<(State, FingerprintTable, UtcNanos), Malformed> {
-    let listed = decode_keys(reading)?;
-    std::thread::scope(|scope| {
-        let keys = scope.spawn(move || FingerprintTable::of(listed));
-        let length = usize::try_from(next_count(reading)?).map_err(|_| Malformed)?;
-        let bytes = reading.at_least(length).get(..length).ok_or(Malformed)?;
-        let (mut state, booked_at) = decode_state(bytes)?;
-        reading.skip(length);
-        state.payments = Payments::of(decode_payments(reading)?);
-        if !reading.at_least(1).is_empty() {
-            return Err(Malformed);
-        }
-        Ok((state, keys.join().map_err(|_| Malformed)?, booked_at))
-    })
-}
-
-fn next_count(reading: &mut Reading<'_>) -> Result<u64, Malformed> {
-    let mut bytes = reading.at_least(KEY_BYTES).get(..KEY_BYTES).ok_or(Malformed)?;
-    let count = take_count(&mut bytes)?;
-    reading.skip(KEY_BYTES);
-    Ok(count)
-}
-
-fn decode_keys(reading: &mut Reading<'_>) -> Result<Rows<u64>, Malformed> {
-    let mut left = next_count(reading)?;
-    let mut listed = Rows::default();
-    while left > 0 {
-        let mut bytes = reading.at_least(KEY_BYTES);
-        let before = bytes.len();
-        while left > 0 && bytes.len() >= KEY_BYTES {
-            listed.push(u64::take(&mut bytes)?);
-            left = left.saturating_sub(1);
-        }
-        let taken = before.saturating_sub(bytes.len());
-        if taken == 0 {
-            return Err(Malformed);
-        }
-        reading.skip(taken);
-    }
-    Ok(listed)
-}
-
-fn decode_payments(reading: &mut Reading<'_>) -> Result<ListedPayments, Malformed> {
-    let mut left = next_count(reading)?;
-    let mut payments = ListedPayments::default();
-    while left > 0 {
-        let mut bytes = reading.at_least(PAYMENT_BYTES_MAX);
-        let before = bytes.len();
-        // One, whatever is there; then as many as are surely there as a whole.
-        loop {
-            payments.push(take_text(&mut bytes)?, Stored::take(&mut bytes)?);
-            left = left.saturating_sub(1);
-            if left == 0 || bytes.len() < PAYMENT_BYTES_MAX {
-                break;
-            }
-        }
-        let taken = before.saturating_sub(bytes.len());
-        reading.skip(taken);
-    }
-    Ok(payments)
-}
-
-fn decode_state(mut bytes: &[u8]) -> Result<(State, UtcNanos), Malformed> {
+/// The state without its tables; the names are indexed again.
+pub(super) fn decode(mut bytes: &[u8]) -> Result<(State, UtcNanos), Malformed> {
     let from = &mut bytes;
     let booked_at = UtcNanos(i64::take(from)?);
     let mut state = State { funds: Stored::take(from)?, ..State::default() };
@@ -378,44 +295,5 @@ impl Stored for Frozen {
             2 => Stored::take(from).map(Self::Payee),
             _ => Err(Malformed),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::ids::PaymentId;
-    use crate::format::record::{EntryHash, Head};
-    use crate::ledger::snapshot_files::SnapshotFiles;
-
-    /// More than is read at once, with records over every border.
-    #[test]
-    fn a_large_state_comes_back() {
-        let directory = tempfile::tempdir().unwrap();
-        let files = SnapshotFiles::new(directory.path().to_owned(), LAYOUT);
-        let mut state = State::default();
-        let mut keys = FingerprintTable::default();
-        for number in 0..200_000_u64 {
-            let sequence = i64::try_from(number).unwrap();
-            let payment = Payment { sequence: Sequence(sequence), ..Payment::default() };
-            let name = format!("voucher-{number:0>width$}", width = usize::try_from(number % 40).unwrap());
-            state.payments.insert(&PaymentId::stored(name), payment);
-            if number % 7 > 0 {
-                keys.insert(number.wrapping_mul(0x9e37_79b9_7f4a_7c15), sequence);
-            }
-        }
-        let head = Head { sequence: 5, hash: EntryHash([1; 32]) };
-        files.write(head, &take(&state, &keys, UtcNanos(77))).unwrap();
-        assert!(std::fs::metadata(directory.path().join(format!("{:020}.{LAYOUT}", 5))).unwrap().len() > 10 << 20);
-        let (found, decoded) = files.newest(|_, reading| decode(reading).ok()).unwrap();
-        let (again, keys_again, booked_at) = decoded.unwrap();
-        assert!(found == head && booked_at == UtcNanos(77));
-        assert!(again.payments == state.payments && keys_again.listed() == keys.listed());
-        let all_are_found = (0..200_000_u64).filter(|number| number % 7 > 0).all(|number| {
-            let found = keys_again.candidates(number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-            found.into_iter().eq([i64::try_from(number).unwrap()])
-        });
-        assert!(all_are_found);
-        assert!(encode(&again, booked_at) == encode(&state, booked_at));
     }
 }

@@ -55,19 +55,14 @@ impl SnapshotFiles {
     }
 
     /// Writes one and removes old ones.
-    pub fn write(&self, head: Head, body: &dyn Body) -> Result<(), Fault> {
+    pub fn write(&self, head: Head, body: &[u8]) -> Result<(), Fault> {
         let mut file = DurableFile::create(&self.directory, &format!("{:020}.{}", head.sequence, self.layout))?;
-        let mut hasher = Sha256::new();
         let mut start = MAGIC.to_vec();
         head.sequence.put(&mut start);
         head.hash.0.put(&mut start);
-        let mut write = |bytes: &[u8]| {
-            hasher.update(bytes);
-            file.write(bytes)
-        };
-        write(&start)?;
-        body.pieces(&mut write)?;
-        file.write(&hasher.finalize())?;
+        file.write(&start)?;
+        file.write(body)?;
+        file.write(&Sha256::new().chain_update(&start).chain_update(body).finalize())?;
         file.finish()?;
         for old in self.files().iter().skip(KEPT) {
             if let Err(error) = fs::remove_file(old) {
@@ -78,7 +73,7 @@ impl SnapshotFiles {
     }
 
     /// Writes one off the committer's thread.
-    pub fn write_behind(&self, head: Head, body: impl Body + Send + 'static) {
+    pub fn write_behind(&self, head: Head, body: Vec<u8>) {
         let files = self.clone();
         let spawned = std::thread::Builder::new().name("snapshot".to_owned()).spawn(move || {
             if let Err(fault) = files.write(head, &body) {
@@ -88,18 +83,6 @@ impl SnapshotFiles {
         if let Err(error) = spawned {
             tracing::warn!(%error, "a snapshot could not be written; the next start replays more");
         }
-    }
-}
-
-/// What a snapshot holds, given piece by piece, so that no copy of the whole is made.
-pub trait Body {
-    /// Gives the pieces in order; ends where `write` fails.
-    fn pieces(&self, write: &mut dyn FnMut(&[u8]) -> Result<(), Fault>) -> Result<(), Fault>;
-}
-
-impl Body for Vec<u8> {
-    fn pieces(&self, write: &mut dyn FnMut(&[u8]) -> Result<(), Fault>) -> Result<(), Fault> {
-        write(self)
     }
 }
 
@@ -194,7 +177,7 @@ mod tests {
     }
 
     fn bytes(length: usize) -> Vec<u8> {
-        (0..length).map(|at| u8::try_from(at * 31 % 251).unwrap()).collect()
+        (0_u8..251).cycle().take(length).collect()
     }
 
     #[test]

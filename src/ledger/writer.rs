@@ -8,7 +8,6 @@ use tokio::sync::{mpsc, oneshot};
 use super::clock::Clock;
 use super::idempotency;
 use super::snapshot;
-use super::snapshot_files::Reading;
 use super::{Outcome, Prepared, Receipt, Request, Shared, SubmissionKind, Unavailable, Waiting};
 use crate::domain::approval::Approvals;
 use crate::domain::command::{Command, Envelope, Order, Precondition};
@@ -29,11 +28,11 @@ use crate::log::{Fault, LogRead};
 
 /// Commands decided before a group is handed over, at most (one request more may spill over).
 const GROUP_COMMANDS_MAX: usize = 8_192;
-/// Fewest events between snapshots.
-const SNAPSHOT_INTERVAL_EVENTS: i64 = 2_000_000;
-/// A snapshot is written once the log has grown by one part in so many: what all of them cost an event stays the same
-/// however long the history is, and a start replays no more than that part of it.
-const SNAPSHOT_PARTS: i64 = 5;
+/// Fewest events between snapshots: a start after kill -9 replays no more, where the accounts are not many millions.
+const SNAPSHOT_INTERVAL_EVENTS: i64 = 1_000_000;
+/// A snapshot writes what has changed of the tables that grow with every event, and all the rest: of the rest, at most so many
+/// bytes for each event since the last one.
+const SNAPSHOT_BYTES_AN_EVENT: usize = 64;
 
 /// Commands whose rows are brought near at once: what is asked for together fits the nearest caches.
 const COMMANDS_NEAR: usize = 64;
@@ -102,9 +101,8 @@ impl Default for Start {
 }
 
 impl Start {
-    pub(super) fn from_snapshot(head: Head, reading: &mut Reading<'_>) -> Option<Self> {
-        let (state, keys, booked_at) = snapshot::decode(reading).ok()?;
-        Some(Self { head, state, keys, booked_at })
+    pub(super) const fn from_snapshot(head: Head, state: State, keys: FingerprintTable, booked_at: UtcNanos) -> Self {
+        Self { head, state, keys, booked_at }
     }
 
     /// What the log says of its keys.
@@ -198,7 +196,7 @@ impl Writer {
             in_flight: VecDeque::new(),
             events: Vec::new(),
             takes_snapshots,
-            snapshot_at: next_snapshot(start.head.sequence),
+            snapshot_at: next_snapshot(start.head.sequence, 0),
         }
     }
 
@@ -259,8 +257,8 @@ impl Writer {
         let head = self.builder.head();
         let is_due = self.takes_snapshots && head.sequence >= self.snapshot_at;
         let snapshot = is_due.then(|| snapshot::take(&self.state, &self.keys, self.booked_at));
-        if is_due {
-            self.snapshot_at = next_snapshot(head.sequence);
+        if let Some(taken) = &snapshot {
+            self.snapshot_at = next_snapshot(head.sequence, taken.state().len());
         }
         Group { blocks, events: std::mem::take(&mut self.events), replies, snapshot }
     }
@@ -610,9 +608,10 @@ impl Writer {
     }
 }
 
-/// When the snapshot after one at a sequence is due.
-fn next_snapshot(sequence: i64) -> i64 {
-    sequence.saturating_add(SNAPSHOT_INTERVAL_EVENTS.max(sequence / SNAPSHOT_PARTS))
+/// When the snapshot after one at a sequence is due, whose state took so many bytes.
+fn next_snapshot(sequence: i64, state_bytes: usize) -> i64 {
+    let events = i64::try_from(state_bytes / SNAPSHOT_BYTES_AN_EVENT).unwrap_or(i64::MAX);
+    sequence.saturating_add(SNAPSHOT_INTERVAL_EVENTS.max(events))
 }
 
 /// Keys of the ledger's own events start with a character that no client's key may have.

@@ -22,6 +22,7 @@ const PAUSE: Duration = Duration::from_millis(2);
 /// Every so many rounds, a page of an account's statement.
 const STATEMENT_EVERY: u64 = 16;
 const STATEMENT_ROWS: i32 = 50;
+const THREAD: &str = "readers";
 
 /// What is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,16 +84,16 @@ impl Readers {
     pub(super) fn start(globals: &Globals, workload: Arc<Workload>, count: u32) -> Result<Self, Failure> {
         let is_over = Arc::new(AtomicBool::new(false));
         let (globals, over) = (globals.clone(), Arc::clone(&is_over));
-        let named = std::thread::Builder::new().name("readers".to_owned());
+        let named = std::thread::Builder::new().name(THREAD.to_owned());
         let thread = named.spawn(move || read(&globals, &workload, count, &over));
-        let thread = thread.map_err(|error| Failure::about("readers", error))?;
+        let thread = thread.map_err(|error| Failure::about(THREAD, error))?;
         Ok(Self { is_over, thread })
     }
 
     /// Lets them end.
     pub(super) fn stop(self, globals: &Globals) -> Result<Read, Failure> {
         self.is_over.store(true, Ordering::Relaxed);
-        self.thread.join().map_err(|_| Failure::Unavailable(text::runtime_failed(globals.lang, "readers")))?
+        self.thread.join().map_err(|_| Failure::Unavailable(text::runtime_failed(globals.lang, THREAD)))?
     }
 }
 
