@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::row::{Row, Subject};
-use super::run::{Run, RunCursor, RunWriter};
+use super::run::{Piece, Run, RunCursor, RunWriter};
 use super::snapshot::Segment;
 use crate::format::record::Head;
 use crate::log::Fault;
@@ -17,7 +17,7 @@ pub(super) struct Sources(Vec<Source>);
 
 enum Source {
     Segment { rows: Vec<Row>, at: usize },
-    Run { cursor: RunCursor, rows: Vec<Row> },
+    Run { cursor: RunCursor, next: Option<Piece> },
 }
 
 impl Sources {
@@ -26,7 +26,7 @@ impl Sources {
     }
 
     pub(super) fn of_runs(runs: &[Arc<Run>]) -> Self {
-        Self(runs.iter().map(|run| Source::Run { cursor: run.cursor(), rows: Vec::new() }).collect())
+        Self(runs.iter().map(|run| Source::Run { cursor: run.cursor(), next: None }).collect())
     }
 }
 
@@ -35,11 +35,11 @@ impl Source {
     fn subject(&mut self) -> Result<Option<Subject>, Fault> {
         match self {
             Self::Segment { rows, at } => Ok(rows.get(*at).map(|row| row.subject)),
-            Self::Run { cursor, rows } => {
-                if rows.is_empty() {
-                    *rows = cursor.next()?.unwrap_or_default();
+            Self::Run { cursor, next } => {
+                if next.is_none() {
+                    *next = cursor.next_piece()?;
                 }
-                Ok(rows.first().map(|row| row.subject))
+                Ok(next.as_ref().and_then(Piece::subject))
             }
         }
     }
@@ -56,12 +56,19 @@ impl Source {
                     *at = at.saturating_add(1);
                     written = written.saturating_add(1);
                 }
-                Self::Run { rows, .. } => {
-                    for row in rows.drain(..) {
-                        to.push(row)?;
-                        written = written.saturating_add(1);
+                Self::Run { next, .. } => match next.take() {
+                    Some(Piece::Rows(rows)) => {
+                        for row in rows {
+                            to.push(row)?;
+                            written = written.saturating_add(1);
+                        }
                     }
-                }
+                    Some(Piece::Chunk(chunk, bytes)) => {
+                        to.push_chunk(chunk, &bytes)?;
+                        written = written.saturating_add(u32::try_from(chunk.rows()).unwrap_or(u32::MAX));
+                    }
+                    None => {}
+                },
             }
         }
         Ok(written)

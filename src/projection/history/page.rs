@@ -7,6 +7,8 @@ use crate::format::stored::{Malformed, Stored};
 
 /// Rows of a chunk, at most.
 pub(super) const CHUNK_ROWS_MAX: usize = 128;
+/// Rows from which on a chunk is taken over as it is when runs are merged.
+const CHUNK_ROWS_WELL_FILLED: u64 = 64;
 /// Rows of a subject that are kept in the page, at most.
 const INLINE_ROWS_MAX: usize = 4;
 /// Subjects of a page, at most.
@@ -46,9 +48,29 @@ impl Chunk {
         usize::try_from(self.bytes).unwrap_or(usize::MAX)
     }
 
+    /// Whether it is worth more to keep it as it is than to fill it up with the rows that follow.
+    pub(super) fn is_well_filled(&self) -> bool {
+        self.rows >= CHUNK_ROWS_WELL_FILLED
+    }
+
+    /// How many rows it has.
+    pub(super) const fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// The same chunk at another place.
+    pub(super) const fn at(self, offset: u64) -> Self {
+        Self { offset, ..self }
+    }
+
+    /// Whether bytes are those that it was written with.
+    pub(super) fn is_of(&self, bytes: &[u8]) -> bool {
+        crc32fast::hash(bytes) == self.checksum
+    }
+
     /// The rows, from the chunk's bytes.
     pub(super) fn decode(&self, bytes: &[u8]) -> Result<Vec<Row>, Malformed> {
-        if crc32fast::hash(bytes) != self.checksum {
+        if !self.is_of(bytes) {
             return Err(Malformed);
         }
         let mut from = bytes;

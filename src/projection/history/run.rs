@@ -113,12 +113,16 @@ impl Run {
 
     /// The rows of a chunk.
     pub(super) fn rows_of(&self, chunk: &Chunk) -> Result<Vec<Row>, Fault> {
+        chunk.decode(&self.bytes_of(chunk)?).map_err(|Malformed| self.damaged())
+    }
+
+    fn bytes_of(&self, chunk: &Chunk) -> Result<Vec<u8>, Fault> {
         // No chunk is longer than its rows can make it: a forged length must not reserve memory.
         let longest = CHUNK_ROWS_MAX.saturating_mul(40);
         if chunk.length() > longest {
             return Err(self.damaged());
         }
-        chunk.decode(&self.read(chunk.offset, chunk.length())?).map_err(|Malformed| self.damaged())
+        self.read(chunk.offset, chunk.length())
     }
 
     fn page(&self, place: &PagePlace) -> Result<Vec<u8>, Fault> {
@@ -158,6 +162,24 @@ impl Run {
     }
 }
 
+/// Rows of one subject that come next.
+pub(super) enum Piece {
+    /// At most a chunk of them.
+    Rows(Vec<Row>),
+    /// A chunk that may be taken over as it is, with its bytes.
+    Chunk(Chunk, Vec<u8>),
+}
+
+impl Piece {
+    /// Whose they are.
+    pub(super) fn subject(&self) -> Option<Subject> {
+        match self {
+            Self::Rows(rows) => rows.first().map(|row| row.subject),
+            Self::Chunk(chunk, _) => Some(chunk.subject),
+        }
+    }
+}
+
 /// A walk through a run's rows, a page and a chunk at a time.
 pub(super) struct RunCursor {
     run: Arc<Run>,
@@ -169,12 +191,29 @@ pub(super) struct RunCursor {
 impl RunCursor {
     /// The next rows of one subject, at most a chunk of them; nothing at the end.
     pub(super) fn next(&mut self) -> Result<Option<Vec<Row>>, Fault> {
+        match self.next_piece()? {
+            Some(Piece::Rows(rows)) => Ok(Some(rows)),
+            Some(Piece::Chunk(chunk, bytes)) => chunk.decode(&bytes).map(Some).map_err(|Malformed| self.run.damaged()),
+            None => Ok(None),
+        }
+    }
+
+    /// The same, with well-filled chunks as they are.
+    pub(super) fn next_piece(&mut self) -> Result<Option<Piece>, Fault> {
         loop {
             if let Some(chunk) = self.chunks.next() {
-                return self.run.rows_of(&chunk).map(Some);
+                let bytes = self.run.bytes_of(&chunk)?;
+                if !chunk.is_of(&bytes) {
+                    return Err(self.run.damaged());
+                }
+                if chunk.is_well_filled() {
+                    return Ok(Some(Piece::Chunk(chunk, bytes)));
+                }
+                let rows = chunk.decode(&bytes).map_err(|Malformed| self.run.damaged())?;
+                return Ok(Some(Piece::Rows(rows)));
             }
             match self.entries.next() {
-                Some(Entry::Rows(rows)) => return Ok(Some(rows)),
+                Some(Entry::Rows(rows)) => return Ok(Some(Piece::Rows(rows))),
                 Some(Entry::Chunks(chunks)) => self.chunks = chunks.into_iter(),
                 None => {
                     let Some(place) = self.run.pages.get(self.page) else { return Ok(None) };
@@ -261,7 +300,8 @@ pub(super) struct RunWriter {
     rows: u64,
     page: PageBuilder,
     sparse: Vec<u8>,
-    // Rows of the subject at hand that are in no chunk yet, and its chunks that are in no page yet.
+    // The subject at hand, its rows that are in no chunk yet, and its chunks that are in no page yet.
+    subject: Option<Subject>,
     pending: Vec<Row>,
     chunks: Vec<Chunk>,
 }
@@ -281,6 +321,7 @@ impl RunWriter {
             rows: 0,
             page: PageBuilder::new(first_sequence, 0),
             sparse: Vec::new(),
+            subject: None,
             pending: Vec::with_capacity(CHUNK_ROWS_MAX),
             chunks: Vec::new(),
         })
@@ -288,14 +329,31 @@ impl RunWriter {
 
     /// Takes the next row; rows come sorted.
     pub(super) fn push(&mut self, row: Row) -> Result<(), Fault> {
-        if self.pending.last().is_some_and(|last| last.subject != row.subject) {
-            self.end_subject()?;
-        }
+        self.begin(row.subject)?;
         if self.pending.len() >= CHUNK_ROWS_MAX {
             self.end_chunk()?;
         }
         self.rows = self.rows.saturating_add(1);
         self.pending.push(row);
+        Ok(())
+    }
+
+    /// Takes a chunk of another run over as it is: its rows come next.
+    pub(super) fn push_chunk(&mut self, chunk: Chunk, bytes: &[u8]) -> Result<(), Fault> {
+        self.begin(chunk.subject)?;
+        if !self.pending.is_empty() {
+            self.end_chunk()?;
+        }
+        self.rows = self.rows.saturating_add(chunk.rows());
+        self.chunks.push(chunk.at(self.offset));
+        self.write(bytes)?;
+        self.end_chunks_if_many()
+    }
+
+    fn begin(&mut self, subject: Subject) -> Result<(), Fault> {
+        if self.subject.replace(subject).is_some_and(|before| before != subject) {
+            self.end_subject()?;
+        }
         Ok(())
     }
 
@@ -305,10 +363,11 @@ impl RunWriter {
         self.pending.clear();
         self.chunks.extend(chunk);
         self.write(&bytes)?;
-        if self.chunks.len() >= CHUNKS_HELD_MAX {
-            self.end_chunks()?;
-        }
-        Ok(())
+        self.end_chunks_if_many()
+    }
+
+    fn end_chunks_if_many(&mut self) -> Result<(), Fault> {
+        if self.chunks.len() >= CHUNKS_HELD_MAX { self.end_chunks() } else { Ok(()) }
     }
 
     fn end_chunks(&mut self) -> Result<(), Fault> {
