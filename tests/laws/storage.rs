@@ -317,7 +317,7 @@ fn a_foreign_block_in_the_middle_is_damage() {
 fn a_snapshot_answers_as_a_replay_does() {
     use proptest::strategy::ValueTree;
     let mut runner = proptest::test_runner::TestRunner::deterministic();
-    for with_snapshot in [true, true, false] {
+    for damaged in ["", "", "chunks", "state", "s"] {
         let steps = steps(120).new_tree(&mut runner).unwrap().current();
         let commands = commands(&steps);
         let (early, late) = commands.split_at(commands.len() * 2 / 3);
@@ -337,10 +337,14 @@ fn a_snapshot_answers_as_a_replay_does() {
         drop(ledger);
         drop(directory);
         let files = || std::fs::read_dir(path.join("snapshots")).unwrap().map(|file| file.unwrap().path());
-        assert_eq!(files().count(), 1);
-        if !with_snapshot {
-            files().for_each(|file| std::fs::write(file, b"damaged").unwrap());
-        }
+        let suffix = |path: std::path::PathBuf| path.extension().unwrap().to_str().unwrap().to_owned();
+        let kinds: std::collections::BTreeSet<_> = files().map(suffix).collect();
+        assert!(
+            files().count() == 2 && kinds.iter().map(|kind| kind.split_once('-').unwrap().0).eq(["chunks", "state"])
+        );
+        // One of them, or both.
+        let is_damaged = |file: &std::path::PathBuf| !damaged.is_empty() && suffix(file.clone()).contains(damaged);
+        files().filter(is_damaged).for_each(|file| std::fs::write(file, b"damaged").unwrap());
         let directory = DataDirectory::open(&path).unwrap();
         let ledger = open(&directory);
         assert_eq!(ledger.read_only(), None);
