@@ -19,7 +19,7 @@ use crate::format::record::split_entry;
 use crate::ledger::checkpoints::{self, Checkpoints, Signed};
 use crate::ledger::clock::Clock;
 use crate::ledger::directory::DataDirectory;
-use crate::ledger::snapshot_files::SnapshotFiles;
+use crate::ledger::snapshot_files::{Found, SnapshotFiles};
 use crate::ledger::{Committed, Ledger, OpenError, Outcome, Unavailable};
 use crate::log::entries::{EntryFiles, WithEntries};
 use crate::log::tree::TreeFiles;
@@ -417,12 +417,10 @@ fn decoded(block: &Block) -> Result<Vec<Event>, Fault> {
 fn caught_up(ledger: &Ledger, snapshots: &SnapshotFiles, history: &History) -> Result<Views, Fault> {
     let log = ledger.log();
     let mut views = Views::default();
-    let newest = snapshots.newest(|head, reading| {
-        let fits = log.block_at(head.sequence).map(|block| block.is_some_and(|block| block.head == head));
-        fits.map(|fits| fits.then(|| Views::decode(head, reading.rest()).ok()).flatten()).transpose()
-    });
-    if let Some((_, decoded)) = newest {
-        if let Some(decoded) = decoded.transpose()? {
+    if let Some(Found { head, body }) = snapshots.newest() {
+        let fits = log.block_at(head.sequence)?.is_some_and(|block| block.head == head);
+        let decoded = fits.then(|| Views::decode(head, body.bytes()).ok()).flatten();
+        if let Some(decoded) = decoded {
             views = decoded;
         } else {
             tracing::warn!("a snapshot of the views does not fit; building them from the log");

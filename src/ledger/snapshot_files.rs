@@ -3,10 +3,8 @@
 //! A file is `magic ‖ sequence (8) ‖ entry hash (32) ‖ body ‖ SHA-256 of all before (32)`, written beside, synced, renamed.
 //! Its name carries the sequence and the layout of the body; files of another layout are passed over.
 
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use sha2::{Digest, Sha256};
 
@@ -42,15 +40,15 @@ impl SnapshotFiles {
         files
     }
 
-    /// The newest one that reads back as it was written: what it is as of, and what `decode` made of it. A damaged one is
-    /// passed over, whatever was made of it.
-    pub fn newest<T>(&self, mut decode: impl FnMut(Head, &mut Reading<'_>) -> Option<T>) -> Option<(Head, Option<T>)> {
+    /// The newest one that reads back as it was written.
+    pub fn newest(&self) -> Option<Found> {
         self.files().iter().find_map(|path| {
-            let found = read(path, &mut decode);
-            if found.is_none() {
+            if let Some(found) = read(path) {
+                Some(found)
+            } else {
                 tracing::warn!(path = %path.display(), "a snapshot is damaged; passing it over");
+                None
             }
-            found
         })
     }
 
@@ -86,86 +84,42 @@ impl SnapshotFiles {
     }
 }
 
-/// The body of a snapshot that is being read, piece by piece: no copy of the whole is made. Whether all of it is as it was
-/// written is known only at its end.
+/// A snapshot that was read.
 #[derive(Debug)]
-pub struct Reading<'a> {
-    pieces: &'a Receiver<Vec<u8>>,
-    buffer: Vec<u8>,
-    at: usize,
+pub struct Found {
+    /// What it is as of.
+    pub head: Head,
+    /// What it holds.
+    pub body: FoundBody,
 }
 
-impl Reading<'_> {
-    /// What comes next: at least so many bytes, unless there are fewer.
-    pub fn at_least(&mut self, count: usize) -> &[u8] {
-        while self.buffer.len().saturating_sub(self.at) < count {
-            let Ok(piece) = self.pieces.recv() else { break };
-            self.buffer.drain(..self.at);
-            self.at = 0;
-            self.buffer.extend_from_slice(&piece);
-        }
-        self.buffer.get(self.at..).unwrap_or_default()
-    }
+/// The body of a snapshot, within its file.
+#[derive(Debug)]
+pub struct FoundBody {
+    file: Vec<u8>,
+    start: usize,
+}
 
-    /// Passes over bytes that were looked at.
-    pub fn skip(&mut self, count: usize) {
-        self.at = self.at.saturating_add(count).min(self.buffer.len());
-    }
-
-    /// All the rest.
-    pub fn rest(&mut self) -> &[u8] {
-        self.at_least(usize::MAX)
+impl FoundBody {
+    /// Its bytes.
+    pub fn bytes(&self) -> &[u8] {
+        let end = self.file.len().saturating_sub(DIGEST_BYTES);
+        self.file.get(self.start..end).unwrap_or_default()
     }
 }
 
 const DIGEST_BYTES: usize = 32;
-/// Bytes that are read at once.
-const PIECE_BYTES: usize = 1 << 20;
-/// Pieces that are read ahead.
-const PIECES_AHEAD: usize = 4;
 
-fn read<T>(path: &Path, decode: impl FnOnce(Head, &mut Reading<'_>) -> Option<T>) -> Option<(Head, Option<T>)> {
-    let mut file = File::open(path).ok()?;
-    let covered = file.metadata().ok()?.len().checked_sub(u64::try_from(DIGEST_BYTES).ok()?)?;
-    let (sender, pieces) = sync_channel(PIECES_AHEAD);
-    std::thread::scope(|scope| {
-        // Reading and checking take as long as decoding does: beside it.
-        let whole = scope.spawn(move || is_whole(&mut file, covered, &sender));
-        let mut reading = Reading { pieces: &pieces, buffer: Vec::new(), at: 0 };
-        let head = take_head(&mut reading);
-        let decoded = head.and_then(|head| decode(head, &mut reading));
-        // Whatever nobody wants any more is checked all the same.
-        drop(pieces);
-        whole.join().ok().filter(|whole| *whole)?;
-        Some((head?, decoded))
-    })
-}
-
-fn take_head(reading: &mut Reading<'_>) -> Option<Head> {
-    const HEAD_BYTES: usize = MAGIC.len() + 8 + 32;
-    let mut bytes = reading.at_least(HEAD_BYTES).get(..HEAD_BYTES)?.strip_prefix(MAGIC)?;
-    let head = Head { sequence: i64::take(&mut bytes).ok()?, hash: EntryHash(Stored::take(&mut bytes).ok()?) };
-    reading.skip(HEAD_BYTES);
-    Some(head)
-}
-
-/// Hands over what the digest covers, and says whether it fits.
-fn is_whole(file: &mut File, covered: u64, pieces: &SyncSender<Vec<u8>>) -> bool {
-    let mut hasher = Sha256::new();
-    let mut covered = file.by_ref().take(covered);
-    loop {
-        let mut piece = Vec::with_capacity(PIECE_BYTES);
-        let count = covered.by_ref().take(u64::try_from(PIECE_BYTES).unwrap_or(u64::MAX)).read_to_end(&mut piece);
-        match count {
-            Ok(0) => break,
-            Ok(_) => hasher.update(&piece),
-            Err(_) => return false,
-        }
-        // Whoever decodes may have had enough.
-        pieces.send(piece).ok();
+fn read(path: &Path) -> Option<Found> {
+    let file = fs::read(path).ok()?;
+    let (covered, digest) = file.split_last_chunk::<DIGEST_BYTES>()?;
+    if <[u8; DIGEST_BYTES]>::from(Sha256::digest(covered)) != *digest {
+        return None;
     }
-    let mut digest = [0; DIGEST_BYTES];
-    file.read_exact(&mut digest).is_ok() && <[u8; DIGEST_BYTES]>::from(hasher.finalize()) == digest
+    let mut rest = covered.strip_prefix(MAGIC)?;
+    let head = Head { sequence: i64::take(&mut rest).ok()?, hash: EntryHash(Stored::take(&mut rest).ok()?) };
+    let start = covered.len().checked_sub(rest.len())?;
+    Some(Found { head, body: FoundBody { file, start } })
 }
 
 #[cfg(test)]
@@ -181,60 +135,24 @@ mod tests {
     }
 
     #[test]
-    fn a_body_of_many_pieces_is_read_as_it_was_written() {
-        let directory = tempfile::tempdir().unwrap();
-        let files = SnapshotFiles::new(directory.path().to_owned(), "test-1");
-        for length in [0, 1, PIECE_BYTES - 56, PIECE_BYTES, 3 * PIECE_BYTES + 17] {
-            let written = bytes(length);
-            files.write(head(i64::try_from(length).unwrap()), &written).unwrap();
-            for step in [1_000, 70_001, PIECE_BYTES + 5] {
-                let (found, body) = files
-                    .newest(|_, reading| {
-                        let mut body = Vec::new();
-                        loop {
-                            let next = reading.at_least(step);
-                            let taken = next.len().min(step);
-                            body.extend_from_slice(&next[..taken]);
-                            reading.skip(taken);
-                            if taken == 0 {
-                                return Some(body);
-                            }
-                        }
-                    })
-                    .unwrap();
-                assert!(
-                    found.sequence.unsigned_abs() == u64::try_from(length).unwrap() && body.unwrap() == written,
-                    "{length} {step}"
-                );
-            }
-            let (_, rest) = files.newest(|_, reading| Some(reading.rest().to_vec())).unwrap();
-            assert!(rest.unwrap() == written, "{length}");
-        }
-        assert_eq!(files.files().len(), KEPT);
-    }
-
-    #[test]
-    fn what_was_made_of_a_damaged_one_does_not_count() {
+    fn a_damaged_one_is_passed_over() {
         let directory = tempfile::tempdir().unwrap();
         let files = SnapshotFiles::new(directory.path().to_owned(), "test-1");
         files.write(head(1), &bytes(100)).unwrap();
-        files.write(head(2), &bytes(2 * PIECE_BYTES)).unwrap();
-        // Nothing of it is wanted, and it is the newest all the same.
-        let (found, nothing) = files.newest::<()>(|_, _| None).unwrap();
-        assert!(found.sequence == 2 && nothing.is_none());
+        files.write(head(2), &bytes(100_000)).unwrap();
+        let found = files.newest().unwrap();
+        assert!(found.head == head(2) && found.body.bytes() == bytes(100_000));
         let newest = files.files().remove(0);
         let whole = fs::read(&newest).unwrap();
-        for at in [0, 20, 40, 60, PIECE_BYTES + 3, whole.len() - 33, whole.len() - 1] {
+        for at in [0, 20, 40, 60, 50_000, whole.len() - 33, whole.len() - 1] {
             let mut damaged = whole.clone();
             damaged[at] ^= 1;
             fs::write(&newest, damaged).unwrap();
-            let (found, _) = files.newest(|_, reading| Some(reading.at_least(10).len())).unwrap();
-            assert_eq!(found.sequence, 1, "damaged at {at}");
+            assert_eq!(files.newest().unwrap().head, head(1), "damaged at {at}");
         }
         for length in [0, 10, 31, 32, 33, 87, 88, whole.len() - 1] {
             fs::write(&newest, &whole[..length]).unwrap();
-            let (found, _) = files.newest(|_, reading| Some(reading.at_least(10).len())).unwrap();
-            assert_eq!(found.sequence, 1, "{length} bytes");
+            assert_eq!(files.newest().unwrap().head, head(1), "{length} bytes");
         }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::chunk_files::{ChunkFiles, ChunkWriter, Place};
 use super::snapshot::{self, Taken};
-use super::snapshot_files::SnapshotFiles;
+use super::snapshot_files::{Found, SnapshotFiles};
 use crate::domain::rows::{CHUNK_ROWS, Rows, TextChunk};
 use crate::domain::state::{Payment, State};
 use crate::domain::time::UtcNanos;
@@ -70,12 +70,11 @@ impl StateFiles {
     /// The newest snapshot that reads back as it was written, where `fits` says so.
     pub(super) fn newest(
         &self,
-        mut fits: impl FnMut(Head) -> Result<bool, Fault>,
+        fits: impl FnOnce(Head) -> Result<bool, Fault>,
     ) -> Result<Option<(Head, Option<Manifest>)>, Fault> {
-        let newest = self.snapshots.newest(|head, reading| {
-            fits(head).map(|fits| fits.then(|| Manifest::decode(reading.rest()).ok()).flatten()).transpose()
-        });
-        newest.map(|(head, manifest)| Ok((head, manifest.transpose()?))).transpose()
+        let Some(Found { head, body }) = self.snapshots.newest() else { return Ok(None) };
+        let manifest = fits(head)?.then(|| Manifest::decode(body.bytes()).ok()).flatten();
+        Ok(Some((head, manifest)))
     }
 
     /// The state and the keys of a snapshot. What is looked up by is made again, that of the keys beside what follows them.

@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use indicatif::ProgressBar;
 
+use super::BenchArgs;
 use super::covered::Acknowledged;
 use super::raw;
 use super::workload::Requests;
-use crate::cli::Failure;
 use crate::cli::connect::Connection;
+use crate::cli::{Failure, Globals};
 use crate::messages::cli as text;
 use crate::pb::v1;
 use crate::pb::v1::post_result::Outcome;
@@ -55,6 +56,12 @@ impl Measured {
 }
 
 impl Load {
+    /// As it was asked for, from the first command on.
+    pub(super) fn new(globals: &Globals, args: &BenchArgs) -> Self {
+        let shows_progress = globals.shows_progress();
+        Self { clients: args.clients, batch: args.batch, first: 0, events: args.events, shows_progress }
+    }
+
     /// Sends it from `clients` tasks that share one connection, each with one request in flight.
     pub(super) async fn run(
         self,

@@ -205,13 +205,7 @@ async fn drive(
     };
     let before = head(&connection, last).await?;
     let probe_before = directory.map(probe).transpose()?;
-    let load = Load {
-        clients: args.clients,
-        batch: args.batch,
-        first: 0,
-        events: args.events,
-        shows_progress: globals.shows_progress(),
-    };
+    let load = Load::new(globals, args);
     let acknowledged = Arc::new(Acknowledged::default());
     let watching = (checkpoints == Part::On).then(|| Watching::start(connection.clone(), Arc::clone(&acknowledged)));
     let run = workload.run().to_owned();

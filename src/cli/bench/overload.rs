@@ -80,13 +80,7 @@ pub(super) async fn drive(
     let before = head(&connection, set_up).await?;
     let probe_before = directory.map(probe).transpose()?;
     let workload: Arc<dyn Requests> = Arc::new(workload);
-    let load = Load {
-        clients: args.clients,
-        batch: args.batch,
-        first: 0,
-        events: args.events,
-        shows_progress: globals.shows_progress(),
-    };
+    let load = Load::new(globals, args);
     let peak = load.run(&connection, &workload, &Arc::default()).await?.events_per_second();
     let mut overload = Overload {
         connections,
