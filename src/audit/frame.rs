@@ -37,6 +37,11 @@ const _: () = assert!(VALUE_BYTES_MAX - HEADER_BYTES == PAYLOAD_BYTES_MAX, "docs
 pub(super) struct Fingerprint(u64, u64);
 
 impl Fingerprint {
+    /// What tables place it by.
+    pub(super) const fn hash(self) -> u64 {
+        self.0
+    }
+
     /// Its first byte, and the others, foremost.
     pub(super) fn split(self) -> (u8, u128) {
         let [first, ..] = self.0.to_be_bytes();

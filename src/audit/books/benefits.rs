@@ -7,7 +7,7 @@ use super::closings::last_day_of;
 use super::payments::{Sign, total};
 use super::policies::item;
 use super::rounding::by_weight;
-use super::tables::ById;
+use super::rows::Rows;
 use super::{Books, Posting, Step};
 use crate::audit::frame::Fingerprint;
 use crate::audit::report::{Fact, FaultKind};
@@ -45,7 +45,7 @@ struct Recorded {
 /// What persons got, and what is known of them.
 #[derive(Default)]
 pub(super) struct Benefits {
-    vouchers: ById<Voucher>,
+    vouchers: Rows<Voucher>,
     /// What was paid for a month and did not come back whole.
     paid: BTreeMap<(Person, i32), Vec<Claim>>,
     facts: BTreeMap<Person, Vec<Recorded>>,
@@ -59,7 +59,7 @@ impl Benefits {
 
     /// Where a voucher number was used.
     pub(super) fn sequence_of(&self, voucher: Fingerprint) -> Option<i64> {
-        self.vouchers.get(&voucher).map(|voucher| voucher.sequence)
+        self.vouchers.get(voucher).map(|voucher| voucher.sequence)
     }
 
     /// What was paid came back whole: it may be paid again.
@@ -186,12 +186,14 @@ impl Books {
     /// Voucher numbers are used once, among payments too.
     fn enter(&mut self, step: Step<'_>, payment_id: &str, voucher: Voucher) {
         let key = self.fingerprints.of(payment_id);
-        let of_payment = self.payments.get(&key).map(|payment| payment.sequence);
-        if let Some(first) = of_payment.or_else(|| self.benefits.sequence_of(key)) {
+        let first = match self.payments.get(key) {
+            Some(payment) => Err(payment.sequence),
+            None => self.benefits.vouchers.add(key, voucher).map_err(|first| first.sequence),
+        };
+        if let Err(first) = first {
             let message = fact!("payment {} was ordered before, at sequence {}", format_args!("{payment_id:?}"), first);
-            return self.wrong(step, message);
+            self.wrong(step, message);
         }
-        self.benefits.vouchers.insert(key, voucher);
     }
 
     /// 退回, 追回: at most what is left, to the pool and the person by what each still lacks.
@@ -199,7 +201,7 @@ impl Books {
         let payment_id = &recovered.payment_id;
         let named = format!("{payment_id:?}");
         let mut over = |message: Fact| self.findings.add(step.sequence, FaultKind::OverReturn, message);
-        let Some(voucher) = self.benefits.vouchers.get_mut(&self.fingerprints.of(payment_id)) else {
+        let Some(voucher) = self.benefits.vouchers.get_mut(self.fingerprints.of(payment_id)) else {
             return over(fact!("return of unknown payment {}", named));
         };
         if recovered.original_sequence != voucher.sequence {

@@ -21,6 +21,7 @@ mod reconciliations;
 mod releases;
 mod revenue;
 mod rounding;
+mod rows;
 mod tables;
 mod unique;
 
@@ -40,6 +41,7 @@ use self::payouts::Payouts;
 use self::policies::Policies;
 use self::releases::Releases;
 use self::revenue::Revenue;
+use self::rows::{Pieces, Rows};
 use self::tables::{Account, ById, Freeze, Fund, Lot, Numbered, Payment, Stage};
 use super::anchors::Anchors;
 use super::frame::{Fingerprints, Hash, ZEROS};
@@ -202,7 +204,7 @@ pub(super) struct Books {
     funds: Numbered<Fund>,
     accounts: Numbered<Account>,
     lots: Numbered<Lot>,
-    payments: ById<Payment>,
+    payments: Rows<Payment>,
     freezes: ById<Freeze>,
     policies: Policies,
     known: Known,
@@ -220,7 +222,7 @@ pub(super) struct Books {
     /// The day in Asia/Shanghai when it was booked, since 1970-01-01.
     booked_day: i32,
     /// By sequence; the books stop at the first gap.
-    originals: Vec<Original>,
+    originals: Pieces<Original>,
     /// Those of transactions, by sequence and operation.
     operations: BTreeMap<(i64, i32), Original>,
     fingerprints: Fingerprints,

@@ -30,14 +30,9 @@ impl Books {
         };
         let state = PaymentState::Ordered;
         let payment = Payment { sequence, operation, paid, returned: 0, fund, source: source.account, draws, state };
-        match self.payments.entry(self.fingerprints.of(payment_id)) {
-            std::collections::hash_map::Entry::Vacant(place) => {
-                place.insert(payment);
-            }
-            std::collections::hash_map::Entry::Occupied(first) => {
-                let first = first.get().sequence;
-                wrong(fact!("payment {} was ordered before, at sequence {}", format_args!("{payment_id:?}"), first));
-            }
+        if let Err(first) = self.payments.add(self.fingerprints.of(payment_id), payment) {
+            let first = first.sequence;
+            wrong(fact!("payment {} was ordered before, at sequence {}", format_args!("{payment_id:?}"), first));
         }
     }
 
@@ -47,7 +42,7 @@ impl Books {
         let fund = postings.first().and_then(|posting| self.accounts.get(posting.account)).map(|account| account.fund);
         let mut owed = 0_i64;
         for payment_id in payment_ids {
-            let Some(payment) = self.payments.get_mut(&self.fingerprints.of(payment_id)) else {
+            let Some(payment) = self.payments.get_mut(self.fingerprints.of(payment_id)) else {
                 wrong(fact!("unknown payment {} is cleared", format_args!("{payment_id:?}")));
                 continue;
             };
@@ -74,7 +69,7 @@ impl Books {
     pub(super) fn give_back(&mut self, sequence: i64, returned: &PaymentReturned, postings: &[Posting]) {
         let payment_id = &returned.payment_id;
         let mut over = |message: Fact| self.findings.add(sequence, FaultKind::OverReturn, message);
-        let Some(payment) = self.payments.get_mut(&self.fingerprints.of(payment_id)) else {
+        let Some(payment) = self.payments.get_mut(self.fingerprints.of(payment_id)) else {
             return over(fact!("return of unknown payment {}", format_args!("{payment_id:?}")));
         };
         if returned.original_sequence != payment.sequence {
@@ -151,7 +146,7 @@ impl Books {
         let meaning = original.meaning;
         self.releases.let_go((target, reversed.operation));
         if meaning == Meaning::Payment {
-            let named = self.payments.get_mut(&self.fingerprints.of(&reversed.payment_id));
+            let named = self.payments.get_mut(self.fingerprints.of(&reversed.payment_id));
             match named.filter(|payment| (payment.sequence, payment.operation) == (target, reversed.operation)) {
                 None => wrong(fact!("event {} is not payment {}", target, format_args!("{:?}", reversed.payment_id))),
                 Some(payment) => {

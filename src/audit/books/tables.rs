@@ -1,17 +1,19 @@
 //! The auditor's flat tables: what was opened, what it holds by its legs, and what it should hold by what the events mean.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use super::super::frame::{AsItIs, Fingerprint};
 use super::interest::Personal;
 use super::kinds::holds_authority;
 use super::policies::FundRules;
 use super::reconciliations::Movements;
+use super::rows::Pieces;
 use crate::pb::v1::AccountKind as Kind;
 
 /// Rows by their number in the log, from 1.
 pub(super) struct Numbered<T> {
-    rows: Vec<T>,
+    rows: Pieces<T>,
     /// Rows whose numbers were not next: faults, but what they hold still counts.
     strays: BTreeMap<i32, T>,
     last: i32,
@@ -19,7 +21,7 @@ pub(super) struct Numbered<T> {
 
 impl<T> Default for Numbered<T> {
     fn default() -> Self {
-        Self { rows: Vec::new(), strays: BTreeMap::new(), last: 0 }
+        Self { rows: Pieces::default(), strays: BTreeMap::new(), last: 0 }
     }
 }
 
@@ -48,7 +50,7 @@ impl<T> Numbered<T> {
 
     /// Every row with its number.
     pub(super) fn iter(&self) -> impl Iterator<Item = (i32, &T)> {
-        (1..).zip(&self.rows).chain(self.strays.iter().map(|(number, row)| (*number, row)))
+        (1..).zip(self.rows.iter()).chain(self.strays.iter().map(|(number, row)| (*number, row)))
     }
 }
 
@@ -58,7 +60,31 @@ fn index(number: i32) -> Option<usize> {
 
 /// Balances per (account, lot), on the normal side.
 #[expect(clippy::disallowed_types, reason = "sorted before its order can reach a digest")]
-pub(super) type Cells = std::collections::HashMap<(i32, i32), i64>;
+pub(super) type Cells = std::collections::HashMap<(i32, i32), i64, BuildHasherDefault<OfNumbers>>;
+
+/// Hashes numbers of rows. They are given out one after another, and only those of known rows get here: nobody can choose them
+/// so that they collide, and a keyed hash of them would take as long as the sums.
+#[derive(Default)]
+pub(super) struct OfNumbers(u64);
+
+impl Hasher for OfNumbers {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_i32(i32::from(*byte));
+        }
+    }
+
+    fn write_i32(&mut self, number: i32) {
+        // Multiplying by an odd number that has nothing to do with the input (2^64 divided by the golden ratio) spreads it over
+        // the upper bits; turning them brings them down for the next number, and for tables, which look at both ends.
+        let mixed = self.0 ^ u64::from(number.cast_unsigned());
+        self.0 = mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_right(32);
+    }
+}
 
 /// A table keyed by an id that nobody needs to read back.
 #[expect(clippy::disallowed_types, reason = "lookup only, never iterated")]

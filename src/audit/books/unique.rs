@@ -1,6 +1,7 @@
 //! What stands for one thing once: the bank's references, and documents by issuer. One bank entry booked twice, or one document that
 //! opens two lots, is money counted twice.
 
+use super::rows::Rows;
 use super::tables::ById;
 use super::{Books, Step};
 use crate::pb::v1::event::Payload;
@@ -8,7 +9,7 @@ use crate::pb::v1::event::Payload;
 /// What was used, and the sequence it was used at first.
 #[derive(Default)]
 pub(super) struct Used {
-    bank_references: ById<i64>,
+    bank_references: Rows<i64>,
     documents: ById<i64>,
 }
 
@@ -18,11 +19,9 @@ impl Books {
         let bank_reference = bank_reference(step.payload);
         if !bank_reference.is_empty() {
             let key = self.fingerprints.of(bank_reference);
-            if let Some(first) = self.used.bank_references.get(&key).copied() {
+            if let Err(first) = self.used.bank_references.add(key, step.sequence).map_err(|first| *first) {
                 let shown = format_args!("{bank_reference:?}");
                 self.wrong(step, fact!("bank reference {} was used before, at sequence {}", shown, first));
-            } else {
-                self.used.bank_references.insert(key, step.sequence);
             }
         }
         for (issuer, number) in documents(step.payload).into_iter().filter(|(_, number)| !number.is_empty()) {
