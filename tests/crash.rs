@@ -6,10 +6,13 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
+    clippy::as_conversions,
     clippy::print_stdout,
     reason = "a test may fail"
 )]
 
+#[path = "power/random.rs"]
+mod random;
 mod server;
 
 use std::collections::BTreeMap;
@@ -19,22 +22,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use fundledger::pb::v1;
+use random::Random;
 use server::{Served, payment, receipt, set_up, spawn};
 
 const ROUNDS: u64 = 20;
 const CLIENTS: usize = 3;
 /// Commands a request; different for each client, so that groups have every shape.
 const BATCHES: [u64; CLIENTS] = [1, 7, 64];
-
-/// Numbers without pattern from a seed, so that a failure can be run again.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self, below: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % below
-    }
-}
 
 type Receipts = Arc<Mutex<BTreeMap<String, (i64, Vec<u8>)>>>;
 
@@ -86,13 +80,13 @@ async fn acknowledged_events_survive_and_retries_post_once() {
             load(&served, client, Arc::clone(&next), Arc::clone(&receipts), Arc::clone(&sent), Arc::clone(&stop)).await;
         }
         // A moment of random length: what matters is where it ends, not how long it is.
-        tokio::time::sleep(Duration::from_millis(random.next(150))).await;
+        tokio::time::sleep(Duration::from_millis(random.below(150) as u64)).await;
         served.kill();
         stop.store(true, Ordering::Relaxed);
-        if random.next(3) == 0 {
+        if random.below(3) == 0 {
             // Killed again while it recovers.
             let mut child = spawn(&served.data());
-            tokio::time::sleep(Duration::from_millis(random.next(30))).await;
+            tokio::time::sleep(Duration::from_millis(random.below(30) as u64)).await;
             child.kill().unwrap();
             child.wait().unwrap();
         }

@@ -65,6 +65,8 @@ pub fn run(globals: &Globals, args: &ServeArgs, out: &mut dyn Write) -> Result<(
             Some(address) => Some(server::listen(address).await?),
         };
         let beside = [metrics.as_ref(), tiles.as_ref()].map(|listener| listener.map(|(_, bound)| *bound));
+        // Before anybody is told that it listens: whoever was told may stop it.
+        let stop = stop_signal(globals.lang)?;
         announce(globals, &node, bound, beside, out)?;
         let service = Service {
             api: listener,
@@ -74,7 +76,7 @@ pub fn run(globals: &Globals, args: &ServeArgs, out: &mut dyn Write) -> Result<(
             checkpoint_interval: Duration::from_millis(settings.checkpoint_interval_milliseconds.get()),
             watched: Watched { policy: witnesses, alarm_after_seconds: settings.witness_alarm_seconds.get() },
         };
-        serve_until_stopped(node, service, stop_signal(globals.lang)?, globals.lang).await
+        serve_until_stopped(node, service, stop, globals.lang).await
     })
 }
 
@@ -154,19 +156,16 @@ fn announce(
     Ok(())
 }
 
-/// Serves a node and closes it; fails if the ledger had stopped posting, so that a supervisor restarts it.
+/// Serves a node and closes it; fails if the ledger had stopped posting, so that whoever stopped it knows.
 pub(super) async fn serve_until_stopped(
     node: Node,
     service: Service,
     stop: impl Future<Output = ()> + Send + 'static,
     lang: Lang,
 ) -> Result<(), Failure> {
-    let poisoned = node.ledger().poisoned();
     let stop = async move {
-        tokio::select! {
-            () = stop => tracing::info!("stopping"),
-            () = poisoned => tracing::error!("stopping: a write failed, and nothing is acknowledged after that"),
-        }
+        stop.await;
+        tracing::info!("stopping");
     };
     let node = Arc::new(node);
     let Watching { stop: stop_watching, thread: watching } =
@@ -281,8 +280,27 @@ pub(super) fn stop_signal(lang: Lang) -> Result<impl Future<Output = ()> + Send 
     })
 }
 
+/// Standard error, as if nothing could go wrong with it. Where it is a file on a full disk, whatever tells of that would fail
+/// once more, and take the thread with it that had something to log.
+struct Unfailing(std::io::Stderr);
+
+impl Write for Unfailing {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        // What cannot be written is lost, line by line.
+        self.0.write_all(bytes).ok();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush().ok();
+        Ok(())
+    }
+}
+
 fn start_logs(settings: &LogSettings) {
-    let logs = tracing_subscriber::fmt().with_env_filter(settings.filter.filter()).with_writer(std::io::stderr);
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(settings.filter.filter())
+        .with_writer(|| Unfailing(std::io::stderr()));
     // A second call in one process keeps the first one's settings.
     let _ = match settings.format {
         LogFormat::Json => logs.json().try_init(),

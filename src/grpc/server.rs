@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
 use tower::util::{MapRequestLayer, MapResponseLayer};
 
 use super::audit::AuditApi;
@@ -77,6 +78,9 @@ const SERVICES: &[&str] = &[
     "fundledger.v1.PersonalDataService",
 ];
 
+/// Those of them that do not serve where nothing can be posted.
+const POSTING_SERVICES: &[&str] = &["", "fundledger.v1.LedgerService"];
+
 /// Serves a node on a listener until `stop` resolves; then lets open requests finish, within the deadline. Closing the node
 /// is for the caller: connections that were cut may hold on to it.
 pub async fn serve(
@@ -88,7 +92,7 @@ pub async fn serve(
     let (reporter, health) = tonic_health::server::health_reporter();
     let posting = if node.ledger().read_only().is_none() { ServingStatus::Serving } else { ServingStatus::NotServing };
     for service in SERVICES {
-        let posts = matches!(*service, "" | "fundledger.v1.LedgerService");
+        let posts = POSTING_SERVICES.contains(service);
         reporter.set_service_status(*service, if posts { posting } else { ServingStatus::Serving }).await;
     }
     let failed = |error: &dyn std::fmt::Display| Fault::new("starting the server", error);
@@ -99,6 +103,7 @@ pub async fn serve(
     };
     let reflection_v1 = reflection().build_v1().map_err(|error| failed(&error))?;
     let reflection_v1alpha = reflection().build_v1alpha().map_err(|error| failed(&error))?;
+    let failing = tokio::spawn(tell_when_posting_ends(reporter.clone(), node.ledger().poisoned()));
     let (stops, mut stopping) = Stopping::new();
     let signal = async move {
         stop.await;
@@ -157,7 +162,17 @@ pub async fn serve(
         () = deadline => tracing::warn!("streams were still open at the deadline; they were cut"),
     }
     tending.abort();
+    failing.abort();
     Ok(())
+}
+
+/// After a failed write nothing is acknowledged until a restart; reading goes on.
+async fn tell_when_posting_ends(reporter: HealthReporter, poisoned: impl Future<Output = ()>) {
+    poisoned.await;
+    tracing::error!("a write failed: nothing is posted until a restart; reading goes on");
+    for service in POSTING_SERVICES {
+        reporter.set_service_status(*service, ServingStatus::NotServing).await;
+    }
 }
 
 /// Gives tonic's own refusal of an oversized message the details that every other error has. It is made before any service

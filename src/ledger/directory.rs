@@ -31,7 +31,7 @@ use super::{Digests, Genesis};
 use crate::format::hexadecimal;
 use crate::format::keyed::{Fingerprints, KEY_BYTES, KeyedDigest};
 use crate::format::note_key::SignerKey;
-use crate::log::files::{is_unfinished, read_at_most, write_durably, write_secret};
+use crate::log::files::{create_directory, is_unfinished, read_at_most, write_durably, write_secret};
 use crate::log::sled::{SledLog, sync_directory};
 use crate::log::{Fault, Log};
 
@@ -178,10 +178,7 @@ impl DataDirectory {
         remove_restoring(path)?;
         // Earlier versions had none.
         let index = path.join(INDEX);
-        if !index.is_dir() {
-            fs::create_dir(&index).map_err(|error| Fault::new(format!("creating {}", index.display()), error))?;
-            sync_directory(path)?;
-        }
+        create_directory(&index).map_err(|error| Fault::new(format!("creating {}", index.display()), error))?;
         // Earlier versions had no vault. Of one that is there the key is needed.
         let keys = path.join(KEYS);
         if !path.join(VAULT).exists() && !keys.join(VAULT_KEY).exists() {

@@ -1,6 +1,5 @@
 //! The store: `SQLite`, told to overwrite what it deletes. Nothing else names SQL.
 
-use std::fs;
 use std::path::Path;
 
 use rusqlite::types::Type;
@@ -10,6 +9,7 @@ use super::{DatumState, Entry, Listed, fault};
 use crate::domain::ids::{PayeeRef, RequestId, Sequence};
 use crate::domain::personal::PersonalField;
 use crate::log::Fault;
+use crate::log::files::create_directory;
 
 const FILE: &str = "vault.sqlite";
 
@@ -46,7 +46,7 @@ pub(super) struct Datum {
 }
 
 pub(super) fn open(directory: &Path) -> Result<Connection, Fault> {
-    fs::create_dir_all(directory).map_err(|error| Fault::new(format!("creating {}", directory.display()), error))?;
+    create_directory(directory).map_err(|error| Fault::new(format!("creating {}", directory.display()), error))?;
     let store = Connection::open(directory.join(FILE)).map_err(fault)?;
     prepare(&store).map_err(fault)?;
     let version: i64 = store.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(fault)?;
