@@ -1,6 +1,7 @@
 //! kill -9 at random moments under load, against a list of receipts that another process (this one) keeps.
 
 #![allow(
+    unreachable_pub,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,

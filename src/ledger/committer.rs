@@ -33,7 +33,7 @@ impl Committer {
         }
     }
 
-    fn commit(&mut self, group: Group) -> ControlFlow<()> {
+    pub(super) fn commit(&mut self, group: Group) -> ControlFlow<()> {
         let Some(last) = group.blocks.last().map(|block| block.head) else {
             group.answer();
             return ControlFlow::Continue(());

@@ -17,6 +17,7 @@ mod snapshot;
 pub mod snapshot_files;
 pub mod stages;
 mod state_files;
+pub mod steps;
 mod writer;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc as threads};

@@ -158,6 +158,7 @@ impl Finished {
     }
 }
 
+/// The thread that decides, or whoever takes its place step by step.
 pub(super) struct Writer {
     state: State,
     keys: FingerprintTable,
@@ -221,11 +222,7 @@ impl Writer {
                 is_closing |= submission.kind == SubmissionKind::Close;
                 drop(submission.room);
                 decided = decided.saturating_add(submission.commands.len());
-                let outcomes = self.decide_all(submission.commands, submission.kind);
-                match outcomes {
-                    Ok(outcomes) => replies.push(Reply { to: submission.reply, outcomes }),
-                    Err(why) => drop(submission.reply.send(Err(why))),
-                }
+                replies.extend(self.answer(submission.commands, submission.kind, submission.reply));
                 let has_room = decided < GROUP_COMMANDS_MAX && !is_closing;
                 next = if has_room { requests.try_recv().ok() } else { None };
             }
@@ -243,6 +240,24 @@ impl Writer {
         Finished { head: self.builder.head(), state: self.state, keys: self.keys, booked_at: self.booked_at }
     }
 
+    /// Decides a request; its reply is sent once what it rests on is on disk, or at once where nothing was done.
+    pub(super) fn answer(
+        &mut self,
+        commands: Vec<Prepared>,
+        kind: SubmissionKind,
+        to: oneshot::Sender<Result<Vec<Outcome>, Unavailable>>,
+    ) -> Option<Reply> {
+        match self.decide_all(commands, kind) {
+            Ok(outcomes) => Some(Reply { to, outcomes }),
+            Err(why) => {
+                // Whoever asked may have gone away.
+                drop(to.send(Err(why)));
+                None
+            }
+        }
+    }
+
+    /// Ends the group that is being decided.
     pub(super) fn close_group(&mut self, replies: Vec<Reply>) -> Group {
         let blocks = Arc::new(self.builder.take());
         let committed = self.shared.committed().sequence;
@@ -256,11 +271,16 @@ impl Writer {
         self.publish_log_keys();
         let head = self.builder.head();
         let is_due = self.takes_snapshots && head.sequence >= self.snapshot_at;
-        let snapshot = is_due.then(|| snapshot::take(&self.state, &self.keys, self.booked_at));
+        let snapshot = is_due.then(|| self.snapshot());
         if let Some(taken) = &snapshot {
             self.snapshot_at = next_snapshot(head.sequence, taken.state().len());
         }
         Group { blocks, events: std::mem::take(&mut self.events), replies, snapshot }
+    }
+
+    /// The state as it is, as a snapshot has it.
+    pub(super) fn snapshot(&self) -> snapshot::Taken {
+        snapshot::take(&self.state, &self.keys, self.booked_at)
     }
 
     fn publish_log_keys(&self) {
