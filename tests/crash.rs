@@ -26,7 +26,8 @@ use fundledger::pb::v1;
 use random::Random;
 use server::{Served, payment, receipt, set_up, spawn};
 
-const ROUNDS: u64 = 20;
+const FEW: u64 = 20;
+const MANY: u64 = 200;
 const CLIENTS: usize = 3;
 /// Commands a request; different for each client, so that groups have every shape.
 const BATCHES: [u64; CLIENTS] = [1, 7, 64];
@@ -67,15 +68,27 @@ async fn load(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn acknowledged_events_survive_and_retries_post_once() {
-    let seed = std::process::id().into();
-    println!("seed {seed}");
+    kill(FEW).await;
+}
+
+/// The same with two hundred kills.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes: see docs/faults.md"]
+async fn two_hundred_kills() {
+    kill(MANY).await;
+}
+
+async fn kill(rounds: u64) {
+    let given = std::env::var("FUNDLEDGER_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = given.unwrap_or_else(|| u64::from(std::process::id()));
+    println!("FUNDLEDGER_SEED={seed}");
     let mut random = Random(seed);
     let mut served = Served::new();
     served.accept(set_up()).await;
     let receipts: Receipts = Arc::default();
     let sent: Arc<Mutex<Vec<String>>> = Arc::default();
     let next = Arc::new(AtomicU64::new(0));
-    for round in 0..ROUNDS {
+    for round in 0..rounds {
         let stop = Arc::new(AtomicBool::new(false));
         for client in 0..CLIENTS {
             load(&served, client, Arc::clone(&next), Arc::clone(&receipts), Arc::clone(&sent), Arc::clone(&stop)).await;
@@ -95,6 +108,7 @@ async fn acknowledged_events_survive_and_retries_post_once() {
         compare(&served, round, &receipts, &sent).await;
     }
     let acknowledged = receipts.lock().unwrap().len();
+    println!("{rounds} kills, {acknowledged} payments, none lost and none twice");
     assert!(acknowledged > 100, "only {acknowledged} payments were acknowledged: the load did not run");
     served.stop();
     let verified = server::run(&["verify", served.data().to_str().unwrap(), "--deep", "--allow-unanchored"]);

@@ -26,6 +26,7 @@ use thiserror::Error;
 
 use super::checkpoints::CHECKPOINT_FILE;
 use super::clock::Clock;
+use super::key_check;
 use super::log_keys::{LogKeyFiles, LogSigner};
 use super::{Digests, Genesis};
 use crate::format::hexadecimal;
@@ -102,6 +103,16 @@ pub enum DirectoryError {
         /// Which.
         path: String,
     },
+    /// A key is not the one that the ledger had.
+    #[error(
+        "{path}: keys/{name} is not the key that this ledger has used, or keys.check is damaged. Put the right key back from its backup; where it is known to be right, remove keys.check"
+    )]
+    OtherKey {
+        /// Which directory.
+        path: String,
+        /// Which key.
+        name: String,
+    },
     /// A name that cannot be a ledger's.
     #[error("the origin must be 1 to {ORIGIN_BYTES_MAX} visible ASCII characters without space or '+'")]
     Origin,
@@ -151,6 +162,7 @@ impl DataDirectory {
         super::create(&mut log, genesis, clock).map_err(|error| Fault::new("writing the genesis", error))?;
         log.adopt(log.head(), &[])?;
         drop(log);
+        check_keys(path, [&digest_key, &pseudonym_key, &vault_key])?;
         // Last: a directory without it is incomplete, however far creating it got.
         write_format(path, origin)?;
         let (path, origin) = (path.to_owned(), origin.to_owned());
@@ -206,15 +218,9 @@ impl DataDirectory {
             read_key(&path.join(KEYS).join(name))
                 .map_err(|error| incomplete(&format!("{KEYS}/{name}"), error.to_string()))
         };
-        Ok(Self {
-            digest_key: key(DIGEST_KEY)?,
-            pseudonym_key: key(PSEUDONYM_KEY)?,
-            vault_key: key(VAULT_KEY)?,
-            log_signers,
-            path: path.to_owned(),
-            origin,
-            _lock: lock,
-        })
+        let (digest_key, pseudonym_key, vault_key) = (key(DIGEST_KEY)?, key(PSEUDONYM_KEY)?, key(VAULT_KEY)?);
+        check_keys(path, [&digest_key, &pseudonym_key, &vault_key])?;
+        Ok(Self { digest_key, pseudonym_key, vault_key, log_signers, path: path.to_owned(), origin, _lock: lock })
     }
 
     /// The ledger's name.
@@ -344,6 +350,10 @@ pub fn identify(path: &Path) -> Result<String, DirectoryError> {
         missing: FORMAT_FILE.to_owned(),
         cause: "it names no origin".to_owned(),
     })
+}
+
+fn check_keys(path: &Path, [digest, pseudonym, vault]: [&[u8; KEY_BYTES]; 3]) -> Result<(), DirectoryError> {
+    key_check::check(path, &[(DIGEST_KEY, digest), (PSEUDONYM_KEY, pseudonym), (VAULT_KEY, vault)])
 }
 
 /// Takes the lock for reading evidence, without writing: fails while a ledger is served from the directory.

@@ -11,6 +11,7 @@ pub mod clock;
 mod committer;
 pub mod directory;
 mod idempotency;
+mod key_check;
 pub mod log_keys;
 pub mod restore;
 mod snapshot;
