@@ -14,6 +14,7 @@ use crate::audit::printable::printable_lines;
 use crate::messages::Language;
 use crate::messages::cli as text;
 
+pub mod backup;
 pub mod balance;
 pub mod bench;
 pub mod checkpoint;
@@ -42,6 +43,7 @@ pub mod serve;
 pub mod settings;
 pub mod statement;
 pub mod supervision;
+mod tile_writer;
 pub mod tiles;
 pub mod trace;
 mod verdict;
@@ -83,6 +85,8 @@ pub enum Command {
     Proof(proof::ProofArgs),
     /// Run a witness: it signs that a log only grows, for an audit office or a people's congress.
     Witness(witness::WitnessArgs),
+    /// Add what has come to a backup of a ledger, running or stopped, and verify it there.
+    Backup(backup::BackupArgs),
     /// Write a stopped ledger's log to a file that can be verified anywhere.
     Export(export::ExportArgs),
     /// Build a ledger's lost log again, from static tiles or from the copy beside it, and verify it.
@@ -137,6 +141,7 @@ impl Command {
             Self::Checkpoint(args) => checkpoint::run(globals, args, out),
             Self::Proof(args) => proof::run(globals, args, out),
             Self::Witness(args) => witness::run(globals, args, out),
+            Self::Backup(args) => backup::run(globals, args, out),
             Self::Export(args) => export::run(globals, args, out),
             Self::Restore(args) => restore::run(globals, args, out),
             Self::Demo(args) => demo::run(globals, args, out),

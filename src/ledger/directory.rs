@@ -386,7 +386,7 @@ pub(super) fn lock_for_restoring(path: &Path) -> Result<File, DirectoryError> {
 }
 
 /// Where the keys lie in a data directory.
-pub(super) fn keys_path(path: &Path) -> PathBuf {
+pub fn keys_path(path: &Path) -> PathBuf {
     path.join(KEYS)
 }
 
@@ -517,6 +517,11 @@ pub fn log_path(path: &Path) -> PathBuf {
 /// Where the copy of the entries lies in a data directory.
 pub fn entries_path(path: &Path) -> PathBuf {
     path.join(ENTRIES)
+}
+
+/// Where the personal data lie in a data directory.
+pub fn vault_path(path: &Path) -> PathBuf {
+    path.join(VAULT)
 }
 
 /// Where the tree over the log lies in a data directory.

@@ -101,6 +101,16 @@ config-key = key
 config-value = value
 config-source = source
 
+## backup
+
+backup-apart = the backups of the log, of the keys and of personal data go to directories apart from each other
+backup-behind = the backup in { $path } has { $kept } entries, the source { $size }, or another log: nothing was changed
+backup-done = { $added } entries added: the backup of { $size } entries in { $path } was verified
+backup-keys = keys backed up: { $count } ({ $path })
+backup-other = { $path } is not empty, and no backup of a log
+backup-unfit = what was written to { $path } does not have the root that was signed: the checkpoint of the backup stays what it was
+backup-vault = personal data backed up ({ $path })
+
 ## export
 
 export-tiles-written = the { $size } entries that the last checkpoint covers are in { $path }
@@ -121,6 +131,9 @@ restore-lost = whatever was acknowledged after sequence { $sequence } is not in 
 restore-no-source = { $source } has neither static tiles under a checkpoint nor a copy of the entries in entries/
 restore-sound = the log in { $path } is sound: nothing was restored
 restore-unfit = the source does not have the log that was signed: nothing was restored
+restore-until = up to sequence { $sequence } only: what was signed goes further, so that nothing can be posted here
+restore-until-beyond = the source ends before sequence { $sequence }: nothing was restored
+restore-until-new = --until makes a ledger to look at, in a new directory: give --keys as well
 restore-without-checkpoint = no checkpoint lies beside the source: whether it is the log that was signed cannot be told
 
 ## balance

@@ -100,6 +100,16 @@ config-key = 配置项
 config-value = 值
 config-source = 来源
 
+## backup
+
+backup-apart = 日志、密钥与个人信息的备份须放在互不包含的目录中
+backup-behind = { $path } 中的备份有 { $kept } 个条目，来源有 { $size } 个，或为另一日志：未作任何改动
+backup-done = 新增 { $added } 个条目：{ $path } 中 { $size } 个条目的备份已校验
+backup-keys = 已备份密钥 { $count } 个（{ $path }）
+backup-other = { $path } 不为空，且不是日志的备份
+backup-unfit = 写入 { $path } 的内容不具有已签名的根：备份的检查点保持原样
+backup-vault = 已备份个人信息（{ $path }）
+
 ## export
 
 export-tiles-written = 最新检查点所覆盖的 { $size } 个条目已写入 { $path }
@@ -120,6 +130,9 @@ restore-lost = 序号 { $sequence } 之后确认过的内容不在来源中：�
 restore-no-source = { $source } 既没有检查点之下的静态瓦片，也没有 entries/ 条目副本
 restore-sound = { $path } 中的日志完好：未作恢复
 restore-unfit = 来源不是已签名的日志：未作恢复
+restore-until = 只恢复到序号 { $sequence }：已签名的内容不止于此，因而此处不能入账
+restore-until-beyond = 来源在序号 { $sequence } 之前结束：未作恢复
+restore-until-new = --until 在新目录中重建供查看的账本：请一并给出 --keys
 restore-without-checkpoint = 来源旁没有检查点：无法判断是否为已签名的日志
 
 ## balance

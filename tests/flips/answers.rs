@@ -7,7 +7,7 @@ use fundledger::domain::personal::PersonalField;
 use fundledger::format::record::Head;
 use fundledger::grpc::convert;
 use fundledger::grpc::node::Node;
-use fundledger::ledger::Outcome;
+
 use fundledger::ledger::clock::SystemClock;
 use fundledger::projection::Views;
 use fundledger::projection::history::Row;
@@ -52,7 +52,7 @@ pub enum Told {
     ReadOnly,
     /// It opens, and says of something that it cannot be read.
     Fault,
-    Answered(Answers),
+    Answered(Box<Answers>),
 }
 
 pub fn asked(data: &Path) -> Told {
@@ -71,7 +71,7 @@ fn ask(data: &Path) -> Told {
         return Told::ReadOnly;
     }
     match answers(&node) {
-        Ok(answers) => Told::Answered(answers),
+        Ok(answers) => Told::Answered(Box::new(answers)),
         Err(_) => Told::Fault,
     }
 }
@@ -97,7 +97,7 @@ fn answers(node: &Node) -> Result<Answers, String> {
         // To say that there is no such thing is an answer.
         Err(why) => why.to_string(),
     };
-    let retry = outcomes.first().map(Outcome::clone).map(|outcome| format!("{outcome:?}")).unwrap_or_default();
+    let retry = format!("{:?}", outcomes.first());
     let views = node.views().clone();
     Ok(Answers { head, entries, views, rows, retry, name, missing: node.vault().missing() })
 }
