@@ -10,6 +10,8 @@ mod chunk_files;
 pub mod clock;
 mod committer;
 pub mod directory;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod idempotency;
 pub mod log_keys;
 pub mod restore;
