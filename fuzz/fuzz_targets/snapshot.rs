@@ -21,7 +21,10 @@ thread_local! {
 }
 
 fn views_again(bytes: &[u8]) -> Option<Vec<u8>> {
-    Views::decode(Head::EMPTY, bytes).ok().map(|views| views.encode())
+    let views = Views::decode(Head::EMPTY, bytes).ok()?;
+    let written = views.encode();
+    assert_eq!(Views::decode(Head::EMPTY, &written).ok(), Some(views), "other views are read than were written");
+    Some(written)
 }
 
 /// The body of a file with the digest made good.

@@ -9,10 +9,12 @@ fn bytes_of(state: &State, booked_at: UtcNanos) -> Vec<u8> {
     snapshot::take(state, &FingerprintTable::default(), booked_at).state().to_vec()
 }
 
-/// The state of these bytes as it would be written again; `None` where they are no state.
+/// The state of these bytes as it would be written again; `None` where they are no state. What is written is read as the same.
 pub fn state_again(bytes: &[u8]) -> Option<Vec<u8>> {
     let (state, booked_at) = snapshot::decode(bytes).ok()?;
-    Some(bytes_of(&state, booked_at))
+    let written = bytes_of(&state, booked_at);
+    assert!(snapshot::decode(&written) == Ok((state, booked_at)), "another state is read than was written");
+    Some(written)
 }
 
 #[cfg(test)]
