@@ -251,13 +251,27 @@ pub(super) struct Loaded {
 
 /// Loads all layers. Everything that is wrong is told at once, each with its place.
 pub(super) fn load(args: &SettingsArgs, lang: Lang) -> Result<Loaded, Failure> {
-    let mut layers: Vec<(String, Value, Origin)> = Vec::new();
+    let mut layers: Vec<Layered> = Vec::new();
     if let Some(path) = &args.config {
         layers.extend(of_file(path)?);
     }
     layers.extend(of_environment()?);
     layers.extend(of_flags(args));
+    merged(layers, lang)
+}
 
+/// For fuzz/: whether a file alone is accepted.
+#[cfg(fuzzing)]
+pub fn is_accepted(content: &str) -> bool {
+    let layers = of_text(Path::new("settings"), content);
+    layers.and_then(|layers| merged(layers, Lang::Zh)).is_ok_and(|loaded| values(&loaded.settings).is_ok())
+}
+
+/// A key, its value, and where it comes from.
+type Layered = (String, Value, Origin);
+
+/// Layers become settings; what comes later wins.
+fn merged(layers: Vec<Layered>, lang: Lang) -> Result<Loaded, Failure> {
     let mut origins: BTreeMap<String, Origin> =
         values(&Settings::default())?.into_keys().map(|key| (key, Origin::Default)).collect();
     let mut problems = Vec::new();
@@ -304,10 +318,14 @@ fn joined(key: &str, name: &str) -> String {
 }
 
 /// The keys of a file, each with its line.
-fn of_file(path: &Path) -> Result<Vec<(String, Value, Origin)>, Failure> {
+fn of_file(path: &Path) -> Result<Vec<Layered>, Failure> {
     let content = fs::read_to_string(path).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
+    of_text(path, &content)
+}
+
+fn of_text(path: &Path, content: &str) -> Result<Vec<Layered>, Failure> {
     let wrong = |error: &dyn fmt::Display| Failure::Usage(format!("{}: {error}", path.display()));
-    let table = DeTable::parse(&content).map_err(|error| wrong(&error))?;
+    let table = DeTable::parse(content).map_err(|error| wrong(&error))?;
     let mut lines: Vec<(String, usize)> = Vec::new();
     let mut open: Vec<(String, &DeTable<'_>)> = vec![(String::new(), table.get_ref())];
     while let Some((key, table)) = open.pop() {
@@ -322,7 +340,7 @@ fn of_file(path: &Path) -> Result<Vec<(String, Value, Origin)>, Failure> {
         }
     }
     lines.sort_by_key(|(_, line)| *line);
-    let parsed = File::from_str(&content, FileFormat::Toml);
+    let parsed = File::from_str(content, FileFormat::Toml);
     let parsed = Config::builder().add_source(parsed).build().map_err(|error| wrong(&error))?;
     let found = lines.into_iter().map(|(key, line)| {
         let origin = Origin::File { path: path.to_owned(), line };
@@ -333,7 +351,7 @@ fn of_file(path: &Path) -> Result<Vec<(String, Value, Origin)>, Failure> {
     Ok(found.collect())
 }
 
-fn of_environment() -> Result<Vec<(String, Value, Origin)>, Failure> {
+fn of_environment() -> Result<Vec<Layered>, Failure> {
     let source = Environment::with_prefix(ENVIRONMENT_PREFIX).prefix_separator("__").separator("__");
     let found = source.collect().map_err(|error| Failure::Usage(error.to_string()))?;
     let sorted: BTreeMap<String, Value> = found.into_iter().collect();
@@ -342,7 +360,7 @@ fn of_environment() -> Result<Vec<(String, Value, Origin)>, Failure> {
     Ok(sorted.into_iter().map(|(key, value)| (key.clone(), value, origin(&key))).collect())
 }
 
-fn of_flags(args: &SettingsArgs) -> Vec<(String, Value, Origin)> {
+fn of_flags(args: &SettingsArgs) -> Vec<Layered> {
     let flags = [
         ("data", args.data.as_ref().map(|path| path.display().to_string()), "--data"),
         ("listen", args.listen.map(|address| address.to_string()), "--listen"),

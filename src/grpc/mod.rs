@@ -6,6 +6,8 @@ mod balances;
 mod batch;
 mod clocks;
 pub mod convert;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod identities;
 mod intake;
 mod ledger;

@@ -180,7 +180,7 @@ impl LedgerApi {
 }
 
 /// The commands of a request of nothing but commands that are to be durable; `None` for any other request.
-fn plain(request: &Bytes) -> Option<Vec<&[u8]>> {
+pub(super) fn plain(request: &[u8]) -> Option<Vec<&[u8]>> {
     let (commands, others) = convert::split_request(request)?;
     if commands.is_empty() || commands.len() > convert::COMMANDS_MAX {
         return None;

@@ -10,6 +10,8 @@ mod chunk_files;
 pub mod clock;
 mod committer;
 pub mod directory;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod idempotency;
 mod key_check;
 pub mod log_keys;
