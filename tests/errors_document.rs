@@ -68,7 +68,9 @@ fn retry(reason: Reason) -> (&'static str, &'static str) {
             | Reason::PersonalDataErased,
             _,
         ) => ("a question, not a posting: ask again after correcting it", "查询而非记账：更正后可再查询"),
-        (_, Code::Unavailable) => ("yes: same key, with growing pauses", "可以：同一幂等键，逐次延长间隔"),
+        (_, Code::Unavailable | Code::DeadlineExceeded) => {
+            ("yes: same key, with growing pauses", "可以：同一幂等键，逐次延长间隔")
+        }
         (_, Code::ResourceExhausted) => ("yes: same key, after `RetryInfo`", "可以：同一幂等键，按 `RetryInfo` 等待"),
         (_, Code::DataLoss) => ("never; call the operator", "不可；请联系运维人员"),
         _ if is_recorded => new,

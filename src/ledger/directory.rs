@@ -245,8 +245,13 @@ impl DataDirectory {
         self.path.join(ENTRIES)
     }
 
+    /// Where the log lies.
+    pub fn log(&self) -> PathBuf {
+        self.path.join(LOG)
+    }
+
     pub(super) fn open_log(&self) -> Result<SledLog, Fault> {
-        SledLog::open(&self.path.join(LOG))
+        SledLog::open(&self.log())
     }
 
     /// Digests of commands and of their keys.
