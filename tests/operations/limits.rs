@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use fundledger::pb::v1;
+use fundledger::pb::v1::audit_service_client::AuditServiceClient;
 use tonic::metadata::AsciiMetadataValue;
 use tonic::{Code, Request};
 use tonic_health::pb::HealthCheckRequest;
@@ -161,16 +162,15 @@ fn a_connection_that_does_not_answer_is_closed() {
     while raw.next().is_some() {}
 }
 
-/// A question about events that are not there yet waits for them for ten seconds: longer than it may.
-fn patient() -> v1::GetBalanceRequest {
-    v1::GetBalanceRequest { account_id: "U.unit".to_owned(), min_sequence: Some(1_000), ..Default::default() }
-}
+/// A question for what witnesses have cosigned waits for them for ten seconds: longer than it may.
+pub(crate) const PATIENT: v1::GetCheckpointRequest =
+    v1::GetCheckpointRequest { min_sequence: Some(0), witnessed: true };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn calls_end_after_a_while() {
     let service = Service::new(&[("LIMITS__CALL_SECONDS", "1")]);
     service.post(set_up()).await;
-    let late = service.query().await.get_balance(patient()).await.unwrap_err();
+    let late = AuditServiceClient::new(service.channel().await).get_checkpoint(PATIENT).await.unwrap_err();
     assert_eq!((late.code(), reason(&late).as_str()), (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"));
     assert!(late.get_details_request_info().is_some());
     // A stream is no such call.
@@ -191,15 +191,15 @@ async fn callers_say_how_long_a_call_may_take() {
     let service = Service::new(&[]);
     service.post(set_up()).await;
     let mut raw = Raw::connect(&service);
-    let block = headers("/fundledger.v1.QueryService/GetBalance", &[("grpc-timeout", "50m")]);
+    let block = headers("/fundledger.v1.AuditService/GetCheckpoint", &[("grpc-timeout", "50m")]);
     raw.send(&frame(HEADERS, END_HEADERS, 1, &block));
-    let message = prost::Message::encode_to_vec(&patient());
+    let message = prost::Message::encode_to_vec(&PATIENT);
     let length = u32::try_from(message.len()).unwrap().to_be_bytes();
     raw.send(&frame(0, END_STREAM, 1, &[&[0], &length[..], &message].concat()));
     // Its answer has come.
     raw.frame_of(HEADERS);
     let line =
-        "fundledger_requests_total{method=\"fundledger.v1.QueryService/GetBalance\",code=\"DEADLINE_EXCEEDED\"} 1";
+        "fundledger_requests_total{method=\"fundledger.v1.AuditService/GetCheckpoint\",code=\"DEADLINE_EXCEEDED\"} 1";
     let metrics = service.get("/metrics").1;
     assert!(metrics.contains(line), "{metrics}");
 }

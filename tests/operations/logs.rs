@@ -3,6 +3,7 @@
 use std::fs;
 
 use fundledger::pb::v1;
+use fundledger::pb::v1::audit_service_client::AuditServiceClient;
 use fundledger::pb::v1::command::Payload;
 use fundledger::pb::v1::personal_data_service_client::PersonalDataServiceClient;
 use serde_json::Value;
@@ -10,8 +11,9 @@ use tonic::metadata::AsciiMetadataValue;
 use tonic::{Code, Request};
 use tonic_types::StatusExt;
 
+use crate::limits::PATIENT;
 use crate::server::{payment, set_up};
-use crate::service::{Service, data, new_ledger, reason};
+use crate::service::{Service, data, new_ledger, newer_snapshot, reason};
 
 const EVERY_CALL: (&str, &str) = ("LOG__FILTER", "info,fundledger=trace");
 const JSON: (&str, &str) = ("LOG__FORMAT", "json");
@@ -100,12 +102,11 @@ async fn a_call_has_an_id_in_its_lines_its_answer_and_its_errors() {
 async fn slow_calls_are_warned_of_and_usual_ones_are_not_told() {
     let service = Service::new(&[("LOG__SLOW_CALL_MILLISECONDS", "900"), ("LIMITS__CALL_SECONDS", "1")]);
     service.post(set_up()).await;
-    let patient =
-        v1::GetBalanceRequest { account_id: "U.unit".to_owned(), min_sequence: Some(1_000), ..Default::default() };
-    service.query().await.get_balance(with(patient, &[("x-request-id", "patient")])).await.unwrap_err();
+    let mut audit = AuditServiceClient::new(service.channel().await);
+    audit.get_checkpoint(with(PATIENT, &[("x-request-id", "patient")])).await.unwrap_err();
     let log = service.log_with("a slow call");
     let line = log.lines().find(|line| line.contains("a slow call")).unwrap();
-    for part in ["WARN", "patient", "fundledger.v1.QueryService/GetBalance", "DEADLINE_EXCEEDED"] {
+    for part in ["WARN", "patient", "fundledger.v1.AuditService/GetCheckpoint", "DEADLINE_EXCEEDED"] {
         assert!(line.contains(part), "{part}: {line}");
     }
     assert!(!log.contains("LedgerService/Post"), "{log}");
@@ -119,12 +120,8 @@ async fn whatever_stands_in_a_line_it_stays_one_line() {
     service.post(set_up()).await;
     service.signal("TERM");
     assert!(service.ended().success());
-    let snapshots = data(&service.directory).join("snapshots");
-    let files = fs::read_dir(&snapshots).unwrap().map(|file| file.unwrap().path());
-    let suffixes = files.map(|path| path.extension().unwrap().to_str().unwrap().to_owned());
-    let suffix = suffixes.into_iter().find(|suffix| suffix.starts_with("state-")).unwrap();
-    let hostile = "9\n2026-01-01T00:00:00Z ERROR forged\u{1b}[2J\u{202e}\u{9b}31m";
-    fs::write(snapshots.join(format!("{hostile}.{suffix}")), "damaged").unwrap();
+    let hostile = "\n2026-01-01T00:00:00Z ERROR forged\u{1b}[2J\u{202e}\u{9b}31m";
+    fs::write(newer_snapshot(&service.directory, hostile), "damaged").unwrap();
     for format in ["text", "json"] {
         service = service.again(&[("LOG__FORMAT", format)]);
         let log = service.log_with(if format == "json" { "\\u001b[2J" } else { "\\u{1b}[2J" });

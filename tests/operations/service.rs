@@ -64,6 +64,10 @@ impl Service {
     /// Waits until it serves.
     pub(crate) fn has_started(&mut self) {
         self.api = self.told("listening on http://");
+        // It says where it listens a moment before it does.
+        while self.probe("/livez").1 == "starting" {
+            std::thread::yield_now();
+        }
     }
 
     /// Starts again after an end.
@@ -184,6 +188,15 @@ pub(crate) fn data(directory: &TempDir) -> PathBuf {
 
 fn log_path(directory: &TempDir) -> PathBuf {
     directory.path().join("log")
+}
+
+/// Where a newer snapshot would lie than all that are there, with this at the end of its name.
+pub(crate) fn newer_snapshot(directory: &TempDir, name: &str) -> PathBuf {
+    let snapshots = data(directory).join("snapshots");
+    let files = fs::read_dir(&snapshots).unwrap().map(|file| file.unwrap().path());
+    let suffixes = files.map(|path| path.extension().unwrap().to_str().unwrap().to_owned());
+    let suffix = suffixes.into_iter().find(|suffix| suffix.starts_with("state-")).unwrap();
+    snapshots.join(format!("9{name}.{suffix}"))
 }
 
 /// The stable reason of an error.

@@ -8,7 +8,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::server::{payment, set_up};
-use crate::service::{Service, data, new_ledger, pipe, reason};
+use crate::service::{Service, data, new_ledger, newer_snapshot, pipe, reason};
 
 const POSTS: &[&str] = &["", "fundledger.v1.LedgerService"];
 const READS: &[&str] =
@@ -39,7 +39,7 @@ async fn health(service: &Service, services: &[&str]) -> Vec<ServingStatus> {
     found
 }
 
-/// A start that waits for what somebody writes into a pipe: the last checkpoint, which it reads once the log is replayed.
+/// A start that waits for what somebody writes into a pipe: a snapshot, by its name.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_service_that_starts_answers_probes_and_then_serves() {
     let mut service = Service::new(&[]);
@@ -47,19 +47,15 @@ async fn a_service_that_starts_answers_probes_and_then_serves() {
     service.signal("TERM");
     assert!(service.ended().success());
     let directory = std::mem::replace(&mut service.directory, tempfile::tempdir().unwrap());
-    let checkpoint = data(&directory).join("checkpoint");
-    let signed = fs::read(&checkpoint).unwrap();
-    fs::remove_file(&checkpoint).unwrap();
-    pipe(&checkpoint);
+    let newest = newer_snapshot(&directory, "");
+    pipe(&newest);
 
     let mut service = Service::starting(directory, &[]);
     check(&service, "starting", 503, 503);
-    fs::write(&checkpoint, signed).unwrap();
+    let metrics = service.get("/metrics").1;
+    assert!(metrics.contains("fundledger_build_info{") && !metrics.contains("fundledger_log_bytes "), "{metrics}");
+    fs::write(&newest, "no snapshot").unwrap();
     service.has_started();
-    // It says where it listens a moment before it does.
-    while service.probe("/livez").1 == "starting" {
-        std::thread::yield_now();
-    }
     check(&service, "serving", 200, 200);
     assert!(health(&service, &[POSTS, READS].concat()).await.iter().all(|found| *found == ServingStatus::Serving));
 }
