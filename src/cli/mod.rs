@@ -17,6 +17,7 @@ use crate::messages::cli as text;
 pub mod balance;
 pub mod bench;
 mod beside;
+mod check;
 pub mod checkpoint;
 pub mod clocks;
 pub mod completions;

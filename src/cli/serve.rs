@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 use super::beside::Beside;
+use super::check;
 use super::logs::Logs;
 use super::settings::{self, Settings, SettingsArgs};
 use super::signals::StopSignals;
@@ -42,12 +43,18 @@ pub struct ServeArgs {
     /// What can be set in a file as well.
     #[command(flatten)]
     pub settings: SettingsArgs,
+    /// Do what a start does, short of serving and without changing anything, and say what was found.
+    #[arg(long)]
+    pub check: bool,
 }
 
 /// Runs the service until it is told to stop (SIGINT or SIGTERM), or until the ledger can post no more.
 pub fn run(globals: &Globals, args: &ServeArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let settings = settings::load(&args.settings, globals.lang)?.settings;
     let data = admit(&settings, globals.lang)?;
+    if args.check {
+        return check::run(globals, &settings, data, out);
+    }
     let logs = Logs::start(&settings.log);
     if is_empty(data).map_err(|fault| Failure::Unavailable(fault.to_string()))? {
         drop(DataDirectory::create(data, Genesis::of_development(DEVELOPMENT_ORIGIN), &SystemClock)?);

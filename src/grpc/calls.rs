@@ -311,7 +311,7 @@ mod tests {
     #[test]
     fn timeouts_are_read_as_they_are_written() {
         for (text, expected) in [
-            ("1H", Some(Duration::from_secs(3_600))),
+            ("1H", Some(Duration::from_hours(1))),
             ("2M", Some(Duration::from_mins(2))),
             ("15S", Some(Duration::from_secs(15))),
             ("100m", Some(Duration::from_millis(100))),
@@ -332,7 +332,7 @@ mod tests {
     #[test]
     fn the_shorter_time_counts() {
         let observed = Observed::default();
-        let most = Duration::from_secs(60);
+        let most = Duration::from_mins(1);
         let of = |path: &str, asked: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert(GRPC_TIMEOUT, http::HeaderValue::from_static(asked));

@@ -11,6 +11,7 @@ pub mod clock;
 mod committer;
 pub mod counts;
 pub mod directory;
+pub mod examine;
 mod idempotency;
 pub mod log_keys;
 pub mod restore;

@@ -6,10 +6,12 @@
     clippy::expect_used,
     clippy::panic,
     clippy::arithmetic_side_effects,
+    clippy::float_arithmetic,
     clippy::indexing_slicing,
     reason = "a test may fail"
 )]
 
+mod check;
 mod limits;
 mod logs;
 mod metrics;
