@@ -12,7 +12,7 @@ use tonic::{Code, Request};
 use tonic_types::StatusExt;
 
 use crate::limits::PATIENT;
-use crate::server::{payment, set_up};
+use crate::server::{DATE, command, payment, receipt, set_up};
 use crate::service::{Service, data, new_ledger, newer_snapshot, reason};
 
 const EVERY_CALL: (&str, &str) = ("LOG__FILTER", "info,fundledger=trace");
@@ -185,16 +185,34 @@ async fn no_secret_and_no_personal_value_is_in_the_log() {
         let _ =
             query.get_balance(v1::GetBalanceRequest { account_id: "U.secret".to_owned(), ..Default::default() }).await;
         let mut ledger = service.ledger().await;
+        let cash =
+            v1::ReceiveCash { lot_id: "LOT-1".to_owned(), amount_minor: 1, bank_reference: "bank secret".to_owned() };
+        let mut proposed = command("p-secret-4", Payload::ReceiveCash(Box::new(cash)));
+        proposed.checkers.clear();
+        let mut expires_at = receipt(results[0].clone()).booked_at.unwrap();
+        expires_at.seconds += 3_600;
+        let propose = v1::ProposeRequest {
+            request_id: "propose-secret".to_owned(),
+            business_date: Some(DATE),
+            actor: "maker-1".to_owned(),
+            commands: vec![proposed],
+            expires_at: Some(expires_at),
+            validate_only: false,
+        };
+        ledger.propose(propose).await.unwrap();
         let approve = v1::ApproveRequest {
             request_id: "approve-secret".to_owned(),
+            business_date: Some(DATE),
             actor: "checker-1".to_owned(),
+            proposal_id: "propose-secret".to_owned(),
             signature: vec![7; 64].into(),
-            ..Default::default()
         };
-        assert!(ledger.approve(approve).await.is_err());
+        let unknown = ledger.approve(approve).await.unwrap_err();
+        assert_eq!(reason(&unknown), "KEY_NOT_FOUND");
         ledger.post(with(request(Vec::new()), &[("x-request-id", "the-last-one")])).await.unwrap_err();
         let log = service.log_with("the-last-one");
         assert!(log.matches("fundledger.v1.").count() >= 7, "{log}");
+        assert!(log.contains("an approval was not accepted"), "{log}");
         let keys = data(&service.directory).join("keys");
         let mut secrets: Vec<String> = fs::read_dir(keys)
             .unwrap()
