@@ -17,7 +17,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("vault", &["domain", "format", "log"]),
     ("grpc", &["domain", "format", "ledger", "log", "messages", "pb", "projection", "vault", "audit"]),
     ("witness", &["audit", "format", "ledger", "log"]),
-    ("http", &["format", "grpc", "log"]),
+    ("http", &["format", "grpc", "ledger", "log"]),
     ("pb", &[]),
 ];
 

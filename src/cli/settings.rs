@@ -30,6 +30,11 @@ pub(super) const CHECKPOINT_INTERVAL_MILLISECONDS: NonZeroU64 = NonZeroU64::new(
 
 pub(super) const WITNESS_ALARM_SECONDS: NonZeroU64 = NonZeroU64::new(60).expect("60 is not 0");
 
+/// A post waits for one write to the disk; nobody waits so long for anything on a healthy ledger.
+const SLOW_CALL_MILLISECONDS: NonZeroU64 = NonZeroU64::new(1_000).expect("1,000 is not 0");
+/// Load balancers look about once a second.
+const DRAIN_SECONDS: u64 = 1;
+
 /// Everything that can be set.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -64,6 +69,8 @@ pub(super) struct LogSettings {
     pub(super) filter: LogFilter,
     /// How lines look.
     pub(super) format: LogFormat,
+    /// How long a call with one answer may take before it is logged as slow.
+    pub(super) slow_call_milliseconds: NonZeroU64,
 }
 
 /// A filter that was parsed once.
@@ -97,6 +104,22 @@ pub(super) struct LimitSettings {
     subscribers_max: NonZeroUsize,
     /// How long a subscriber may take no message before it is cut off.
     subscriber_patience_seconds: NonZeroU64,
+    /// How long new calls are still answered after the server was told to stop.
+    drain_seconds: u64,
+    /// Most bytes of a request's metadata.
+    metadata_bytes_max: NonZeroU32,
+    /// Most connections at a time.
+    connections_max: NonZeroUsize,
+    /// Most streams of a connection that its client has reset and nobody has looked at.
+    resets_max: NonZeroUsize,
+    /// Longest that a call with one answer may take.
+    call_seconds: NonZeroU64,
+    /// Most requests a second of one caller.
+    requests_per_second: NonZeroU32,
+    /// How long a connection may be silent before it is asked whether it is still there.
+    keepalive_seconds: NonZeroU64,
+    /// How long it may take to answer that.
+    keepalive_timeout_seconds: NonZeroU64,
 }
 
 impl Default for Settings {
@@ -118,7 +141,11 @@ impl Default for Settings {
 
 impl Default for LogSettings {
     fn default() -> Self {
-        Self { filter: LogFilter("info".to_owned()), format: LogFormat::Text }
+        Self {
+            filter: LogFilter("info".to_owned()),
+            format: LogFormat::Text,
+            slow_call_milliseconds: SLOW_CALL_MILLISECONDS,
+        }
     }
 }
 
@@ -131,6 +158,14 @@ impl Default for LimitSettings {
             shutdown_deadline,
             subscribers_max,
             subscriber_patience,
+            metadata_bytes_max,
+            connections_max,
+            resets_max,
+            call_max,
+            requests_per_second,
+            keepalive,
+            keepalive_timeout,
+            slow_call: _,
         } = Limits::default();
         Self {
             request_bytes_max: NonZeroUsize::new(request_bytes_max).unwrap_or(NonZeroUsize::MIN),
@@ -139,7 +174,30 @@ impl Default for LimitSettings {
             shutdown_deadline_seconds: NonZeroU64::new(shutdown_deadline.as_secs()).unwrap_or(NonZeroU64::MIN),
             subscribers_max: NonZeroUsize::new(subscribers_max).unwrap_or(NonZeroUsize::MIN),
             subscriber_patience_seconds: NonZeroU64::new(subscriber_patience.as_secs()).unwrap_or(NonZeroU64::MIN),
+            drain_seconds: DRAIN_SECONDS,
+            metadata_bytes_max: NonZeroU32::new(metadata_bytes_max).unwrap_or(NonZeroU32::MIN),
+            connections_max: NonZeroUsize::new(connections_max).unwrap_or(NonZeroUsize::MIN),
+            resets_max: NonZeroUsize::new(resets_max).unwrap_or(NonZeroUsize::MIN),
+            call_seconds: NonZeroU64::new(call_max.as_secs()).unwrap_or(NonZeroU64::MIN),
+            requests_per_second,
+            keepalive_seconds: NonZeroU64::new(keepalive.as_secs()).unwrap_or(NonZeroU64::MIN),
+            keepalive_timeout_seconds: NonZeroU64::new(keepalive_timeout.as_secs()).unwrap_or(NonZeroU64::MIN),
         }
+    }
+}
+
+impl Settings {
+    /// What clients may take.
+    pub(super) fn limits(&self) -> Limits {
+        let slow_call = Duration::from_millis(self.log.slow_call_milliseconds.get());
+        Limits { slow_call, ..self.limits.into() }
+    }
+}
+
+impl LimitSettings {
+    /// How long new calls are still answered after the server was told to stop.
+    pub(super) const fn drain(&self) -> Duration {
+        Duration::from_secs(self.drain_seconds)
     }
 }
 
@@ -152,6 +210,14 @@ impl From<LimitSettings> for Limits {
             shutdown_deadline: Duration::from_secs(settings.shutdown_deadline_seconds.get()),
             subscribers_max: settings.subscribers_max.get(),
             subscriber_patience: Duration::from_secs(settings.subscriber_patience_seconds.get()),
+            metadata_bytes_max: settings.metadata_bytes_max.get(),
+            connections_max: settings.connections_max.get(),
+            resets_max: settings.resets_max.get(),
+            call_max: Duration::from_secs(settings.call_seconds.get()),
+            requests_per_second: settings.requests_per_second,
+            keepalive: Duration::from_secs(settings.keepalive_seconds.get()),
+            keepalive_timeout: Duration::from_secs(settings.keepalive_timeout_seconds.get()),
+            ..Self::default()
         }
     }
 }
@@ -161,6 +227,12 @@ impl LogFilter {
     pub(super) fn filter(&self) -> EnvFilter {
         // It was parsed before.
         EnvFilter::try_new(&self.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for LogFilter {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
     }
 }
 

@@ -1,9 +1,12 @@
 //! The services, and the only conversions between wire and domain.
 
+mod admission;
 mod approvals;
 mod audit;
 mod balances;
 mod batch;
+mod call_ids;
+mod calls;
 mod clocks;
 pub mod convert;
 #[cfg(fuzzing)]
@@ -13,6 +16,7 @@ mod intake;
 mod ledger;
 mod listing;
 pub mod node;
+pub mod observed;
 mod page;
 mod personal;
 mod post_stream;
@@ -25,9 +29,11 @@ mod reconciling;
 pub mod releasing;
 pub(crate) mod rules;
 pub mod server;
+mod spans;
 mod statement;
 pub mod status;
 mod stopping;
+mod storage;
 mod subscribe;
 mod supervision;
 mod trace;

@@ -7,8 +7,10 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::batch::Batch;
+use super::calls::CommandCount;
 use super::ledger::LedgerApi;
 use super::node::Node;
+use super::spans::spawn;
 use super::status::Statuses;
 use crate::domain::refusal::Reason;
 use crate::ledger::Answer;
@@ -30,10 +32,11 @@ enum Sent {
 impl LedgerApi {
     pub(super) fn post_stream_request(&self, request: Request<Streaming<v1::PostStreamRequest>>) -> Response<Answers> {
         let statuses = Statuses::for_request(&request);
+        let count = request.extensions().get::<CommandCount>().cloned().unwrap_or_default();
         let (sent, received) = mpsc::channel(BATCHES_IN_FLIGHT);
         let (answers, stream) = mpsc::channel(1);
-        tokio::spawn(self.clone().take_batches(request.into_inner(), statuses, sent));
-        tokio::spawn(answer_batches(Arc::clone(&self.node), received, statuses, answers));
+        spawn(self.clone().take_batches(request.into_inner(), statuses, sent, count));
+        spawn(answer_batches(Arc::clone(&self.node), received, statuses, answers));
         Response::new(ReceiverStream::new(stream))
     }
 
@@ -44,6 +47,7 @@ impl LedgerApi {
         mut batches: Streaming<v1::PostStreamRequest>,
         statuses: Statuses,
         sent: mpsc::Sender<Sent>,
+        count: CommandCount,
     ) {
         let mut stopping = self.stopping.clone();
         loop {
@@ -55,7 +59,10 @@ impl LedgerApi {
                 }
             };
             let batch = match message {
-                Ok(Some(batch)) => self.take_batch(batch, statuses).await,
+                Ok(Some(batch)) => {
+                    count.add(batch.commands.len());
+                    self.take_batch(batch, statuses).await
+                }
                 Ok(None) => return,
                 Err(status) => Sent::End(status),
             };

@@ -172,20 +172,8 @@ impl DataDirectory {
     /// Opens the ledger in a directory.
     pub fn open(path: &Path) -> Result<Self, DirectoryError> {
         let origin = identify(path)?;
-        let incomplete = |missing: &str, cause: String| DirectoryError::Incomplete {
-            path: path.display().to_string(),
-            missing: missing.to_owned(),
-            cause,
-        };
-        for part in [LOG, SNAPSHOTS, PROJECTIONS, KEYS] {
-            if !path.join(part).is_dir() {
-                return Err(incomplete(part, "no such directory".to_owned()));
-            }
-        }
-        let data = path.join(LOG).join("db");
-        if !data.is_file() {
-            return Err(incomplete("log/db", "no such file".to_owned()));
-        }
+        let incomplete = |missing: &str, cause: String| incomplete(path, missing, cause);
+        check_parts(path)?;
         let lock = lock(path, OpenLock::Existing)?;
         remove_restoring(path)?;
         // Earlier versions had none.
@@ -248,16 +236,18 @@ impl DataDirectory {
         self.path.join(ENTRIES)
     }
 
+    /// Where the log lies.
+    pub fn log(&self) -> PathBuf {
+        self.path.join(LOG)
+    }
+
     pub(super) fn open_log(&self) -> Result<SledLog, Fault> {
-        SledLog::open(&self.path.join(LOG))
+        SledLog::open(&self.log())
     }
 
     /// Digests of commands and of their keys.
     pub fn digests(&self) -> Digests {
-        Digests {
-            commands: KeyedDigest::new(&self.digest_key, "fundledger/command/v1"),
-            fingerprints: Fingerprints::new(&self.digest_key),
-        }
+        digests(&self.digest_key)
     }
 
     /// Where the tree over the log lies.
@@ -299,6 +289,64 @@ impl DataDirectory {
     pub fn pseudonyms(&self) -> KeyedDigest {
         KeyedDigest::new(&self.pseudonym_key, "fundledger/payee/v1")
     }
+}
+
+/// What a directory that nobody serves is opened with, to be looked at and not to be changed.
+#[derive(Debug)]
+pub(super) struct Examined {
+    pub(super) digests: Digests,
+    /// None, where a start would make the first one.
+    pub(super) log_signers: Vec<LogSigner>,
+    _lock: File,
+}
+
+impl Examined {
+    /// Reads what opening reads; makes nothing that is missing.
+    pub(super) fn open(path: &Path) -> Result<Self, DirectoryError> {
+        let origin = identify(path)?;
+        check_parts(path)?;
+        let lock = lock_for_reading(path)?;
+        let keys = path.join(KEYS);
+        let key = |name: &str| {
+            read_key(&keys.join(name)).map_err(|error| incomplete(path, &format!("{KEYS}/{name}"), error.to_string()))
+        };
+        let log_keys = LogKeyFiles::new(&keys, &origin);
+        let log_signers = log_keys.read().map_err(|fault| incomplete(path, KEYS, fault.to_string()))?;
+        if log_signers.is_empty() && path.join(CHECKPOINT_FILE).exists() {
+            let missing = format!("{KEYS}/checkpoint.key");
+            return Err(incomplete(path, &missing, "the log's signing key is not there".to_owned()));
+        }
+        // Earlier versions had no vault.
+        if path.join(VAULT).exists() || keys.join(VAULT_KEY).exists() {
+            key(VAULT_KEY)?;
+        }
+        key(PSEUDONYM_KEY)?;
+        Ok(Self { digests: digests(&key(DIGEST_KEY)?), log_signers, _lock: lock })
+    }
+}
+
+fn digests(digest_key: &[u8; KEY_BYTES]) -> Digests {
+    Digests {
+        commands: KeyedDigest::new(digest_key, "fundledger/command/v1"),
+        fingerprints: Fingerprints::new(digest_key),
+    }
+}
+
+fn incomplete(path: &Path, missing: &str, cause: String) -> DirectoryError {
+    DirectoryError::Incomplete { path: path.display().to_string(), missing: missing.to_owned(), cause }
+}
+
+/// Whether everything is there that no start makes.
+fn check_parts(path: &Path) -> Result<(), DirectoryError> {
+    for part in [LOG, SNAPSHOTS, PROJECTIONS, KEYS] {
+        if !path.join(part).is_dir() {
+            return Err(incomplete(path, part, "no such directory".to_owned()));
+        }
+    }
+    if !path.join(LOG).join("db").is_file() {
+        return Err(incomplete(path, "log/db", "no such file".to_owned()));
+    }
+    Ok(())
 }
 
 /// Whether nothing is there, so that `serve` knows an unmounted volume when it sees one.
@@ -383,6 +431,11 @@ pub fn is_served(path: &Path) -> Result<bool, DirectoryError> {
 /// Takes the lock for building the log again; the file may have been lost as well.
 pub(super) fn lock_for_restoring(path: &Path) -> Result<File, DirectoryError> {
     lock(path, OpenLock::Create)
+}
+
+/// Where snapshots of the state lie in a data directory.
+pub(super) fn snapshots_path(path: &Path) -> PathBuf {
+    path.join(SNAPSHOTS)
 }
 
 /// Where the keys lie in a data directory.

@@ -8,6 +8,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::clock::Clock;
 use super::committer::Committer;
+use super::counts::Counts;
 use super::writer::{Group, Reply, Writer};
 use super::{CommitSink, Digests, OpenError, Outcome, Prepared, Shared, SubmissionKind, Unavailable, recovered};
 use crate::domain::command::Command;
@@ -45,6 +46,8 @@ impl Steps {
             read_only: read_only.map(OnceLock::from).unwrap_or_default(),
             log_keys: Mutex::new(start.log_keys().clone()),
             failed: watch::Sender::new(false),
+            counts: Counts::default(),
+            meters: OnceLock::new(),
         });
         let fingerprints = digests.fingerprints.clone();
         let writer = Writer::new(start, Arc::clone(&shared), reader, clock, fingerprints, false);

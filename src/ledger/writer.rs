@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, mpsc::SyncSender};
 use tokio::sync::{mpsc, oneshot};
 
 use super::clock::Clock;
+use super::counts::Tally;
 use super::idempotency;
 use super::snapshot;
 use super::{Outcome, Prepared, Receipt, Request, Shared, SubmissionKind, Unavailable, Waiting};
@@ -60,6 +61,8 @@ pub(super) struct Group {
     pub(super) events: Vec<Event>,
     pub(super) replies: Vec<Reply>,
     pub(super) snapshot: Option<snapshot::Taken>,
+    /// What its commands came to.
+    pub(super) tally: Tally,
 }
 
 impl Group {
@@ -172,6 +175,7 @@ pub(super) struct Writer {
     in_flight: VecDeque<Arc<Vec<Block>>>,
     // Events of the group that is being decided.
     events: Vec<Event>,
+    tally: Tally,
     takes_snapshots: bool,
     snapshot_at: i64,
 }
@@ -196,6 +200,7 @@ impl Writer {
             reader,
             in_flight: VecDeque::new(),
             events: Vec::new(),
+            tally: Tally::default(),
             takes_snapshots,
             snapshot_at: next_snapshot(start.head.sequence, 0),
         }
@@ -275,7 +280,13 @@ impl Writer {
         if let Some(taken) = &snapshot {
             self.snapshot_at = next_snapshot(head.sequence, taken.state().len());
         }
-        Group { blocks, events: std::mem::take(&mut self.events), replies, snapshot }
+        Group {
+            blocks,
+            events: std::mem::take(&mut self.events),
+            replies,
+            snapshot,
+            tally: std::mem::take(&mut self.tally),
+        }
     }
 
     /// The state as it is, as a snapshot has it.
@@ -297,9 +308,14 @@ impl Writer {
 
     fn decide_all(&mut self, commands: Vec<Prepared>, kind: SubmissionKind) -> Result<Vec<Outcome>, Unavailable> {
         let before = self.builder.head();
+        // Whoever only asks posts nothing.
+        let is_counted = kind != SubmissionKind::Find;
         let decided = self.decide_each(commands, kind).map(|mut outcomes| {
             for outcome in &mut outcomes {
                 self.mark_unreleased(outcome);
+                if is_counted {
+                    self.tally.add(outcome);
+                }
             }
             outcomes
         });

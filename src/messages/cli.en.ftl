@@ -88,6 +88,12 @@ serve-other-log = no key of this log is among those that the policy of witnesses
 serve-needs-consent = this version serves plain text only: pass --insecure-dev to accept that, on loopback
 serve-needs-loopback = { $address } is not a loopback address: plain text stays on this machine
 serve-stopped = the ledger stopped: { $cause }
+check-would-create = { $path } is empty: a ledger marked DEVELOPMENT would be created there
+check-ledger = the ledger { $origin } opens: head { $sequence } { $hash }
+check-replayed = of its log { $count } events would be replayed
+check-address = { $address } is free
+check-would-serve = it would be served
+check-would-only-read = it would be served for reading only: { $cause }
 serve-signals-failed = listening for signals: { $cause }
 
 ## config

@@ -87,6 +87,12 @@ serve-other-log = 见证方策略所列的日志密钥中没有本日志的密�
 serve-needs-consent = 本版本只提供明文服务：如可接受（仅限本机回环地址）请加 --insecure-dev
 serve-needs-loopback = { $address } 不是回环地址：明文只限本机
 serve-stopped = 账本已停止：{ $cause }
+check-would-create = { $path } 为空：将在此创建开发用账本
+check-ledger = 账本 { $origin } 可以打开：最新序号 { $sequence } { $hash }
+check-replayed = 启动时须重放其日志中的 { $count } 个事件
+check-address = { $address } 可用
+check-would-serve = 可以启动服务
+check-would-only-read = 启动后只能查询，不能记账：{ $cause }
 serve-signals-failed = 无法监听信号：{ $cause }
 
 ## config

@@ -17,6 +17,7 @@ help-init = 在新目录或空目录中创建账本
     .data = 账本的新目录或空目录
     .origin = 账本的永久名称，例如 ledger.example-city.gov.cn/funds
 help-serve = 运行服务
+    .check = 执行启动时的全部检查但不提供服务、不作任何更改，并报告结果
     .config = TOML 配置文件（见 docs/configuration.md）；环境变量与命令行优先于它
     .data = 账本目录
     .insecure_dev = 仅在回环地址上提供明文服务；目录为空时创建永久标记为开发用的账本
