@@ -20,7 +20,7 @@ use tonic::body::Body as TonicBody;
 use tonic::{Code, Status};
 use tonic_types::pb::{RequestInfo, Status as DetailedStatus};
 use tower::{Layer, Service};
-use tracing::{Instrument, Span};
+use tracing::Span;
 
 use super::admission::RequestRates;
 use super::call_ids::{CallId, CallIds, REQUEST_ID, TraceParent};
@@ -101,7 +101,7 @@ where
 {
     type Response = Response;
     type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, S::Error>> + Send>>;
+    type Future = InSpan<Result<Response, S::Error>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
@@ -139,12 +139,12 @@ where
         };
         if !is_admitted {
             let refused = statuses.reason(Reason::TooManyRequests, &[]).into_http();
-            return Box::pin(async move { Ok(call.answered(refused)) });
+            return InSpan { span, work: Box::pin(async move { Ok(call.answered(refused)) }) };
         }
         if let Some(commands) = &call.commands {
             request.extensions_mut().insert(commands.clone());
         }
-        let answering = span.in_scope(|| self.inner.call(request));
+        let answering = self.inner.call(request);
         let answered = async move {
             let answer = match deadline {
                 None => answering.await?,
@@ -155,7 +155,23 @@ where
             };
             Ok(call.answered(answer))
         };
-        Box::pin(answered.instrument(span))
+        InSpan { span, work: Box::pin(answered) }
+    }
+}
+
+/// Work for a call, in its span. Entering one takes time from every post: here it is done for each step, and nowhere else.
+pub(super) struct InSpan<T> {
+    span: Span,
+    work: Pin<Box<dyn Future<Output = T> + Send>>,
+}
+
+impl<T> Future for InSpan<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+        let this = &mut *self;
+        let _entered = this.span.enter();
+        this.work.as_mut().poll(context)
     }
 }
 
@@ -248,8 +264,7 @@ impl Drop for Call {
         let took = self.began.elapsed();
         let code = self.end.unwrap_or(Code::Cancelled);
         observed.finish(&self.method, code, took);
-        let _entered = self.span.enter();
-        let name = code_name(code);
+        let (span, name) = (&self.span, code_name(code));
         let reason = self.reason.map(Reason::as_str);
         let microseconds = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let commands = self.commands.as_ref().map(|commands| commands.0.load(Ordering::Relaxed));
@@ -257,13 +272,13 @@ impl Drop for Call {
         // Those that many callers can cause at once are told by the metrics.
         let is_usual = matches!(code, Code::Ok | Code::Cancelled | Code::ResourceExhausted);
         if self.method.kind == Kind::Unary && took >= *slow {
-            tracing::warn!(target: ACCESS, code = name, reason, microseconds, commands, "a slow call");
+            tracing::warn!(target: ACCESS, parent: span, code = name, reason, microseconds, commands, "a slow call");
         } else if is_fault {
-            tracing::warn!(target: ACCESS, code = name, reason, microseconds, commands, "a call failed");
+            tracing::warn!(target: ACCESS, parent: span, code = name, reason, microseconds, commands, "a call failed");
         } else if is_usual {
-            tracing::debug!(target: ACCESS, code = name, reason, microseconds, commands, "a call");
+            tracing::debug!(target: ACCESS, parent: span, code = name, reason, microseconds, commands, "a call");
         } else {
-            tracing::info!(target: ACCESS, code = name, reason, microseconds, commands, "a call was refused");
+            tracing::info!(target: ACCESS, parent: span, code = name, reason, microseconds, commands, "a call was refused");
         }
     }
 }
@@ -280,8 +295,10 @@ impl Body for Answering {
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = &mut *self;
-        let span = this.call.as_ref().map_or_else(Span::none, |call| call.span.clone());
-        let _entered = span.enter();
+        // One answer that is ready says nothing any more.
+        let stream = this.call.as_ref().filter(|call| call.method.kind == Kind::Stream);
+        let span = stream.map(|call| call.span.clone());
+        let _entered = span.as_ref().map(Span::enter);
         let mut frame = ready!(Pin::new(&mut this.body).poll_frame(context));
         // Without a status in the end the answer was cut.
         if let (Some(Ok(frame)), Some(call)) = (&mut frame, &mut this.call)
