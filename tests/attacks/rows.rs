@@ -372,28 +372,20 @@ const FLIPS: &[Row] = &[
     row(
         Attack::Flip(Flip::Digit("keys/digest.key")),
         "`keys/digest.key`",
-        "A snapshot knows the keys of commands under it; where they do not fit, nothing is posted. **Without a snapshot nothing tells**: retries are then refused as other commands.",
-        ["**found**: start posts nothing", "harmless: the log is whole", "**found**: start posts nothing"],
+        "`keys.check` knows the key by its hash. Where that is changed as well, a snapshot knows the keys of commands under it.",
+        ["**found**: start refused", "harmless: the log is whole", "**found**: start refused"],
     ),
     row(
         Attack::Flip(Flip::Digit("keys/pseudonym.key")),
         "`keys/pseudonym.key`",
-        "**Nothing tells**: payees get other pseudonyms than before, so that retries are refused and a freeze no longer fits its payee. Back the keys up and compare.",
-        [
-            "**not found**, false answers: retries; refused: payees, personal data",
-            "**not found**, false answers: retries; refused: payees, personal data",
-            "**not found**, false answers: retries; refused: payees, personal data",
-        ],
+        "`keys.check` knows it. **Where that is changed as well nothing tells**: payees get other pseudonyms than before, retries are refused, and a freeze no longer fits its payee.",
+        ["**found**: start refused", "harmless: the log is whole", "**found**: start refused"],
     ),
     row(
         Attack::Flip(Flip::Digit("keys/vault.key")),
         "`keys/vault.key`",
-        "Nothing opens.",
-        [
-            "**found** when asked for personal data",
-            "**found** when asked for personal data",
-            "**found** when asked for personal data",
-        ],
+        "`keys.check` knows it; without it nothing would open.",
+        ["**found**: start refused", "harmless: the log is whole", "**found**: start refused"],
     ),
     row(
         Attack::Flip(Flip::Middle("", "FORMAT")),
