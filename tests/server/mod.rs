@@ -105,6 +105,11 @@ impl Served {
         served
     }
 
+    /// The running server's process.
+    pub fn process(&self) -> u32 {
+        self.server.as_ref().unwrap().id()
+    }
+
     pub fn data(&self) -> PathBuf {
         self.directory.path().join("data")
     }

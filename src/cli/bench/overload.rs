@@ -96,7 +96,9 @@ pub(super) async fn drive(
     };
     let memory_before = memory();
     let started = Instant::now();
-    overload.run(peak.saturating_mul(args.overload_times.into()), Duration::from_secs(seconds.into()), globals.lang).await?;
+    overload
+        .run(peak.saturating_mul(args.overload_times.into()), Duration::from_secs(seconds.into()), globals.lang)
+        .await?;
     // What was accepted counts as long as it took to be answered.
     let window = started.elapsed();
     let accepted = overload.accepted;
@@ -252,7 +254,11 @@ impl Figures {
             let reached = self.per_mille() >= LEAST_PER_MILLE;
             let word = if reached { text::word_yes(lang) } else { text::word_no(lang) };
             let (least, ratio) = (thousandths(LEAST_PER_MILLE), thousandths(self.per_mille()));
-            writeln!(out, "{}", text::bench_overload(lang, args.batch, self.offered, self.seconds, args.overload_times))?;
+            writeln!(
+                out,
+                "{}",
+                text::bench_overload(lang, args.batch, self.offered, self.seconds, args.overload_times)
+            )?;
             writeln!(out, "{}", text::bench_overload_accepted(lang, self.accepted, self.peak))?;
             writeln!(out, "{}", text::bench_mix_ratio(lang, least, ratio, word))?;
             let requests = |latencies: &Histogram<u64>| {
