@@ -14,6 +14,8 @@ use crate::log::files::create_directory;
 use crate::log::sled::sync_directory;
 
 const FILE: &str = "vault.sqlite";
+/// A larger store is not read through at each start, but whenever it is copied.
+const CHECKED_BYTES_MAX: u64 = 256 << 20;
 
 /// `sequence` is null while a value waits for its event; `sealed` is null once it is erased.
 const SCHEMA: &str = "
@@ -61,6 +63,7 @@ pub(super) fn copy(directory: &Path, to: &Path) -> Result<(), Fault> {
     }
     let name = beside.to_str().ok_or_else(|| failed(&"its path is no text"))?;
     let store = Connection::open(&source).map_err(|error| failed(&error))?;
+    check(&store)?;
     store.execute("VACUUM INTO ?1", [name]).map_err(|error| failed(&error))?;
     File::open(&beside).and_then(|file| file.sync_all()).map_err(|error| failed(&error))?;
     fs::rename(&beside, &target).map_err(|error| failed(&error))?;
@@ -76,9 +79,20 @@ pub(super) fn open(directory: &Path) -> Result<Connection, Fault> {
         let found = format!("version {version}, where this program knows {VERSION}");
         return Err(Fault::new(format!("opening the vault in {}", directory.display()), found));
     }
+    let bytes = fs::metadata(directory.join(FILE)).map_or(0, |found| found.len());
+    if bytes <= CHECKED_BYTES_MAX {
+        check(&store)?;
+    }
     // Whoever ended between an erasure and the end of its journal left there what was overwritten.
     empty_journal(&store).map_err(fault)?;
     Ok(store)
+}
+
+/// Reads the store through. Values are sealed, so that a damaged one does not open; a damaged page or index would hide it, and
+/// to say that there is none would be wrong.
+fn check(store: &Connection) -> Result<(), Fault> {
+    let told: String = store.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(fault)?;
+    if told == "ok" { Ok(()) } else { Err(Fault::new("checking the vault of personal data", told)) }
 }
 
 fn prepare(store: &Connection) -> rusqlite::Result<()> {
