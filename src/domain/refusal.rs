@@ -82,6 +82,12 @@ reasons! {
     PersonalDataErased = 19, "PERSONAL_DATA_ERASED";
     /// Witnesses are to be waited for, and the ledger asks none. Nothing was done.
     NoWitnesses = 20, "NO_WITNESSES";
+    /// The client certificate names nobody of this ledger.
+    IdentityInvalid = 21, "IDENTITY_INVALID";
+    /// The actor is not the person that the client certificate names.
+    ActorMismatch = 22, "ACTOR_MISMATCH";
+    /// No role of the person allows this, for this fund and this agency.
+    AccessDenied = 23, "ACCESS_DENIED";
     /// A signature is not that of the approver's key over the proposed bytes. Sign what Propose or `ListPending` gives.
     SignatureInvalid = 40, "SIGNATURE_INVALID";
     /// The commands are not the batch that was approved: their number or root differs. Send exactly the bytes proposed.

@@ -1,5 +1,6 @@
 //! The services, and the only conversions between wire and domain.
 
+pub mod access;
 mod approvals;
 mod audit;
 mod balances;
@@ -7,6 +8,7 @@ mod batch;
 mod clocks;
 pub mod convert;
 mod identities;
+pub mod identity;
 mod intake;
 mod ledger;
 mod listing;
@@ -22,6 +24,7 @@ mod reading;
 mod reconciling;
 pub mod releasing;
 pub(crate) mod rules;
+mod scope;
 pub mod server;
 mod statement;
 pub mod status;

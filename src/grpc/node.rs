@@ -9,6 +9,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::watch;
 
+use super::identity::Refused;
 use super::releasing::WitnessAlarm;
 use crate::domain::event::Event;
 use crate::domain::ids::Sequence;
@@ -52,6 +53,7 @@ pub struct Node {
     checkpoints: Arc<Checkpoints>,
     signing: Mutex<Option<Signing>>,
     witness_alarm: WitnessAlarm,
+    refused: Refused,
     // Keeps the directory locked.
     _directory: DataDirectory,
 }
@@ -215,6 +217,7 @@ impl Node {
             checkpoints,
             signing,
             witness_alarm: WitnessAlarm::default(),
+            refused: Refused::default(),
             _directory: directory,
         })
     }
@@ -251,6 +254,11 @@ impl Node {
     /// Whether witnesses keep payments waiting for too long.
     pub const fn witness_alarm(&self) -> &WitnessAlarm {
         &self.witness_alarm
+    }
+
+    /// What was refused on grounds of authority.
+    pub const fn refused(&self) -> &Refused {
+        &self.refused
     }
 
     /// The tree over the log.

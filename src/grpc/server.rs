@@ -12,6 +12,7 @@ use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
 use tower::util::{MapRequestLayer, MapResponseLayer};
 
+use super::access::{Callers, GuardLayer};
 use super::audit::AuditApi;
 use super::intake::Intake;
 use super::ledger::LedgerApi;
@@ -28,6 +29,7 @@ use crate::pb::DESCRIPTORS;
 use crate::pb::v1::audit_service_server::AuditServiceServer;
 use crate::pb::v1::personal_data_service_server::PersonalDataServiceServer;
 use crate::pb::v1::query_service_server::QueryServiceServer;
+use crate::tls::Tls;
 
 /// Limits of the server. Raised knowingly: 2 KiB for each of 8,192 commands.
 #[derive(Clone, Copy, Debug)]
@@ -77,11 +79,25 @@ const SERVICES: &[&str] = &[
     "fundledger.v1.PersonalDataService",
 ];
 
+/// Where clients come in.
+pub enum Door {
+    /// In plain text: nobody is known, and who acts is what requests say. For loopback alone.
+    Plain(TcpListener),
+    /// With a certificate.
+    Certified(TcpListener, Arc<Tls>),
+}
+
+impl From<TcpListener> for Door {
+    fn from(listener: TcpListener) -> Self {
+        Self::Plain(listener)
+    }
+}
+
 /// Serves a node on a listener until `stop` resolves; then lets open requests finish, within the deadline. Closing the node
 /// is for the caller: connections that were cut may hold on to it.
 pub async fn serve(
     node: Arc<Node>,
-    listener: TcpListener,
+    door: impl Into<Door>,
     limits: Limits,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Fault> {
@@ -117,8 +133,14 @@ pub async fn serve(
     }
     let tending = tokio::spawn(proposals::tend(Arc::clone(&node)));
     let intake = Intake::new(limits.intake_bytes_max);
-    let server = Server::builder()
+    let door = door.into();
+    let callers = match &door {
+        Door::Plain(_) => Callers::Unidentified,
+        Door::Certified(..) => Callers::Certified,
+    };
+    let router = Server::builder()
         .layer(MapResponseLayer::new(explained))
+        .layer(GuardLayer { node: Arc::clone(&node), callers })
         .layer(MapRequestLayer::new(move |request| intake.counted(request)))
         .initial_connection_window_size(WINDOW_BYTES.saturating_mul(2))
         .initial_stream_window_size(WINDOW_BYTES)
@@ -145,9 +167,23 @@ pub async fn serve(
             node: Arc::clone(&node),
             stopping: stopping.clone(),
             rule_runs: Arc::new(Semaphore::new(RULE_RUNS_MAX)),
-        }))
-        // `serve_with_incoming` ignores `tcp_nodelay` of the builder; without it a lone answer waits 40 ms.
-        .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), signal);
+        }));
+    let mut certificates = None;
+    let server = async {
+        match door {
+            // `serve_with_incoming` ignores `tcp_nodelay` of the builder; without it a lone answer waits 40 ms.
+            Door::Plain(listener) => {
+                let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+                router.serve_with_incoming_shutdown(incoming, signal).await
+            }
+            Door::Certified(listener, tls) => {
+                certificates = Some(tokio::spawn(Arc::clone(&tls).tend()));
+                let refused = Arc::clone(&node);
+                let incoming = tls.incoming(listener, move || refused.refused().count_handshake());
+                router.serve_with_incoming_shutdown(incoming, signal).await
+            }
+        }
+    };
     let deadline = async move {
         stopping.wait().await;
         tokio::time::sleep(limits.shutdown_deadline).await;
@@ -157,6 +193,9 @@ pub async fn serve(
         () = deadline => tracing::warn!("streams were still open at the deadline; they were cut"),
     }
     tending.abort();
+    if let Some(certificates) = certificates {
+        certificates.abort();
+    }
     Ok(())
 }
 

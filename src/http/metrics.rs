@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
-use metrics::{Unit, describe_gauge, gauge};
+use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 use tokio::net::TcpListener;
 
@@ -22,6 +22,7 @@ const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 const POSITION: &str = "fundledger_position_sequence";
 const LAG: &str = "fundledger_lag_events";
 const READ_ONLY: &str = "fundledger_read_only";
+const REFUSED: &str = "fundledger_refused_total";
 const WITNESS_ALARM: &str = "fundledger_witness_alarm";
 
 struct Metrics {
@@ -40,6 +41,7 @@ pub async fn serve(
         describe_gauge!(POSITION, Unit::Count, "The last event that a part has: sequence; -1 for none.");
         describe_gauge!(LAG, Unit::Count, "How many committed events a derived part does not have yet.");
         describe_gauge!(WITNESS_ALARM, "1 where payments wait for witnesses, or went on without them, for too long.");
+        describe_counter!(REFUSED, Unit::Count, "Refused on grounds of authority: handshakes, identities, roles.");
         describe_gauge!(READ_ONLY, "1 where nothing can be posted until a restart.");
     });
     let router = Router::new().route("/metrics", get(render)).with_state(Arc::new(Metrics { node, recorder }));
@@ -58,6 +60,9 @@ async fn render(State(metrics): State<Arc<Metrics>>) -> impl IntoResponse {
             }
         }
         gauge!(WITNESS_ALARM).set(if metrics.node.witness_alarm().is_raised() { 1.0 } else { 0.0 });
+        for (kind, count) in metrics.node.refused().counts() {
+            counter!(REFUSED, "kind" => kind).absolute(count);
+        }
         gauge!(READ_ONLY).set(if is_read_only { 1.0 } else { 0.0 });
     });
     ([(CONTENT_TYPE, TEXT)], metrics.recorder.handle().render())
