@@ -1,5 +1,7 @@
 //! Generates the wire types from `proto/`, without a system protoc, and a function for each text of the command line.
 
+#![forbid(unsafe_code)]
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::{env, error::Error, fs, path::Path, path::PathBuf};

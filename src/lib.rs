@@ -15,6 +15,8 @@
 //! - [`grpc`]: the services, and the only conversions between wire and domain.
 //! - [`cli`]: one file per command.
 
+#![forbid(unsafe_code)]
+
 pub mod audit;
 pub mod cli;
 pub mod domain;

@@ -1,5 +1,7 @@
 //! The `fundledger` binary: parse, dispatch, exit code.
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
 
 /// Commands arrive on one thread and are freed on another, which the system allocator answers with locks and sweeps.

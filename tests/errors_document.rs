@@ -31,7 +31,7 @@ Every error is a `google.rpc.Status`: that of a call, or in `PostResult.error` t
 Programs go by `ErrorInfo.reason` (domain `fundledger`) and its `metadata`, which hold every fact of the message; people read
 `LocalizedMessage`, English or Chinese by the call's `accept-language`, Chinese where it says nothing.
 `BadRequest` lists every field that is wrong, `PreconditionFailure` and `ResourceInfo` say what stood in the way, `RetryInfo`
-when to come back. How to send again safely: [clients.md](clients.md).
+when to come back, `RequestInfo` which call it was. How to send again safely: [clients.md](clients.md).
 
 每个错误都是 `google.rpc.Status`。程序以 `ErrorInfo.reason` 及其 `metadata` 为准；供人阅读的是 `LocalizedMessage`，按 `accept-language` 给出英文或中文，未注明时为中文。
 ";
@@ -68,7 +68,9 @@ fn retry(reason: Reason) -> (&'static str, &'static str) {
             | Reason::PersonalDataErased,
             _,
         ) => ("a question, not a posting: ask again after correcting it", "查询而非记账：更正后可再查询"),
-        (_, Code::Unavailable) => ("yes: same key, with growing pauses", "可以：同一幂等键，逐次延长间隔"),
+        (_, Code::Unavailable | Code::DeadlineExceeded) => {
+            ("yes: same key, with growing pauses", "可以：同一幂等键，逐次延长间隔")
+        }
         (_, Code::ResourceExhausted) => ("yes: same key, after `RetryInfo`", "可以：同一幂等键，按 `RetryInfo` 等待"),
         (_, Code::DataLoss) => ("never; call the operator", "不可；请联系运维人员"),
         _ if is_recorded => new,

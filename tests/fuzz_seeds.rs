@@ -1,4 +1,5 @@
-//! What the targets in fuzz/ start from: a small log and what is signed, proven and said of it, in each of their forms.
+//! What the targets in fuzz/ start from: a small log and what is signed, proven and said of it, in each of their forms; and what
+//! comes from outside, as posting systems, banks and operators write it.
 //!
 //! `UPDATE_SEEDS=1 cargo test --test fuzz_seeds` writes them anew.
 
@@ -14,6 +15,8 @@ use fundledger::audit::receipt::Receipt;
 use fundledger::audit::{Evidence, Options, Verdict, read_bundle, verify};
 use fundledger::format::block::{Assembler, Block, BlockBuilder, parse_value};
 use fundledger::format::checkpoint::{Checkpoint, proof_file};
+use fundledger::format::codec;
+use fundledger::format::hexadecimal;
 use fundledger::format::note_key::{KeyKind, SignerKey};
 use fundledger::format::record::{Head, split_entry};
 use fundledger::format::tile::{Tile, TileKind};
@@ -21,6 +24,13 @@ use fundledger::format::tree::{TreeHash, leaf_hash, root};
 use fundledger::ledger::bundle::{Beside, write_bundle};
 use fundledger::log::Log;
 use fundledger::log::memory::MemoryLog;
+use fundledger::pb::v1::command::Payload;
+use fundledger::pb::v1::{AllocateBudget, AuthorityMovement, Command, Draw, ExecutePayment, PostRequest};
+use fundledger::pb::{DESCRIPTORS, Date};
+use fundledger::projection::Views;
+use prost::Message;
+use prost_reflect::{DescriptorPool, DynamicMessage};
+use sha2::{Digest, Sha256};
 
 /// Fixtures whose events are seeds, and how many of each are enough for a small one.
 const FIXTURES: [&str; 4] = ["approvals", "every_event", "families", "transactions"];
@@ -67,8 +77,130 @@ fn path(leaves: &[TreeHash], index: usize) -> Vec<TreeHash> {
     beside
 }
 
+/// The lines of a scenario, and the commands that they are.
+fn scenario(name: &str) -> Vec<(String, Command)> {
+    let descriptor = DescriptorPool::decode(DESCRIPTORS).unwrap().get_message_by_name("fundledger.v1.Command").unwrap();
+    let text = fs::read_to_string(format!("tests/data/scenarios/{name}.jsonl")).unwrap();
+    let command = |line: &str| {
+        let mut json = serde_json::Deserializer::from_str(line);
+        DynamicMessage::deserialize(descriptor.clone(), &mut json).unwrap().transcode_to::<Command>().unwrap()
+    };
+    text.lines().map(|line| (line.to_owned(), command(line))).collect()
+}
+
+/// Orders that are read straight from the wire.
+fn plain_commands() -> Vec<Command> {
+    let draws = vec![Draw { lot_id: "2026-01.GENERAL".to_owned(), amount_minor: 70 }];
+    let movement = AuthorityMovement {
+        from_account_id: "GSTT.UNALLOCATED".to_owned(),
+        to_account_id: "GSTT.UNIT.42428".to_owned(),
+        amount_minor: 100,
+        draws: draws.clone(),
+    };
+    let document_number = "2026-17".to_owned();
+    let allocation = AllocateBudget { movement: Some(movement), document_number };
+    let payment = ExecutePayment {
+        payment_id: "voucher-1".to_owned(),
+        from_account_id: "GSTT.UNIT.42428".to_owned(),
+        unit_id: "42428".to_owned(),
+        amount_minor: 70,
+        draws,
+        payee: "EXAMPLE LTD".to_owned(),
+        purpose: "SUPPLIER".to_owned(),
+        function_code: "2060203".to_owned(),
+        method: 1,
+        document_sha256: vec![vec![9; 32].into()],
+        ..ExecutePayment::default()
+    };
+    let payloads =
+        [Payload::AllocateBudget(Box::new(allocation)), Payload::ExecutePayment(Box::new(payment))].into_iter();
+    let command = |(at, payload)| Command {
+        request_id: format!("seed-{at}"),
+        business_date: Some(Date { year: 2026, month: 6, day: 15 }),
+        actor: "maria".to_owned(),
+        checkers: vec!["li".to_owned()],
+        payload: Some(payload),
+        ..Command::default()
+    };
+    payloads.enumerate().map(command).collect()
+}
+
+/// What comes from outside: requests, lines, files, tokens.
+fn from_outside(seeds: &mut Seeds) {
+    let request = |commands: &[Command]| PostRequest { commands: commands.to_vec(), ..PostRequest::default() };
+    seeds.insert("request/plain".to_owned(), request(&plain_commands()).encode_to_vec());
+    let validated = PostRequest { validate_only: true, ..request(&plain_commands()) };
+    seeds.insert("request/validated".to_owned(), validated.encode_to_vec());
+    for name in ["s3-pension", "s4-housing", "s5-nontax", "s6-investment", "s7-education"] {
+        let lines = scenario(name);
+        let commands: Vec<Command> = lines.iter().map(|(_, command)| command.clone()).collect();
+        seeds.insert(format!("request/{name}"), request(&commands[..commands.len().min(6)]).encode_to_vec());
+        let mut kinds = Vec::new();
+        for (line, command) in lines {
+            let kind = command.payload.as_ref().map(std::mem::discriminant);
+            if !kinds.contains(&kind) && kinds.len() < SMALL {
+                kinds.push(kind);
+                seeds.insert(format!("command/{name}_{}", kinds.len()), line.into_bytes());
+            }
+        }
+    }
+    let read = |path: &str| fs::read(path).unwrap();
+    let beginning = |path: &str, lines: usize| -> Vec<u8> {
+        read(path).split_inclusive(|byte| *byte == b'\n').take(lines).flatten().copied().collect()
+    };
+    let files = [
+        ("mapping/payments", Some("gstt-payments"), beginning("tests/data/payments-excerpt.csv", 6)),
+        ("mapping/budget", Some("madrid-budget"), beginning("tests/data/budget-excerpt.csv", 6)),
+        ("statement/csv", Some("bank-statement"), read("tests/data/bank/june.csv")),
+        ("statement/june", None, read("tests/data/bank/june.xml")),
+        ("statement/july", None, read("tests/data/bank/july.xml")),
+    ];
+    for (name, mapping, file) in files {
+        let mapping = mapping.map(|name| read(&format!("deploy/mappings/{name}.toml"))).unwrap_or_default();
+        seeds.insert(name.to_owned(), [piece(&mapping), piece(&file)].concat());
+    }
+    let settings = read("deploy/fundledger.toml");
+    seeds
+        .insert("config/small".to_owned(), b"data = \"d\"\ninsecure_dev = true\n[limits]\nstreams_max = 64\n".to_vec());
+    seeds.insert("config/all".to_owned(), settings);
+    // A token of page.rs: its version, the parameters, a position.
+    let mut parameters = Sha256::new();
+    for parameter in ["fund", "lot"] {
+        parameters.update(u64::try_from(parameter.len()).unwrap().to_be_bytes());
+        parameters.update(parameter);
+    }
+    let numbers = [7_i64, 3, -1, i64::MAX].map(i64::to_be_bytes).concat();
+    let token = [&[2][..], &parameters.finalize()[..8], &numbers].concat();
+    let digits = hexadecimal::of(&token);
+    seeds.insert("token/whole".to_owned(), digits.clone().into_bytes());
+    seeds.insert("token/capitals".to_owned(), digits.to_ascii_uppercase().into_bytes());
+}
+
+/// What is derived from the log, as files have it.
+fn derived(fixture: &str, seeds: &mut Seeds) {
+    let events = events(fixture);
+    let decoded: Vec<_> = events.iter().map(|event| codec::decode(event).unwrap()).collect();
+    let mut views = Views::default();
+    views.apply(0, Head::EMPTY, decoded.iter());
+    let views = views.encode();
+    let file = [b"fundledger snap\n".as_slice(), &[0; 8 + 32], &views[..64]].concat();
+    seeds.insert(format!("snapshot/{fixture}_views"), [&[1], views.as_slice()].concat());
+    seeds.insert(format!("snapshot/{fixture}_file"), [&[2], file.as_slice()].concat());
+    let (mut entries, mut places) = (Vec::new(), Vec::new());
+    for entry in chained(&events[..SMALL]).iter().flat_map(Block::entries) {
+        let offset = u64::try_from(entries.len()).unwrap();
+        places.extend([offset.to_be_bytes().as_slice(), &crc32fast::hash(entry).to_be_bytes()].concat());
+        entries.extend(piece(entry));
+    }
+    seeds.insert(format!("entry/{fixture}"), [piece(&entries), piece(&places)].concat());
+}
+
 fn seeds() -> Seeds {
     let mut seeds = Seeds::new();
+    from_outside(&mut seeds);
+    for fixture in ["every_event", "families"] {
+        derived(fixture, &mut seeds);
+    }
     let log = SignerKey::from_seed(ORIGIN, &[1; 32]);
     let witness = SignerKey::of_kind("congress", &[2; 32], KeyKind::Cosigner);
     let (log_key, witness_key) = (log.verifier().to_string(), witness.verifier().to_string());
@@ -146,6 +278,8 @@ fn seeds_are_what_the_code_makes_and_takes() {
                 assert!(Receipt::parse(text(32)).unwrap().proves(&hash), "{name}");
             }
             "policy" => assert!(Policy::parse(text(1)).is_ok(), "{name}"),
+            "request" => assert!(!PostRequest::decode(seed.as_slice()).unwrap().commands.is_empty(), "{name}"),
+            "snapshot" if name.ends_with("views") => assert!(Views::decode(Head::EMPTY, &seed[1..]).is_ok(), "{name}"),
             "tile" => assert!(Tile::parse(text(8)).is_some(), "{name}"),
             "bundle" => {
                 let bundle = fundledger::audit::Bundle::new(seed.as_slice()).unwrap();
@@ -167,4 +301,23 @@ fn seeds_are_what_the_code_makes_and_takes() {
         let found = fs::read(folder.join(name)).unwrap_or_default();
         assert!(found == *seed, "UPDATE_SEEDS=1 cargo test --test fuzz_seeds writes fuzz/seeds/{name} anew");
     }
+}
+
+#[test]
+fn every_target_is_run_told_of_and_has_seeds() {
+    let (manifest, run, told) = ["Cargo.toml", "run", "README.md"]
+        .map(|name| {
+            let path = Path::new("fuzz").join(name);
+            fs::read_to_string(path).unwrap()
+        })
+        .into();
+    let all = run.split("targets=(\n").nth(1).and_then(|rest| rest.split(')').next()).unwrap();
+    let mut count = 0;
+    for target in manifest.split("[[bin]]\nname = \"").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+        count += 1;
+        assert!(all.split_whitespace().any(|name| name == target), "fuzz/run does not run {target}");
+        assert!(told.contains(&format!("\n| `{target}` |")), "fuzz/README.md does not tell of {target}");
+        assert!(Path::new("fuzz/seeds").join(target).is_dir(), "{target} has no seeds");
+    }
+    assert_eq!(count, all.split_whitespace().count(), "fuzz/run runs what is no target");
 }

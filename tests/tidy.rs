@@ -18,7 +18,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("grpc", &["domain", "format", "ledger", "log", "messages", "pb", "projection", "tls", "vault", "audit"]),
     ("tls", &["domain", "ledger"]),
     ("witness", &["audit", "format", "ledger", "log"]),
-    ("http", &["format", "grpc", "log"]),
+    ("http", &["format", "grpc", "ledger", "log"]),
     ("pb", &[]),
 ];
 

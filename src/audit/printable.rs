@@ -20,7 +20,7 @@ pub fn printable_lines(text: &str) -> String {
 }
 
 /// Control characters, marks of direction, and what nobody sees.
-pub(super) fn is_steering(char: char) -> bool {
+pub(crate) fn is_steering(char: char) -> bool {
     char.is_control()
         || matches!(char, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }

@@ -152,7 +152,7 @@ impl Copies {
 }
 
 /// Copies files and directories. What is neither has no place in a store, and may lead elsewhere or have no end.
-fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
+pub(super) fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let target = to.join(entry.file_name());

@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::evidence::PrivateCopy;
+use super::tile_writer::TileWriter;
 use super::verify::read_text;
 use super::{Failure, Globals, Lang};
 use crate::audit::policy::{POLICY_BYTES_MAX, Policy};
 use crate::format::checkpoint::{Checkpoint, split_note};
-use crate::format::tile::{TILE_HEIGHT, TILE_WIDTH, Tile, TileKind};
-use crate::format::tree::{Edge, leaf_hash};
 use crate::ledger::bundle::{Beside, write_bundle};
 use crate::ledger::checkpoints::{CHECKPOINT_FILE, WITNESSED_FILE};
 use crate::log::blocks_between;
+use crate::log::files::write_durably;
 use crate::messages::cli as text;
 
 /// Arguments of `export`.
@@ -96,98 +96,21 @@ fn write_tiles(copy: &PrivateCopy, path: &Path, lang: Lang) -> Result<u64, Failu
     let checkpoint = checkpoint.ok_or_else(|| Failure::Refused(text::export_without_checkpoint(lang)))?;
     let unfit = || Failure::Refused(text::export_unfit(lang, checkpoint.size));
     let last = i64::try_from(checkpoint.size).map_err(|_| unfit())?.saturating_sub(1);
-    let mut tiles = Tiles { path, levels: Vec::new(), entries: Level::new(TileKind::Entries) };
-    let mut edge = Edge::default();
+    let mut tiles = TileWriter::new(path);
     for block in blocks_between(copy.reader(), 0, last) {
         for entry in block.map_err(|_| unfit())?.entries() {
-            if edge.size() == checkpoint.size {
+            if tiles.size() == checkpoint.size {
                 break;
             }
-            tiles.push(entry, &mut edge).map_err(|error| failed(path, &error))?;
+            tiles.push(entry)?;
         }
     }
-    if edge.size() != checkpoint.size || edge.root() != checkpoint.root {
+    if tiles.size() != checkpoint.size || tiles.root() != checkpoint.root {
         return Err(unfit());
     }
-    tiles.finish(note).map_err(|error| failed(path, &error))?;
+    tiles.finish()?;
+    write_durably(path, CHECKPOINT_FILE, note.as_bytes())?;
     Ok(checkpoint.size)
-}
-
-/// The tile of a level that is being filled.
-struct Level {
-    kind: TileKind,
-    index: u64,
-    width: u64,
-    bytes: Vec<u8>,
-}
-
-impl Level {
-    const fn new(kind: TileKind) -> Self {
-        Self { kind, index: 0, width: 0, bytes: Vec::new() }
-    }
-
-    fn push(&mut self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        self.bytes.extend_from_slice(bytes);
-        self.width = self.width.saturating_add(1);
-        if self.width == TILE_WIDTH { self.write(path) } else { Ok(()) }
-    }
-
-    fn write(&mut self, path: &Path) -> io::Result<()> {
-        if self.width == 0 {
-            return Ok(());
-        }
-        let tile = Tile { kind: self.kind, index: self.index, width: self.width };
-        write_whole(&path.join(tile.to_string()), &self.bytes)?;
-        *self = Self { index: self.index.saturating_add(1), ..Self::new(self.kind) };
-        Ok(())
-    }
-}
-
-struct Tiles<'a> {
-    path: &'a Path,
-    levels: Vec<Level>,
-    entries: Level,
-}
-
-impl Tiles<'_> {
-    fn push(&mut self, entry: &[u8], edge: &mut Edge) -> io::Result<()> {
-        let length = u16::try_from(entry.len()).map_err(io::Error::other)?;
-        self.entries.push(self.path, &[&length.to_be_bytes()[..], entry].concat())?;
-        let mut complete = Vec::new();
-        edge.push(leaf_hash(entry), |node, hash| {
-            if node.level.is_multiple_of(TILE_HEIGHT) {
-                complete.push((node.level / TILE_HEIGHT, *hash));
-            }
-        });
-        for (level, hash) in complete {
-            let at = usize::try_from(level).map_err(io::Error::other)?;
-            if self.levels.len() <= at {
-                self.levels.push(Level::new(TileKind::Hashes { level }));
-            }
-            if let Some(level) = self.levels.get_mut(at) {
-                level.push(self.path, &hash)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn finish(mut self, note: &str) -> io::Result<()> {
-        self.entries.write(self.path)?;
-        for level in &mut self.levels {
-            level.write(self.path)?;
-        }
-        write_whole(&self.path.join(CHECKPOINT_FILE), note.as_bytes())
-    }
-}
-
-/// Writes a file beside its name and renames it.
-fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent)?;
-    }
-    let beside = path.with_extension("new");
-    fs::write(&beside, bytes)?;
-    fs::rename(beside, path)
 }
 
 fn failed(path: &Path, error: &io::Error) -> Failure {

@@ -47,6 +47,16 @@ pub struct ImportArgs {
     pub retry_for: u64,
 }
 
+/// For fuzz/: how many rows a mapping can read of a file, and how many not; `None` where the mapping or the file is refused.
+#[cfg(fuzzing)]
+pub fn rows_of(mapping: &str, file: Vec<u8>) -> Option<(usize, usize)> {
+    let mapping = Mapping::read("mapping", mapping).ok()?;
+    let rows = rows::read(&mapping, &rows::decompress(file).ok()?).ok()?;
+    let (readable, refused) = (rows.readable.len(), rows.refused.len());
+    assert_eq!(u64::try_from(readable.saturating_add(refused)), Ok(rows.read), "each row is read or refused");
+    Some((readable, refused))
+}
+
 /// Runs `import`.
 pub fn run(globals: &Globals, args: &ImportArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let format = globals.format(&[Format::Table, Format::Json, Format::Csv])?;

@@ -74,6 +74,7 @@ impl From<DirectoryError> for Failure {
             | DirectoryError::Incomplete { .. }
             | DirectoryError::OtherVersion { .. }
             | DirectoryError::Locked { .. }
+            | DirectoryError::OtherKey { .. }
             | DirectoryError::Fault(_) => Self::Unavailable(error.to_string()),
         }
     }

@@ -15,8 +15,11 @@ use crate::audit::printable::printable_lines;
 use crate::messages::Language;
 use crate::messages::cli as text;
 
+pub mod backup;
 pub mod balance;
 pub mod bench;
+mod beside;
+mod check;
 pub mod checkpoint;
 pub mod clocks;
 pub mod completions;
@@ -30,6 +33,7 @@ mod help;
 pub mod import;
 pub mod init;
 pub mod keys;
+mod logs;
 pub mod personal_data;
 pub mod post;
 mod posting;
@@ -41,8 +45,10 @@ pub mod restore;
 pub mod rules;
 pub mod serve;
 pub mod settings;
+mod signals;
 pub mod statement;
 pub mod supervision;
+mod tile_writer;
 pub mod tiles;
 pub mod trace;
 mod verdict;
@@ -84,6 +90,8 @@ pub enum Command {
     Proof(proof::ProofArgs),
     /// Run a witness: it signs that a log only grows, for an audit office or a people's congress.
     Witness(witness::WitnessArgs),
+    /// Add what has come to a backup of a ledger, running or stopped, and verify it there.
+    Backup(backup::BackupArgs),
     /// Write a stopped ledger's log to a file that can be verified anywhere.
     Export(export::ExportArgs),
     /// Build a ledger's lost log again, from static tiles or from the copy beside it, and verify it.
@@ -138,6 +146,7 @@ impl Command {
             Self::Checkpoint(args) => checkpoint::run(globals, args, out),
             Self::Proof(args) => proof::run(globals, args, out),
             Self::Witness(args) => witness::run(globals, args, out),
+            Self::Backup(args) => backup::run(globals, args, out),
             Self::Export(args) => export::run(globals, args, out),
             Self::Restore(args) => restore::run(globals, args, out),
             Self::Demo(args) => demo::run(globals, args, out),

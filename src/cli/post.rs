@@ -65,6 +65,21 @@ impl PostArgs {
     }
 }
 
+/// For fuzz/: the command of a line, and the same as it is shown, on a line again.
+#[cfg(fuzzing)]
+pub fn command_of(line: &[u8]) -> Option<(Command, String)> {
+    use prost::Message;
+    thread_local! {
+        static READER: Option<Reader> = Reader::new().ok();
+    }
+    READER.with(|reader| {
+        let reader = reader.as_ref()?;
+        let command = reader.command(line).ok().flatten()?;
+        let shown = reader.shown(&command.encode_to_vec()).ok()?;
+        Some((command, shown.to_string()))
+    })
+}
+
 /// Runs `post`. What was posted is told even where it could not be finished.
 pub fn run(globals: &Globals, args: &PostArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let format = globals.format(&[Format::Table, Format::Json, Format::Csv])?;

@@ -106,6 +106,25 @@ pub enum StatementFormat {
     Camt053,
 }
 
+/// For fuzz/: the entries, opening and closing balance of a statement that adds up, in CSV with a mapping and in XML without;
+/// `None` where it is refused.
+#[cfg(fuzzing)]
+pub fn statement_of(mapping: Option<&str>, mut file: &[u8]) -> Option<(Vec<i64>, Option<i64>, i64)> {
+    let told = |fault: Fault| drop(fault.failure("statement", 2, Lang::Zh).to_string());
+    let mapping = mapping.map(|mapping| Mapping::read("mapping", mapping)).transpose().ok()?;
+    let prefix = Prefix::read(&mut file).ok()?;
+    let raw = if let Some(mapping) = &mapping {
+        delimited::read(Source::new(prefix.then(file), mapping.file.encoding.0), mapping, "CNY", 2)
+    } else {
+        let choice = Choice { currency: "CNY", exponent: 2, ..Choice::default() };
+        let encoding = prefix.xml_encoding().map_err(told).ok()?;
+        camt::read(Source::new(prefix.then(file), encoding), &choice)
+    };
+    let statement = raw.and_then(|raw| Statement::new(raw, Said::default())).map_err(told).ok()?;
+    let amounts = statement.entries.iter().map(|entry| entry.amount_minor).collect();
+    Some((amounts, statement.opening_minor, statement.closing_minor))
+}
+
 /// Runs `reconcile`.
 pub fn run(globals: &Globals, args: &ReconcileArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let format = globals.format(&[Format::Table, Format::Json, Format::Csv])?;

@@ -31,6 +31,9 @@ pub struct RestoreArgs {
     /// The backup of the ledger's keys: makes the ledger anew in a new or empty directory.
     #[arg(long, value_name = "DIR")]
     pub keys: Option<PathBuf>,
+    /// Restores up to this sequence only, to look at: what was signed later is not in it, so that nothing can be posted.
+    #[arg(long, value_name = "SEQUENCE", value_parser = clap::value_parser!(i64).range(0..))]
+    pub until: Option<i64>,
 }
 
 type Entries = Box<dyn Iterator<Item = Result<Vec<u8>, Unreadable>> + Send>;
@@ -44,6 +47,9 @@ struct Source {
 /// Builds the log beside its place, verifies it there, and puts it in place.
 pub fn run(globals: &Globals, args: &RestoreArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let lang = globals.lang;
+    if args.until.is_some() && args.keys.is_none() {
+        return Err(Failure::Usage(text::restore_until_new(lang)));
+    }
     let restoring = match &args.keys {
         Some(keys) => Restoring::of_keys(&args.data, keys)?,
         None => Restoring::of_ledger(&args.data)?,
@@ -80,6 +86,23 @@ pub fn run(globals: &Globals, args: &RestoreArgs, out: &mut dyn Write) -> Result
         return Err(Failure::Refused(text::restore_behind(lang, entries_built, kept, args.data.display())));
     }
     let (note, covered) = newest;
+    // All of it was verified; now only so much of it is built, in the same place.
+    if let Some(until) = args.until {
+        let count = usize::try_from(until.saturating_add(1)).unwrap_or(usize::MAX);
+        let Source { entries, .. } = source(globals, &args.from_tiles)?;
+        let entries =
+            entries.take(count).map(|item| item.map_err(|Unreadable(why)| Fault::new("reading the source", why)));
+        let built = restoring.build(entries).map_err(|error| Failure::Refused(error.to_string()))?;
+        if built.sequence != until {
+            return Err(Failure::Refused(text::restore_until_beyond(lang, until)));
+        }
+        restoring.finish(&note)?;
+        if !globals.quiet {
+            writeln!(out, "{}", text::restore_done(lang, built.next_sequence(), args.data.display()))?;
+            writeln!(out, "{}", text::restore_until(lang, until))?;
+        }
+        return Ok(());
+    }
     let aside = restoring.finish(&note)?;
     told(globals, args, &report, covered, aside.as_deref(), out)
 }

@@ -11,17 +11,22 @@ use std::time::Duration;
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-use tokio::task::JoinSet;
 
-use super::settings::{self, LogFormat, LogSettings, Settings, SettingsArgs, TlsSettings};
+use super::beside::Beside;
+use super::check;
+use super::logs::Logs;
+use super::settings::{self, Settings, SettingsArgs, TlsSettings};
+use super::signals::StopSignals;
 use super::verify::read_policy;
 use super::{Failure, Globals, Lang};
 use crate::audit::policy::Policy;
 use crate::domain::principal::TrustDomain;
 use crate::grpc::node::Node;
+use crate::grpc::observed::Observed;
 use crate::grpc::releasing::AlarmClock;
-use crate::grpc::server::{self, Door, Limits};
-use crate::http::{metrics, tiles};
+use crate::grpc::server::{self, Door, Drain, Limits};
+use crate::http::metrics::Metrics;
+use crate::http::{observing, tiles};
 use crate::ledger::Genesis;
 use crate::ledger::OpenError;
 use crate::ledger::clock::{Clock, SystemClock};
@@ -34,46 +39,52 @@ use crate::witness::client::Witnesses;
 /// Name of a ledger that `serve --insecure-dev` creates.
 const DEVELOPMENT_ORIGIN: &str = "development.invalid/funds";
 
-/// How long requests for metrics and tiles may go on after the service has stopped.
-const BESIDE_STOP: Duration = Duration::from_secs(1);
-
 /// Arguments of `serve`.
 #[derive(Args, Debug)]
 pub struct ServeArgs {
     /// What can be set in a file as well.
     #[command(flatten)]
     pub settings: SettingsArgs,
+    /// Do what a start does, short of serving and without changing anything, and say what was found.
+    #[arg(long)]
+    pub check: bool,
 }
 
 /// Runs the service until it is told to stop (SIGINT or SIGTERM), or until the ledger can post no more.
 pub fn run(globals: &Globals, args: &ServeArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let settings = settings::load(&args.settings, globals.lang)?.settings;
     let Admitted { data, tls } = admit(&settings, globals.lang)?;
-    start_logs(&settings.log);
+    if args.check {
+        return check::run(globals, &settings, data, out);
+    }
+    let logs = Logs::start(&settings.log);
     if is_empty(data).map_err(|fault| Failure::Unavailable(fault.to_string()))? {
         drop(DataDirectory::create(data, Genesis::of_development(DEVELOPMENT_ORIGIN), &SystemClock)?);
     }
     let witnesses = settings.witness_policy.as_deref().map(read_policy).transpose()?;
-    let node = Node::open(data, Box::new(SystemClock))?;
-    if tls.is_some() && !node.views().authority.is_administered() {
-        // Nobody could be given a role, so that nobody could do anything.
-        node.close()?;
-        return Err(Failure::Refused(text::serve_needs_administrators(globals.lang)));
-    }
     let runtime = Runtime::new().map_err(|error| Failure::Unavailable(text::runtime_failed(globals.lang, error)))?;
     runtime.block_on(async {
+        logs.reload_on_hangup(args.settings.clone(), globals.lang)?;
+        let mut beside = Beside::default();
+        let observed = observe(&settings, &mut beside, globals.lang, out).await?;
+        let directory = data.to_owned();
+        let opened = tokio::task::spawn_blocking(move || Node::open(&directory, Box::new(SystemClock))).await;
+        let node = opened.map_err(|error| Failure::Unavailable(text::server_failed(globals.lang, error)))??;
+        if tls.is_some() && !node.views().authority.is_administered() {
+            // Nobody could be given a role, so that nobody could do anything.
+            node.close()?;
+            return Err(Failure::Refused(text::serve_needs_administrators(globals.lang)));
+        }
         let (listener, bound) = server::listen(settings.listen).await?;
-        let metrics = match settings.metrics_listen {
-            None => None,
-            Some(address) => Some(server::listen(address).await?),
-        };
         let tiles = match settings.tiles_listen {
             None => None,
             Some(address) => Some(server::listen(address).await?),
         };
-        let beside = [metrics.as_ref(), tiles.as_ref()].map(|listener| listener.map(|(_, bound)| *bound));
+        // Before anybody is told that it listens: whoever was told may stop it.
+        let signals = StopSignals::take(globals.lang)?;
         let scheme = if tls.is_some() { "https" } else { "http" };
-        announce(globals, &node, &format!("{scheme}://{bound}"), beside, out)?;
+        let url = format!("{scheme}://{bound}");
+        announce(globals, &node, &url, tiles.as_ref().map(|(_, bound)| *bound), out)?;
         let api = match tls {
             None => Door::Plain(listener),
             Some(tls) => {
@@ -83,14 +94,39 @@ pub fn run(globals: &Globals, args: &ServeArgs, out: &mut dyn Write) -> Result<(
         };
         let service = Service {
             api,
-            metrics: metrics.map(|(listener, _)| listener),
             tiles: tiles.map(|(listener, _)| listener),
-            limits: settings.limits.into(),
+            beside,
+            observed,
+            limits: settings.limits(),
             checkpoint_interval: Duration::from_millis(settings.checkpoint_interval_milliseconds.get()),
             watched: Watched { policy: witnesses, alarm_after_seconds: settings.witness_alarm_seconds.get() },
         };
-        Box::pin(serve_until_stopped(node, service, stop_signal(globals.lang)?, globals.lang)).await
+        let drain = settings.limits.drain();
+        let stop = async move {
+            signals.clone().reached(1).await;
+            tracing::info!("stopping");
+            Drain::until(async move { drop(tokio::time::timeout(drain, signals.reached(2)).await) })
+        };
+        Box::pin(serve_draining(node, service, stop, globals.lang)).await
     })
+}
+
+/// Answers metrics and probes, if they are wanted, from before the ledger opens.
+async fn observe(
+    settings: &Settings,
+    beside: &mut Beside,
+    lang: Lang,
+    out: &mut dyn Write,
+) -> Result<Arc<Observed>, Failure> {
+    let Some(address) = settings.metrics_listen else { return Ok(Arc::default()) };
+    let (listener, bound) = server::listen(address).await?;
+    let metrics = Metrics::new()?;
+    let observed = Arc::new(Observed::new(Some(metrics.recorded())));
+    let seen = Arc::clone(&observed);
+    beside.spawn(|stop| observing::serve(seen, metrics, listener, stop));
+    writeln!(out, "{}", text::serve_metrics(lang, bound))?;
+    out.flush()?;
+    Ok(observed)
 }
 
 /// What may be served, and how.
@@ -179,8 +215,9 @@ fn reload_on_hangup(tls: Arc<Tls>, lang: Lang) -> Result<(), Failure> {
 /// A service: where it listens, and how it runs.
 pub(super) struct Service {
     api: Door,
-    metrics: Option<TcpListener>,
     tiles: Option<TcpListener>,
+    beside: Beside,
+    observed: Arc<Observed>,
     limits: Limits,
     checkpoint_interval: Duration,
     watched: Watched,
@@ -198,7 +235,8 @@ impl From<TcpListener> for Service {
         let checkpoint_interval = Duration::from_millis(settings::CHECKPOINT_INTERVAL_MILLISECONDS.get());
         let watched = Watched { policy: None, alarm_after_seconds: settings::WITNESS_ALARM_SECONDS.get() };
         let api = Door::Plain(api);
-        Self { api, metrics: None, tiles: None, limits: Limits::default(), checkpoint_interval, watched }
+        let (beside, observed) = (Beside::default(), Arc::default());
+        Self { api, tiles: None, beside, observed, limits: Limits::default(), checkpoint_interval, watched }
     }
 }
 
@@ -206,7 +244,7 @@ fn announce(
     globals: &Globals,
     node: &Node,
     url: &str,
-    [metrics, tiles]: [Option<SocketAddr>; 2],
+    tiles: Option<SocketAddr>,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
     let ledger = node.ledger();
@@ -219,9 +257,6 @@ fn announce(
         writeln!(out, "{}", text::serve_read_only(globals.lang, why))?;
     }
     writeln!(out, "{}", text::serve_head(globals.lang, head.hash, head.sequence))?;
-    if let Some(metrics) = metrics {
-        writeln!(out, "{}", text::serve_metrics(globals.lang, metrics))?;
-    }
     if let Some(tiles) = tiles {
         writeln!(out, "{}", text::serve_tiles(globals.lang, tiles))?;
     }
@@ -237,46 +272,41 @@ fn announce(
     Ok(())
 }
 
-/// Serves a node and closes it; fails if the ledger had stopped posting, so that a supervisor restarts it.
+/// [`serve_draining`], stopped without draining.
 pub(super) async fn serve_until_stopped(
     node: Node,
     service: Service,
     stop: impl Future<Output = ()> + Send + 'static,
     lang: Lang,
 ) -> Result<(), Failure> {
-    let poisoned = node.ledger().poisoned();
     let stop = async move {
-        tokio::select! {
-            () = stop => tracing::info!("stopping"),
-            () = poisoned => tracing::error!("stopping: a write failed, and nothing is acknowledged after that"),
-        }
+        stop.await;
+        Drain::none()
     };
+    serve_draining(node, service, stop, lang).await
+}
+
+/// Serves a node and closes it; fails if the ledger had stopped posting, so that whoever stopped it knows.
+async fn serve_draining(
+    node: Node,
+    service: Service,
+    stop: impl Future<Output = Drain> + Send + 'static,
+    lang: Lang,
+) -> Result<(), Failure> {
     let node = Arc::new(node);
     let Watching { stop: stop_watching, thread: watching } =
         watch(&node, service.watched, service.checkpoint_interval, lang).await?;
     node.sign_every(service.checkpoint_interval)?;
-    // Whoever watches the service sees it until it has ended.
-    let (stopping, stopped) = tokio::sync::watch::channel(());
-    let until_stopped = || {
-        let mut stopped = stopped.clone();
-        async move { while stopped.changed().await.is_ok() {} }
-    };
-    let mut beside = JoinSet::new();
-    if let Some(listener) = service.metrics {
-        beside.spawn(metrics::serve(Arc::clone(&node), listener, until_stopped()));
-    }
+    let mut beside = service.beside;
     if let Some(listener) = service.tiles {
-        beside.spawn(tiles::serve(Arc::clone(&node), listener, until_stopped()));
+        let node = Arc::clone(&node);
+        beside.spawn(|stop| tiles::serve(node, listener, stop));
     }
-    let served = server::serve(Arc::clone(&node), service.api, service.limits, stop).await;
-    drop(stopping);
+    let observed = service.observed;
+    let served = server::serve_observed(Arc::clone(&node), service.api, service.limits, observed, stop).await;
+    beside.end().await;
     drop(stop_watching);
     drop(tokio::task::spawn_blocking(move || watching.join()).await);
-    // Somebody who has begun a request and not ended it holds up no stop: what is left is dropped, and so aborted.
-    let ended = tokio::time::timeout(BESIDE_STOP, beside.join_all()).await;
-    for fault in ended.unwrap_or_default().into_iter().filter_map(Result::err) {
-        tracing::warn!(%fault, "not served to the end");
-    }
     served?;
     let failed = node.ledger().failed().map(str::to_owned);
     let closed = tokio::task::spawn_blocking(move || node.close()).await;
@@ -349,28 +379,6 @@ async fn watch(node: &Arc<Node>, watched: Watched, interval: Duration, lang: Lan
 pub(super) fn seconds_now() -> u64 {
     let seconds = SystemClock.now().0.checked_div(1_000_000_000).and_then(|seconds| u64::try_from(seconds).ok());
     seconds.unwrap_or_default()
-}
-
-pub(super) fn stop_signal(lang: Lang) -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let failed = |error: std::io::Error| Failure::Unavailable(text::serve_signals_failed(lang, error));
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
-}
-
-fn start_logs(settings: &LogSettings) {
-    let logs = tracing_subscriber::fmt().with_env_filter(settings.filter.filter()).with_writer(std::io::stderr);
-    // A second call in one process keeps the first one's settings.
-    let _ = match settings.format {
-        LogFormat::Json => logs.json().try_init(),
-        LogFormat::Text => logs.try_init(),
-    };
 }
 
 impl From<OpenError> for Failure {

@@ -30,6 +30,11 @@ pub(super) const CHECKPOINT_INTERVAL_MILLISECONDS: NonZeroU64 = NonZeroU64::new(
 
 pub(super) const WITNESS_ALARM_SECONDS: NonZeroU64 = NonZeroU64::new(60).expect("60 is not 0");
 
+/// A post waits for one write to the disk; nobody waits so long for anything on a healthy ledger.
+const SLOW_CALL_MILLISECONDS: NonZeroU64 = NonZeroU64::new(1_000).expect("1,000 is not 0");
+/// Load balancers look about once a second.
+const DRAIN_SECONDS: u64 = 1;
+
 /// Everything that can be set.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -90,6 +95,8 @@ pub(super) struct LogSettings {
     pub(super) filter: LogFilter,
     /// How lines look.
     pub(super) format: LogFormat,
+    /// How long a call with one answer may take before it is logged as slow.
+    pub(super) slow_call_milliseconds: NonZeroU64,
 }
 
 /// A filter that was parsed once.
@@ -123,6 +130,22 @@ pub(super) struct LimitSettings {
     subscribers_max: NonZeroUsize,
     /// How long a subscriber may take no message before it is cut off.
     subscriber_patience_seconds: NonZeroU64,
+    /// How long new calls are still answered after the server was told to stop.
+    drain_seconds: u64,
+    /// Most bytes of a request's metadata.
+    metadata_bytes_max: NonZeroU32,
+    /// Most connections at a time.
+    connections_max: NonZeroUsize,
+    /// Most streams of a connection that its client has reset and nobody has looked at.
+    resets_max: NonZeroUsize,
+    /// Longest that a call with one answer may take.
+    call_seconds: NonZeroU64,
+    /// Most requests a second of one caller.
+    requests_per_second: NonZeroU32,
+    /// How long a connection may be silent before it is asked whether it is still there.
+    keepalive_seconds: NonZeroU64,
+    /// How long it may take to answer that.
+    keepalive_timeout_seconds: NonZeroU64,
 }
 
 impl Default for Settings {
@@ -145,7 +168,11 @@ impl Default for Settings {
 
 impl Default for LogSettings {
     fn default() -> Self {
-        Self { filter: LogFilter("info".to_owned()), format: LogFormat::Text }
+        Self {
+            filter: LogFilter("info".to_owned()),
+            format: LogFormat::Text,
+            slow_call_milliseconds: SLOW_CALL_MILLISECONDS,
+        }
     }
 }
 
@@ -158,6 +185,14 @@ impl Default for LimitSettings {
             shutdown_deadline,
             subscribers_max,
             subscriber_patience,
+            metadata_bytes_max,
+            connections_max,
+            resets_max,
+            call_max,
+            requests_per_second,
+            keepalive,
+            keepalive_timeout,
+            slow_call: _,
         } = Limits::default();
         Self {
             request_bytes_max: NonZeroUsize::new(request_bytes_max).unwrap_or(NonZeroUsize::MIN),
@@ -166,7 +201,30 @@ impl Default for LimitSettings {
             shutdown_deadline_seconds: NonZeroU64::new(shutdown_deadline.as_secs()).unwrap_or(NonZeroU64::MIN),
             subscribers_max: NonZeroUsize::new(subscribers_max).unwrap_or(NonZeroUsize::MIN),
             subscriber_patience_seconds: NonZeroU64::new(subscriber_patience.as_secs()).unwrap_or(NonZeroU64::MIN),
+            drain_seconds: DRAIN_SECONDS,
+            metadata_bytes_max: NonZeroU32::new(metadata_bytes_max).unwrap_or(NonZeroU32::MIN),
+            connections_max: NonZeroUsize::new(connections_max).unwrap_or(NonZeroUsize::MIN),
+            resets_max: NonZeroUsize::new(resets_max).unwrap_or(NonZeroUsize::MIN),
+            call_seconds: NonZeroU64::new(call_max.as_secs()).unwrap_or(NonZeroU64::MIN),
+            requests_per_second,
+            keepalive_seconds: NonZeroU64::new(keepalive.as_secs()).unwrap_or(NonZeroU64::MIN),
+            keepalive_timeout_seconds: NonZeroU64::new(keepalive_timeout.as_secs()).unwrap_or(NonZeroU64::MIN),
         }
+    }
+}
+
+impl Settings {
+    /// What clients may take.
+    pub(super) fn limits(&self) -> Limits {
+        let slow_call = Duration::from_millis(self.log.slow_call_milliseconds.get());
+        Limits { slow_call, ..self.limits.into() }
+    }
+}
+
+impl LimitSettings {
+    /// How long new calls are still answered after the server was told to stop.
+    pub(super) const fn drain(&self) -> Duration {
+        Duration::from_secs(self.drain_seconds)
     }
 }
 
@@ -179,6 +237,14 @@ impl From<LimitSettings> for Limits {
             shutdown_deadline: Duration::from_secs(settings.shutdown_deadline_seconds.get()),
             subscribers_max: settings.subscribers_max.get(),
             subscriber_patience: Duration::from_secs(settings.subscriber_patience_seconds.get()),
+            metadata_bytes_max: settings.metadata_bytes_max.get(),
+            connections_max: settings.connections_max.get(),
+            resets_max: settings.resets_max.get(),
+            call_max: Duration::from_secs(settings.call_seconds.get()),
+            requests_per_second: settings.requests_per_second,
+            keepalive: Duration::from_secs(settings.keepalive_seconds.get()),
+            keepalive_timeout: Duration::from_secs(settings.keepalive_timeout_seconds.get()),
+            ..Self::default()
         }
     }
 }
@@ -188,6 +254,12 @@ impl LogFilter {
     pub(super) fn filter(&self) -> EnvFilter {
         // It was parsed before.
         EnvFilter::try_new(&self.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for LogFilter {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
     }
 }
 
@@ -278,13 +350,27 @@ pub(super) struct Loaded {
 
 /// Loads all layers. Everything that is wrong is told at once, each with its place.
 pub(super) fn load(args: &SettingsArgs, lang: Lang) -> Result<Loaded, Failure> {
-    let mut layers: Vec<(String, Value, Origin)> = Vec::new();
+    let mut layers: Vec<Layered> = Vec::new();
     if let Some(path) = &args.config {
         layers.extend(of_file(path)?);
     }
     layers.extend(of_environment()?);
     layers.extend(of_flags(args));
+    merged(layers, lang)
+}
 
+/// For fuzz/: whether a file alone is accepted.
+#[cfg(fuzzing)]
+pub fn is_accepted(content: &str) -> bool {
+    let layers = of_text(Path::new("settings"), content);
+    layers.and_then(|layers| merged(layers, Lang::Zh)).is_ok_and(|loaded| values(&loaded.settings).is_ok())
+}
+
+/// A key, its value, and where it comes from.
+type Layered = (String, Value, Origin);
+
+/// Layers become settings; what comes later wins.
+fn merged(layers: Vec<Layered>, lang: Lang) -> Result<Loaded, Failure> {
     let mut origins: BTreeMap<String, Origin> =
         values(&Settings::default())?.into_keys().map(|key| (key, Origin::Default)).collect();
     let mut problems = Vec::new();
@@ -331,10 +417,14 @@ fn joined(key: &str, name: &str) -> String {
 }
 
 /// The keys of a file, each with its line.
-fn of_file(path: &Path) -> Result<Vec<(String, Value, Origin)>, Failure> {
+fn of_file(path: &Path) -> Result<Vec<Layered>, Failure> {
     let content = fs::read_to_string(path).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
+    of_text(path, &content)
+}
+
+fn of_text(path: &Path, content: &str) -> Result<Vec<Layered>, Failure> {
     let wrong = |error: &dyn fmt::Display| Failure::Usage(format!("{}: {error}", path.display()));
-    let table = DeTable::parse(&content).map_err(|error| wrong(&error))?;
+    let table = DeTable::parse(content).map_err(|error| wrong(&error))?;
     let mut lines: Vec<(String, usize)> = Vec::new();
     let mut open: Vec<(String, &DeTable<'_>)> = vec![(String::new(), table.get_ref())];
     while let Some((key, table)) = open.pop() {
@@ -349,7 +439,7 @@ fn of_file(path: &Path) -> Result<Vec<(String, Value, Origin)>, Failure> {
         }
     }
     lines.sort_by_key(|(_, line)| *line);
-    let parsed = File::from_str(&content, FileFormat::Toml);
+    let parsed = File::from_str(content, FileFormat::Toml);
     let parsed = Config::builder().add_source(parsed).build().map_err(|error| wrong(&error))?;
     let found = lines.into_iter().map(|(key, line)| {
         let origin = Origin::File { path: path.to_owned(), line };
@@ -360,7 +450,7 @@ fn of_file(path: &Path) -> Result<Vec<(String, Value, Origin)>, Failure> {
     Ok(found.collect())
 }
 
-fn of_environment() -> Result<Vec<(String, Value, Origin)>, Failure> {
+fn of_environment() -> Result<Vec<Layered>, Failure> {
     let source = Environment::with_prefix(ENVIRONMENT_PREFIX).prefix_separator("__").separator("__");
     let found = source.collect().map_err(|error| Failure::Usage(error.to_string()))?;
     let sorted: BTreeMap<String, Value> = found.into_iter().collect();
@@ -369,7 +459,7 @@ fn of_environment() -> Result<Vec<(String, Value, Origin)>, Failure> {
     Ok(sorted.into_iter().map(|(key, value)| (key.clone(), value, origin(&key))).collect())
 }
 
-fn of_flags(args: &SettingsArgs) -> Vec<(String, Value, Origin)> {
+fn of_flags(args: &SettingsArgs) -> Vec<Layered> {
     let flags = [
         ("data", args.data.as_ref().map(|path| path.display().to_string()), "--data"),
         ("listen", args.listen.map(|address| address.to_string()), "--listen"),

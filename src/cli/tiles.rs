@@ -41,6 +41,11 @@ impl TileTree {
         Self::new(note, Arc::new(files)).map(Some).map_err(|error| Failure::about(shown.display(), error))
     }
 
+    /// The tiles in a directory, under a checkpoint that does not lie there yet.
+    pub fn under(path: &Path, note: &str) -> Result<Self, NoteError> {
+        Self::new(note.as_bytes().to_vec(), Arc::new(Directory(path.to_owned())))
+    }
+
     /// The tile tree behind a URL; `None` where no checkpoint is served there: it may be the API of a ledger.
     pub fn fetch(url: &str) -> Option<Self> {
         let agent = Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false).build().into();

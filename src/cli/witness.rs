@@ -8,7 +8,8 @@ use std::sync::Arc;
 use clap::Args;
 use tokio::runtime::Runtime;
 
-use super::serve::{seconds_now, stop_signal};
+use super::serve::seconds_now;
+use super::signals::StopSignals;
 use super::verify::log_key;
 use super::{Failure, Globals};
 use crate::format::note_key::{KeyKind, SignerKey};
@@ -53,7 +54,7 @@ pub fn run(globals: &Globals, args: &WitnessArgs, out: &mut dyn Write) -> Result
         writeln!(out, "{}", text::witness_key(globals.lang, witness.verifier_key()))?;
         writeln!(out, "{}", text::witness_listening(globals.lang, bound))?;
         out.flush()?;
-        server::serve(witness, listener, seconds_now, stop_signal(globals.lang)?).await?;
+        server::serve(witness, listener, seconds_now, StopSignals::take(globals.lang)?.reached(1)).await?;
         Ok(())
     })
 }

@@ -30,7 +30,7 @@ impl fmt::Display for TrustDomain {
 }
 
 /// A person of an agency.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Principal {
     /// The agency or budget unit they act for.
     pub agency: UnitId,

@@ -31,6 +31,11 @@ macro_rules! reasons {
                 }
             }
 
+            /// From its name.
+            pub fn from_name(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|reason| reason.as_str() == name)
+            }
+
             /// Its name: stable for ever.
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -88,6 +93,10 @@ reasons! {
     ActorMismatch = 22, "ACTOR_MISMATCH";
     /// No role of the person allows this, for this fund and this agency.
     AccessDenied = 23, "ACCESS_DENIED";
+    /// More requests a second than one caller may make. Send it again after the time in `RetryInfo`, under the same key.
+    TooManyRequests = 30, "TOO_MANY_REQUESTS";
+    /// The call took longer than the caller, or the server, lets it. What was taken goes on. Send it again, same key.
+    DeadlineExceeded = 31, "DEADLINE_EXCEEDED";
     /// A signature is not that of the approver's key over the proposed bytes. Sign what Propose or `ListPending` gives.
     SignatureInvalid = 40, "SIGNATURE_INVALID";
     /// The commands are not the batch that was approved: their number or root differs. Send exactly the bytes proposed.

@@ -12,6 +12,7 @@ use super::node::Node;
 use super::proofs::Proofs;
 use super::reading::read_position;
 use super::rules;
+use super::spans::spawn_blocking;
 use super::status::Statuses;
 use super::stopping::{Stopping, UntilStopped};
 use crate::domain::refusal::Reason;
@@ -62,7 +63,7 @@ impl AuditService for AuditApi {
         let (sender, receiver) = mpsc::channel(4);
         let log = self.node.log();
         let head = read_position(&head);
-        tokio::task::spawn_blocking(move || {
+        spawn_blocking(move || {
             send_entries(log.as_ref(), start_sequence, end, &head, statuses, &sender);
         });
         Ok(Response::new(UntilStopped::new(ReceiverStream::new(receiver), self.stopping.clone(), statuses)))

@@ -10,7 +10,8 @@ use super::ledger::{LedgerApi, error, result};
 use super::node::Node;
 use super::personal::{Staged, WaitFor, acts_on_vault};
 use super::reconciling::makes_claim;
-use super::status::Statuses;
+use super::spans::spawn;
+use super::status::{Statuses, reason_of, violated};
 use crate::domain::command::{Command, Order};
 use crate::domain::refusal::Reason;
 use crate::format::record::HASH_BYTES;
@@ -98,6 +99,7 @@ impl LedgerApi {
                     let place =
                         |violation: Violation| Violation { field: format!("{prefix}{}", violation.field), ..violation };
                     let placed: Vec<_> = violations.into_iter().map(place).collect();
+                    self.node.ledger().counts().told(violated(&placed));
                     results.push(error(&statuses.violations(&placed)));
                 }
             }
@@ -151,7 +153,7 @@ impl LedgerApi {
         while !commands.is_empty() {
             let rest = commands.split_off(share.min(commands.len()));
             let (api, of_one) = (self.clone(), std::mem::replace(&mut commands, rest));
-            shares.push(tokio::spawn(async move { api.parse_in_turn(of_one).await }));
+            shares.push(spawn(async move { api.parse_in_turn(of_one).await }));
         }
         let mut parsed = Vec::new();
         for share in shares {
@@ -192,9 +194,16 @@ impl LedgerApi {
             Ok(None) => None,
             Ok(Some(violation)) => {
                 let field = format!("commands[{at}].{}", violation.field);
-                Some(error(&statuses.violations(&[Violation { field, ..violation }])))
+                let placed = [Violation { field, ..violation }];
+                self.node.ledger().counts().told(violated(&placed));
+                Some(error(&statuses.violations(&placed)))
             }
-            Err(status) => Some(error(&status)),
+            Err(status) => {
+                if let Some(reason) = reason_of(&status) {
+                    self.node.ledger().counts().told(reason);
+                }
+                Some(error(&status))
+            }
         }
     }
 }
@@ -219,6 +228,7 @@ pub(super) fn check_count(count: usize, statuses: Statuses) -> Result<(), tonic:
 impl Batch {
     /// Puts the ledger's outcomes in their places. What was asked of the vault is done by then.
     pub(super) async fn complete(mut self, outcomes: Vec<Outcome>, node: &Node) -> Vec<v1::PostResult> {
+        node.count_told(&outcomes);
         let mut outcomes = outcomes.into_iter();
         let mut hashes = BytesMut::with_capacity(self.results.len().saturating_mul(HASH_BYTES));
         for waiting in self.results.iter_mut().filter(|result| result.outcome.is_none()) {

@@ -45,6 +45,7 @@ impl LedgerService for LedgerApi {
                 return Err(statuses.violations(&[violation]));
             }
             let outcomes = self.post_batch(batch, validate_only, &caller, statuses).await?;
+            self.node.count_told(&outcomes);
             let mut hashes = BytesMut::new();
             let results = outcomes.into_iter().map(|outcome| result(outcome, statuses, &mut hashes)).collect();
             return Ok(Response::new(self.reached(results, level, statuses).await));

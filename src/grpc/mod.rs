@@ -1,18 +1,24 @@
 //! The services, and the only conversions between wire and domain.
 
 pub mod access;
+mod admission;
 mod approvals;
 mod audit;
 mod balances;
 mod batch;
+mod call_ids;
+mod calls;
 mod clocks;
 pub mod convert;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod identities;
 pub mod identity;
 mod intake;
 mod ledger;
 mod listing;
 pub mod node;
+pub mod observed;
 mod page;
 mod personal;
 mod post_stream;
@@ -26,9 +32,11 @@ pub mod releasing;
 pub(crate) mod rules;
 mod scope;
 pub mod server;
+mod spans;
 mod statement;
 pub mod status;
 mod stopping;
+mod storage;
 mod subscribe;
 mod supervision;
 mod trace;

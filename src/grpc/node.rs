@@ -13,6 +13,7 @@ use super::identity::Refused;
 use super::releasing::WitnessAlarm;
 use crate::domain::event::Event;
 use crate::domain::ids::Sequence;
+use crate::domain::refusal::Reason;
 use crate::format::block::Block;
 use crate::format::codec;
 use crate::format::keyed::KeyedDigest;
@@ -55,7 +56,7 @@ pub struct Node {
     witness_alarm: WitnessAlarm,
     refused: Refused,
     // Keeps the directory locked.
-    _directory: DataDirectory,
+    directory: DataDirectory,
 }
 
 /// The thread that signs checkpoints, and what ends it.
@@ -218,13 +219,24 @@ impl Node {
             signing,
             witness_alarm: WitnessAlarm::default(),
             refused: Refused::default(),
-            _directory: directory,
+            directory,
         })
     }
 
     /// The ledger.
     pub const fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// Counts the reasons that whoever posted is told.
+    pub(super) fn count_told(&self, outcomes: &[Outcome]) {
+        for outcome in outcomes {
+            match outcome {
+                Outcome::Refused { refusal, .. } => self.ledger.counts().told(refusal.reason),
+                Outcome::KeyReused { .. } => self.ledger.counts().told(Reason::IdempotencyKeyReused),
+                Outcome::Accepted(_) | Outcome::Valid => {}
+            }
+        }
     }
 
     /// Signs a checkpoint at this interval whenever the log has grown, until the node is closed.
@@ -329,6 +341,11 @@ impl Node {
             views_sequence: self.position(),
             committed_sequence: self.ledger.committed().sequence,
         }
+    }
+
+    /// Where it lies.
+    pub(super) const fn directory(&self) -> &DataDirectory {
+        &self.directory
     }
 
     /// Files of the history index, and their bytes together.

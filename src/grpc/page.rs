@@ -107,6 +107,7 @@ mod tests {
         let here = Position { as_of: 7, after: [3, -1, i64::MAX] };
         let made = token(here, &[b"fund", b"lot"]);
         assert_eq!(position(&made, &[b"fund", b"lot"]), Some(here));
+        assert_eq!(made, include_str!("../../fuzz/seeds/token/whole"), "what fuzzing starts from");
         assert_eq!(position(&made, &[b"fun", b"dlot"]), None);
         for forged in ["", "zz", "01", &made[2..], &format!("{made}00"), &"0".repeat(made.len()), "+1+1", "é"] {
             assert_eq!(position(forged, &[b"fund", b"lot"]), None, "{forged}");

@@ -13,6 +13,7 @@ use super::ledger::{LedgerApi, wire_receipt};
 use super::node::Node;
 use super::page::{self, Page};
 use super::reading::{Reading, read_position};
+use super::spans::spawn_blocking;
 use super::status::Statuses;
 use crate::domain::command::Order;
 use crate::domain::ids::{RequestId, Sequence};
@@ -62,7 +63,7 @@ impl Staged {
         node.caught_up().await;
         let vault = Arc::clone(&self.vault);
         let verdicts: Vec<_> = staged.into_iter().map(|(at, staged)| (staged, came_to_nothing(at))).collect();
-        let settled = tokio::task::spawn_blocking(move || vault.settle(verdicts)).await;
+        let settled = spawn_blocking(move || vault.settle(verdicts)).await;
         let failure = match settled {
             Ok(settled) => settled.err(),
             Err(panicked) => Some(Fault::new("letting go of personal data", panicked)),
@@ -120,7 +121,7 @@ impl LedgerApi {
         }
         let request_ids: Vec<RequestId> = incoming.iter().map(|incoming| incoming.request_id.clone()).collect();
         let is_kept = !matches!(wait_for, WaitFor::Nothing);
-        let sealed = tokio::task::spawn_blocking(move || {
+        let sealed = spawn_blocking(move || {
             let staging = match &wait_for {
                 WaitFor::Nothing => Staging::Nothing,
                 WaitFor::Commands => Staging::Command,
@@ -187,7 +188,7 @@ impl PersonalDataService for PersonalDataApi {
         };
         let read = async || {
             let vault = node.vault();
-            let read = tokio::task::spawn_blocking(move || vault.read(sequence, &party, field)).await;
+            let read = spawn_blocking(move || vault.read(sequence, &party, field)).await;
             read.map_err(|error| statuses.fault(&Fault::new("opening personal data", error)))?
                 .map_err(|why| not_opened(why, sequence, statuses))
         };
@@ -228,7 +229,7 @@ impl PersonalDataService for PersonalDataApi {
         let Page { size, start } = reading.page(request.page_size, &request.page_token, &parameters, None)?;
         let after = start.and_then(|start| start.after.first().copied()).unwrap_or_default();
         let vault = node.vault();
-        let found = tokio::task::spawn_blocking(move || {
+        let found = spawn_blocking(move || {
             vault.failure().map_or_else(|| vault.list(listed, after, size.saturating_add(1)), Err)
         });
         let found = found.await.map_err(|error| statuses.fault(&Fault::new("listing personal data", error)))?;

@@ -7,9 +7,11 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::batch::Batch;
+use super::calls::CommandCount;
 use super::identity::Caller;
 use super::ledger::LedgerApi;
 use super::node::Node;
+use super::spans::spawn;
 use super::status::Statuses;
 use crate::domain::refusal::Reason;
 use crate::ledger::Answer;
@@ -35,10 +37,11 @@ impl LedgerApi {
     ) -> Result<Response<Answers>, Status> {
         let statuses = Statuses::for_request(&request);
         let caller = Caller::of(&request, statuses)?;
+        let count = request.extensions().get::<CommandCount>().cloned().unwrap_or_default();
         let (sent, received) = mpsc::channel(BATCHES_IN_FLIGHT);
         let (answers, stream) = mpsc::channel(1);
-        tokio::spawn(self.clone().take_batches(request.into_inner(), caller, statuses, sent));
-        tokio::spawn(answer_batches(Arc::clone(&self.node), received, statuses, answers));
+        spawn(self.clone().take_batches(request.into_inner(), caller, statuses, sent, count));
+        spawn(answer_batches(Arc::clone(&self.node), received, statuses, answers));
         Ok(Response::new(ReceiverStream::new(stream)))
     }
 
@@ -50,6 +53,7 @@ impl LedgerApi {
         caller: Caller,
         statuses: Statuses,
         sent: mpsc::Sender<Sent>,
+        count: CommandCount,
     ) {
         let mut stopping = self.stopping.clone();
         loop {
@@ -61,7 +65,10 @@ impl LedgerApi {
                 }
             };
             let batch = match message {
-                Ok(Some(batch)) => self.take_batch(batch, &caller, statuses).await,
+                Ok(Some(batch)) => {
+                    count.add(batch.commands.len());
+                    self.take_batch(batch, &caller, statuses).await
+                }
                 Ok(None) => return,
                 Err(status) => Sent::End(status),
             };

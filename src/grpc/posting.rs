@@ -14,6 +14,7 @@ use tonic::{Request, Response, Status};
 use tower::Service;
 
 use super::batch::InTurn;
+use super::calls::CommandCount;
 use super::convert;
 use super::identity::Caller;
 use super::ledger::{LedgerApi, durable, receipt_bytes};
@@ -142,7 +143,10 @@ impl LedgerApi {
     pub(super) async fn post_bytes(&self, request: Request<Bytes>) -> Result<Response<PostAnswer>, Status> {
         let statuses = Statuses::for_request(&request);
         let caller = Caller::of(&request, statuses)?;
+        let mut is_counted = false;
         if let Some(commands) = plain(request.get_ref()) {
+            is_counted = true;
+            CommandCount::note(request.extensions(), commands.len());
             // Before anything of it is looked into: what is refused here must cost little, so that it cannot slow down what is
             // accepted.
             let room = self.node.ledger().reserve(commands.len(), request.get_ref().len());
@@ -150,7 +154,7 @@ impl LedgerApi {
             if let Some(prepared) = self.straight(commands, &caller).await {
                 let outcomes = self.node.ledger().post_reserved(prepared, room).await;
                 let outcomes = outcomes.map_err(|why| statuses.unavailable(&why))?;
-                return Ok(Response::new(answer(outcomes, statuses)));
+                return Ok(Response::new(self.answer(outcomes, statuses)));
             }
         }
         let (metadata, extensions, bytes) = request.into_parts();
@@ -160,11 +164,26 @@ impl LedgerApi {
             && message.commands.is_empty()
             && let Some(batch) = message.approved_batch.take()
         {
+            CommandCount::note(&extensions, batch.commands.len());
             let outcomes = self.post_batch(batch, false, &caller, statuses).await?;
-            return Ok(Response::new(answer(outcomes, statuses)));
+            return Ok(Response::new(self.answer(outcomes, statuses)));
+        }
+        if !is_counted {
+            let in_batch = message.approved_batch.as_ref().map_or(0, |batch| batch.commands.len());
+            CommandCount::note(&extensions, message.commands.len().saturating_add(in_batch));
         }
         let response = self.post(Request::from_parts(metadata, extensions, message)).await?;
         Ok(response.map(PostAnswer::Message))
+    }
+
+    fn answer(&self, outcomes: Vec<Outcome>, statuses: Statuses) -> PostAnswer {
+        match receipts(outcomes) {
+            Ok(receipts) => PostAnswer::Receipts(receipts),
+            Err(outcomes) => {
+                self.node.count_told(&outcomes);
+                PostAnswer::Message(durable(outcomes, statuses))
+            }
+        }
     }
 
     /// Plain commands, ready for the ledger; `None` if there is any other among them, or one that the caller may not post.
@@ -183,7 +202,7 @@ impl LedgerApi {
 }
 
 /// The commands of a request of nothing but commands that are to be durable; `None` for any other request.
-fn plain(request: &Bytes) -> Option<Vec<&[u8]>> {
+pub(super) fn plain(request: &[u8]) -> Option<Vec<&[u8]>> {
     let (commands, others) = convert::split_request(request)?;
     if commands.is_empty() || commands.len() > convert::COMMANDS_MAX {
         return None;
@@ -210,19 +229,17 @@ fn encoded(receipts: &[Receipt]) -> Vec<u8> {
 
 /// An answer as it goes out.
 pub(crate) fn answer_bytes(outcomes: Vec<Outcome>) -> Vec<u8> {
-    match answer(outcomes, Statuses::default()) {
-        PostAnswer::Message(message) => message.encode_to_vec(),
-        PostAnswer::Receipts(receipts) => encoded(&receipts),
+    match receipts(outcomes) {
+        Ok(receipts) => encoded(&receipts),
+        Err(outcomes) => durable(outcomes, Statuses::default()).encode_to_vec(),
     }
 }
 
-fn answer(outcomes: Vec<Outcome>, statuses: Statuses) -> PostAnswer {
+/// The receipts, where every command was accepted.
+fn receipts(outcomes: Vec<Outcome>) -> Result<Vec<Receipt>, Vec<Outcome>> {
     let accepted = |outcome: &Outcome| match outcome {
         Outcome::Accepted(receipt) => Some(*receipt),
         Outcome::Valid | Outcome::Refused { .. } | Outcome::KeyReused { .. } => None,
     };
-    match outcomes.iter().map(accepted).collect() {
-        Some(receipts) => PostAnswer::Receipts(receipts),
-        None => PostAnswer::Message(durable(outcomes, statuses)),
-    }
+    outcomes.iter().map(accepted).collect::<Option<Vec<_>>>().ok_or(outcomes)
 }

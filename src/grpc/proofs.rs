@@ -10,6 +10,7 @@ use tonic::Status;
 use super::convert::Violation;
 use super::node::Node;
 use super::reading::beyond;
+use super::spans::spawn_blocking;
 use super::status::Statuses;
 use crate::audit::tree::{includes, is_consistent};
 use crate::domain::refusal::Reason;
@@ -144,7 +145,7 @@ impl Proofs {
         read: impl FnOnce(&TreeFiles, &dyn LogRead) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Status> {
         let (tree, log) = (self.node.tree(), self.node.log());
-        let read = tokio::task::spawn_blocking(move || read(&tree, log.as_ref())).await;
+        let read = spawn_blocking(move || read(&tree, log.as_ref())).await;
         let read = read.map_err(|error| Fault::new("reading a proof", error)).flatten();
         read.map_err(|fault| self.statuses.fault(&fault))
     }

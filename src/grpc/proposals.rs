@@ -193,7 +193,7 @@ impl LedgerApi {
         self.node.caught_up().await;
         let key = approvals::signing_key(&self.node, &envelope.actor, &message, &signature);
         let key = key.map_err(|reason| {
-            tracing::warn!(actor = %envelope.actor, %reason, "an approval was not accepted");
+            tracing::warn!(%reason, "an approval was not accepted");
             statuses.reason(reason, &[("principal", envelope.actor.to_string())])
         })?;
         let command = approvals::command_of(&proposed, &self.node).map_err(|fault| statuses.fault(&fault))?;
@@ -386,8 +386,8 @@ async fn conclude_all(node: &Node) -> Result<(), String> {
         let Some(command) = command else { continue };
         let prepared = node.ledger().prepare(command, &mut Vec::new());
         let outcome = node.ledger().conclude(prepared).await.map_err(|why| why.to_string())?;
-        if let Some(outcome) = outcome {
-            tracing::info!(proposal = sequence.0, ?outcome, "a proposal whose approvals were complete was concluded");
+        if outcome.is_some() {
+            tracing::info!(proposal = sequence.0, "a proposal whose approvals were complete was concluded");
         }
     }
     Ok(())

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::identity::Caller;
 use super::node::Node;
+use super::observed::Places;
 use super::reading::{Reading, beyond, record};
 use super::server::Limits;
+use super::spans::spawn;
 use super::status::Statuses;
 use super::stopping::{Stopping, UntilStopped};
 use super::subscribe::Subscription;
@@ -26,7 +28,7 @@ pub(super) struct QueryApi {
     pub(super) node: Arc<Node>,
     pub(super) limits: Limits,
     pub(super) stopping: Stopping,
-    pub(super) subscribers: Arc<Semaphore>,
+    pub(super) subscribers: Places,
 }
 
 impl QueryApi {
@@ -78,7 +80,7 @@ impl QueryService for QueryApi {
         let statuses = reading.statuses;
         let (head, tree) = trace::trace(reading, request).await?;
         let (sender, receiver) = mpsc::channel(MESSAGES_AHEAD);
-        tokio::spawn(trace::send(head, tree, sender));
+        spawn(trace::send(head, tree, sender));
         Ok(Response::new(UntilStopped::new(ReceiverStream::new(receiver), self.stopping.clone(), statuses)))
     }
 

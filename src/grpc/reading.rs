@@ -12,6 +12,7 @@ use super::ledger::hash_bytes;
 use super::node::Node;
 use super::page::{self, Page};
 use super::scope::Place;
+use super::spans::spawn_blocking;
 use super::status::Statuses;
 use crate::domain::account::NormalSide;
 use crate::domain::ids::{AccountNumber, LotNumber, Sequence, UnitId};
@@ -65,7 +66,7 @@ impl Reading {
         answer: impl FnOnce(&Self) -> Result<T, Status> + Send + 'static,
     ) -> Result<T, Status> {
         let statuses = self.statuses;
-        let answered = tokio::task::spawn_blocking(move || answer(&self)).await;
+        let answered = spawn_blocking(move || answer(&self)).await;
         answered.unwrap_or_else(|error| Err(statuses.fault(&Fault::new("answering a query", error))))
     }
 

@@ -9,6 +9,7 @@ use tonic::Status;
 use super::convert::{self, Violation};
 use super::node::Node;
 use super::reading::read_position;
+use super::spans::spawn_blocking;
 use super::status::Statuses;
 use crate::audit::rules::{self, Company, Hit, Outcome, PACK, Settings, Unknown};
 use crate::audit::{Depth, Evidence, Options, Unreadable};
@@ -35,7 +36,7 @@ pub(super) async fn run(
     let _running = runs.acquire_owned().await.ok();
     let head = node.ledger().committed();
     let log = node.log();
-    let ran = tokio::task::spawn_blocking(move || {
+    let ran = spawn_blocking(move || {
         let options =
             Options { depth: Depth::Chain, claimed_head: Some((head.sequence, head.hash.0)), ..Options::default() };
         rules::run(Evidence::Entries(Box::new(entries(log.as_ref(), head.sequence))), &options, &settings)

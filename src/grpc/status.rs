@@ -79,7 +79,10 @@ pub const fn code(reason: Reason) -> Code {
         Reason::SequenceBeyondHead | Reason::AmountOverflow | Reason::EventTooLarge | Reason::MessageTooLarge => {
             Code::OutOfRange
         }
-        Reason::QueueFull | Reason::SubscriberTooSlow | Reason::TooManySubscribers => Code::ResourceExhausted,
+        Reason::QueueFull | Reason::SubscriberTooSlow | Reason::TooManySubscribers | Reason::TooManyRequests => {
+            Code::ResourceExhausted
+        }
+        Reason::DeadlineExceeded => Code::DeadlineExceeded,
         Reason::ShuttingDown | Reason::ReadOnly | Reason::OutcomeUnknown => Code::Unavailable,
         Reason::DataCorrupted => Code::DataLoss,
         Reason::SegregationOfDuties
@@ -145,6 +148,10 @@ pub const fn code(reason: Reason) -> Code {
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else passes by itself")]
 fn retry_after(reason: Reason) -> Option<Duration> {
+    // A second has as many requests again.
+    if reason == Reason::TooManyRequests {
+        return Some(RETRY_LATER);
+    }
     match code(reason) {
         Code::ResourceExhausted => Some(RETRY_QUEUE_FULL),
         Code::Unavailable => Some(RETRY_LATER),
@@ -222,7 +229,7 @@ impl Statuses {
 
     /// Fields that are not as they must be, all of them.
     pub fn violations(self, violations: &[Violation]) -> Status {
-        let reason = violations.first().map_or(Reason::FieldInvalid, |violation| violation.reason);
+        let reason = violated(violations);
         let facts = violations.iter().take(1).map(|violation| ("field", violation.field.as_str()));
         let localized = messages::refusal(self.language, reason, facts.clone());
         let mut details = self.details(reason, facts, &localized, Record::None);
@@ -278,6 +285,16 @@ impl Statuses {
         }
         details
     }
+}
+
+/// The reason that a status gives; none where it is not one of ours.
+pub(super) fn reason_of(status: &Status) -> Option<Reason> {
+    status.get_details_error_info().and_then(|info| Reason::from_name(&info.reason))
+}
+
+/// The reason that stands for all violations of a command.
+pub(super) fn violated(violations: &[Violation]) -> Reason {
+    violations.first().map_or(Reason::FieldInvalid, |violation| violation.reason)
 }
 
 /// A status as part of an answer.

@@ -14,6 +14,7 @@ use tonic::{Request, Response, Status};
 use super::convert::Violation;
 use super::query::QueryApi;
 use super::reading::{Reading, beyond, read_position, record};
+use super::spans::spawn;
 use super::stopping::Stopping;
 use crate::domain::ids::{AccountNumber, LotNumber};
 use crate::domain::refusal::Reason;
@@ -103,7 +104,7 @@ impl QueryApi {
         };
         let lot = reading.lot(&views, &request.lot_id, now)?;
         drop(views);
-        let place = Arc::clone(&self.subscribers).try_acquire_owned().map_err(|_| {
+        let place = self.subscribers.take().ok_or_else(|| {
             let most = self.limits.subscribers_max.to_string();
             statuses.reason(Reason::TooManySubscribers, &[("subscribers_max", most)])
         })?;
@@ -120,7 +121,7 @@ impl QueryApi {
         };
         let stopping = self.stopping.clone();
         let left = Arc::clone(&end);
-        tokio::spawn(async move {
+        spawn(async move {
             let why = subscriber.run(stopping).await;
             // In this order: the reason is there before the messages end, and the place is free only after both.
             *left.lock().unwrap_or_else(PoisonError::into_inner) = why;

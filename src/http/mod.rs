@@ -1,4 +1,5 @@
-//! What is served over plain HTTP, beside the API: metrics, and the log's tiles.
+//! What is served over plain HTTP, beside the API: metrics and probes, and the log's tiles.
 
 pub mod metrics;
+pub mod observing;
 pub mod tiles;

@@ -337,7 +337,7 @@ fn last_of(tree: &TreeFiles) -> String {
 }
 
 /// What speaks against going on from a checkpoint with this tree.
-fn objection(latest: &Checkpoint, origin: &str, tree: &TreeFiles) -> Option<String> {
+pub(super) fn objection(latest: &Checkpoint, origin: &str, tree: &TreeFiles) -> Option<String> {
     let Checkpoint { origin: signed_origin, size, root } = latest;
     if signed_origin != origin {
         return Some(format!("the last checkpoint was signed for {signed_origin}, this is {origin}"));

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::{Arc, mpsc::Receiver};
+use std::time::Instant;
 
 use super::state_files::StateFiles;
 use super::writer::Group;
@@ -33,11 +34,13 @@ impl Committer {
         }
     }
 
-    fn commit(&mut self, group: Group) -> ControlFlow<()> {
+    pub(super) fn commit(&mut self, group: Group) -> ControlFlow<()> {
         let Some(last) = group.blocks.last().map(|block| block.head) else {
+            self.shared.counts.add(group.tally);
             group.answer();
             return ControlFlow::Continue(());
         };
+        let began = Instant::now();
         if let Err(error) = self.log.append(self.log.head(), &group.blocks) {
             // Before anyone is told: whoever learns of it and posts again must find the ledger read-only.
             self.shared.poison(&error.to_string());
@@ -45,7 +48,12 @@ impl Committer {
             return ControlFlow::Break(());
         }
         self.shared.set_committed(last);
-        let Group { blocks, events, replies, snapshot } = group;
+        if let Some(meters) = self.shared.meters.get() {
+            meters.record(began.elapsed().as_secs_f64(), group.events.len());
+        }
+        // Before the answers: whoever has one and asks for the counts finds it in them.
+        self.shared.counts.add(group.tally);
+        let Group { blocks, events, replies, snapshot, .. } = group;
         // Answers first: whoever posted waits, whoever reads says which sequence they need.
         Group::answer_all(replies);
         (self.sink)(Committed { blocks, events });

@@ -26,12 +26,13 @@ use thiserror::Error;
 
 use super::checkpoints::CHECKPOINT_FILE;
 use super::clock::Clock;
+use super::key_check;
 use super::log_keys::{LogKeyFiles, LogSigner};
 use super::{Digests, Genesis};
 use crate::format::hexadecimal;
 use crate::format::keyed::{Fingerprints, KEY_BYTES, KeyedDigest};
 use crate::format::note_key::SignerKey;
-use crate::log::files::{is_unfinished, read_at_most, write_durably, write_secret};
+use crate::log::files::{create_directory, is_unfinished, read_at_most, write_durably, write_secret};
 use crate::log::sled::{SledLog, sync_directory};
 use crate::log::{Fault, Log};
 
@@ -102,6 +103,16 @@ pub enum DirectoryError {
         /// Which.
         path: String,
     },
+    /// A key is not the one that the ledger had.
+    #[error(
+        "{path}: keys/{name} is not the key that this ledger has used, or keys.check is damaged. Put the right key back from its backup; where it is known to be right, remove keys.check"
+    )]
+    OtherKey {
+        /// Which directory.
+        path: String,
+        /// Which key.
+        name: String,
+    },
     /// A name that cannot be a ledger's.
     #[error("the origin must be 1 to {ORIGIN_BYTES_MAX} visible ASCII characters without space or '+'")]
     Origin,
@@ -151,6 +162,7 @@ impl DataDirectory {
         super::create(&mut log, genesis, clock).map_err(|error| Fault::new("writing the genesis", error))?;
         log.adopt(log.head(), &[])?;
         drop(log);
+        check_keys(path, [&digest_key, &pseudonym_key, &vault_key])?;
         // Last: a directory without it is incomplete, however far creating it got.
         write_format(path, origin)?;
         let (path, origin) = (path.to_owned(), origin.to_owned());
@@ -160,28 +172,13 @@ impl DataDirectory {
     /// Opens the ledger in a directory.
     pub fn open(path: &Path) -> Result<Self, DirectoryError> {
         let origin = identify(path)?;
-        let incomplete = |missing: &str, cause: String| DirectoryError::Incomplete {
-            path: path.display().to_string(),
-            missing: missing.to_owned(),
-            cause,
-        };
-        for part in [LOG, SNAPSHOTS, PROJECTIONS, KEYS] {
-            if !path.join(part).is_dir() {
-                return Err(incomplete(part, "no such directory".to_owned()));
-            }
-        }
-        let data = path.join(LOG).join("db");
-        if !data.is_file() {
-            return Err(incomplete("log/db", "no such file".to_owned()));
-        }
+        let incomplete = |missing: &str, cause: String| incomplete(path, missing, cause);
+        check_parts(path)?;
         let lock = lock(path, OpenLock::Existing)?;
         remove_restoring(path)?;
         // Earlier versions had none.
         let index = path.join(INDEX);
-        if !index.is_dir() {
-            fs::create_dir(&index).map_err(|error| Fault::new(format!("creating {}", index.display()), error))?;
-            sync_directory(path)?;
-        }
+        create_directory(&index).map_err(|error| Fault::new(format!("creating {}", index.display()), error))?;
         // Earlier versions had no vault. Of one that is there the key is needed.
         let keys = path.join(KEYS);
         if !path.join(VAULT).exists() && !keys.join(VAULT_KEY).exists() {
@@ -209,15 +206,9 @@ impl DataDirectory {
             read_key(&path.join(KEYS).join(name))
                 .map_err(|error| incomplete(&format!("{KEYS}/{name}"), error.to_string()))
         };
-        Ok(Self {
-            digest_key: key(DIGEST_KEY)?,
-            pseudonym_key: key(PSEUDONYM_KEY)?,
-            vault_key: key(VAULT_KEY)?,
-            log_signers,
-            path: path.to_owned(),
-            origin,
-            _lock: lock,
-        })
+        let (digest_key, pseudonym_key, vault_key) = (key(DIGEST_KEY)?, key(PSEUDONYM_KEY)?, key(VAULT_KEY)?);
+        check_keys(path, [&digest_key, &pseudonym_key, &vault_key])?;
+        Ok(Self { digest_key, pseudonym_key, vault_key, log_signers, path: path.to_owned(), origin, _lock: lock })
     }
 
     /// The ledger's name.
@@ -245,16 +236,18 @@ impl DataDirectory {
         self.path.join(ENTRIES)
     }
 
+    /// Where the log lies.
+    pub fn log(&self) -> PathBuf {
+        self.path.join(LOG)
+    }
+
     pub(super) fn open_log(&self) -> Result<SledLog, Fault> {
-        SledLog::open(&self.path.join(LOG))
+        SledLog::open(&self.log())
     }
 
     /// Digests of commands and of their keys.
     pub fn digests(&self) -> Digests {
-        Digests {
-            commands: KeyedDigest::new(&self.digest_key, "fundledger/command/v1"),
-            fingerprints: Fingerprints::new(&self.digest_key),
-        }
+        digests(&self.digest_key)
     }
 
     /// Where the tree over the log lies.
@@ -296,6 +289,64 @@ impl DataDirectory {
     pub fn pseudonyms(&self) -> KeyedDigest {
         KeyedDigest::new(&self.pseudonym_key, "fundledger/payee/v1")
     }
+}
+
+/// What a directory that nobody serves is opened with, to be looked at and not to be changed.
+#[derive(Debug)]
+pub(super) struct Examined {
+    pub(super) digests: Digests,
+    /// None, where a start would make the first one.
+    pub(super) log_signers: Vec<LogSigner>,
+    _lock: File,
+}
+
+impl Examined {
+    /// Reads what opening reads; makes nothing that is missing.
+    pub(super) fn open(path: &Path) -> Result<Self, DirectoryError> {
+        let origin = identify(path)?;
+        check_parts(path)?;
+        let lock = lock_for_reading(path)?;
+        let keys = path.join(KEYS);
+        let key = |name: &str| {
+            read_key(&keys.join(name)).map_err(|error| incomplete(path, &format!("{KEYS}/{name}"), error.to_string()))
+        };
+        let log_keys = LogKeyFiles::new(&keys, &origin);
+        let log_signers = log_keys.read().map_err(|fault| incomplete(path, KEYS, fault.to_string()))?;
+        if log_signers.is_empty() && path.join(CHECKPOINT_FILE).exists() {
+            let missing = format!("{KEYS}/checkpoint.key");
+            return Err(incomplete(path, &missing, "the log's signing key is not there".to_owned()));
+        }
+        // Earlier versions had no vault.
+        if path.join(VAULT).exists() || keys.join(VAULT_KEY).exists() {
+            key(VAULT_KEY)?;
+        }
+        key(PSEUDONYM_KEY)?;
+        Ok(Self { digests: digests(&key(DIGEST_KEY)?), log_signers, _lock: lock })
+    }
+}
+
+fn digests(digest_key: &[u8; KEY_BYTES]) -> Digests {
+    Digests {
+        commands: KeyedDigest::new(digest_key, "fundledger/command/v1"),
+        fingerprints: Fingerprints::new(digest_key),
+    }
+}
+
+fn incomplete(path: &Path, missing: &str, cause: String) -> DirectoryError {
+    DirectoryError::Incomplete { path: path.display().to_string(), missing: missing.to_owned(), cause }
+}
+
+/// Whether everything is there that no start makes.
+fn check_parts(path: &Path) -> Result<(), DirectoryError> {
+    for part in [LOG, SNAPSHOTS, PROJECTIONS, KEYS] {
+        if !path.join(part).is_dir() {
+            return Err(incomplete(path, part, "no such directory".to_owned()));
+        }
+    }
+    if !path.join(LOG).join("db").is_file() {
+        return Err(incomplete(path, "log/db", "no such file".to_owned()));
+    }
+    Ok(())
 }
 
 /// Whether nothing is there, so that `serve` knows an unmounted volume when it sees one.
@@ -349,6 +400,10 @@ pub fn identify(path: &Path) -> Result<String, DirectoryError> {
     })
 }
 
+fn check_keys(path: &Path, [digest, pseudonym, vault]: [&[u8; KEY_BYTES]; 3]) -> Result<(), DirectoryError> {
+    key_check::check(path, &[(DIGEST_KEY, digest), (PSEUDONYM_KEY, pseudonym), (VAULT_KEY, vault)])
+}
+
 /// Takes the lock for reading evidence, without writing: fails while a ledger is served from the directory.
 pub fn lock_for_reading(path: &Path) -> Result<File, DirectoryError> {
     let locked = File::open(path.join(LOCK_FILE));
@@ -378,8 +433,13 @@ pub(super) fn lock_for_restoring(path: &Path) -> Result<File, DirectoryError> {
     lock(path, OpenLock::Create)
 }
 
+/// Where snapshots of the state lie in a data directory.
+pub(super) fn snapshots_path(path: &Path) -> PathBuf {
+    path.join(SNAPSHOTS)
+}
+
 /// Where the keys lie in a data directory.
-pub(super) fn keys_path(path: &Path) -> PathBuf {
+pub fn keys_path(path: &Path) -> PathBuf {
     path.join(KEYS)
 }
 
@@ -510,6 +570,11 @@ pub fn log_path(path: &Path) -> PathBuf {
 /// Where the copy of the entries lies in a data directory.
 pub fn entries_path(path: &Path) -> PathBuf {
     path.join(ENTRIES)
+}
+
+/// Where the personal data lie in a data directory.
+pub fn vault_path(path: &Path) -> PathBuf {
+    path.join(VAULT)
 }
 
 /// Where the tree over the log lies in a data directory.

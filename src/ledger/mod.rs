@@ -9,14 +9,20 @@ pub mod checkpoints;
 mod chunk_files;
 pub mod clock;
 mod committer;
+pub mod counts;
 pub mod directory;
+pub mod examine;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod idempotency;
+mod key_check;
 pub mod log_keys;
 pub mod restore;
 mod snapshot;
 pub mod snapshot_files;
 pub mod stages;
 mod state_files;
+pub mod steps;
 mod writer;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc as threads};
@@ -26,6 +32,7 @@ use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc, oneshot, watch};
 
 use self::clock::Clock;
+use self::counts::{Counts, Meters};
 use self::directory::DataDirectory;
 use self::state_files::StateFiles;
 use self::writer::{Start, Writer};
@@ -155,6 +162,8 @@ struct Shared {
     log_keys: Mutex<LogKeys>,
     // Set when a running ledger fails; not by what recovery finds.
     failed: watch::Sender<bool>,
+    counts: Counts,
+    meters: OnceLock<Meters>,
 }
 
 impl Shared {
@@ -257,6 +266,8 @@ pub struct Ledger {
     digests: Digests,
     origin: Arc<str>,
     development: bool,
+    opened_at: i64,
+    snapshots: Option<StateFiles>,
     threads: Mutex<Option<Threads>>,
 }
 
@@ -318,7 +329,10 @@ impl Ledger {
             read_only: read_only.map(OnceLock::from).unwrap_or_default(),
             log_keys: Mutex::new(start.log_keys().clone()),
             failed: watch::Sender::new(false),
+            counts: Counts::default(),
+            meters: OnceLock::new(),
         });
+        let opened_at = start.head.sequence;
         let (submit, submissions) = mpsc::channel(QUEUED_REQUESTS_MAX);
         let (groups, groups_received) = threads::sync_channel(GROUPS_IN_FLIGHT);
         let fingerprints = digests.fingerprints.clone();
@@ -342,6 +356,8 @@ impl Ledger {
             digests: digests.clone(),
             origin,
             development,
+            opened_at,
+            snapshots: snapshots.clone(),
             threads: Mutex::new(Some(Threads { writer, committer, snapshots })),
         })
     }
@@ -495,6 +511,32 @@ impl Ledger {
         self.shared.committed()
     }
 
+    /// How many events were committed since the ledger was opened.
+    pub fn events_committed(&self) -> u64 {
+        u64::try_from(self.committed().sequence.saturating_sub(self.opened_at)).unwrap_or_default()
+    }
+
+    /// How many events a start after kill -9 would have to replay: those after the newest snapshot.
+    pub fn events_since_snapshot(&self) -> i64 {
+        let snapshot = self.snapshots.as_ref().map_or(-1, StateFiles::newest_sequence);
+        self.committed().sequence.saturating_sub(snapshot)
+    }
+
+    /// How many commands wait for the writer.
+    pub fn queued_commands(&self) -> usize {
+        QUEUED_COMMANDS_MAX.saturating_sub(self.room.available_permits())
+    }
+
+    /// What is counted.
+    pub fn counts(&self) -> &Counts {
+        &self.shared.counts
+    }
+
+    /// From here on the committer records how it gets on; the first meters stay.
+    pub fn measure(&self, meters: Meters) {
+        drop(self.shared.meters.set(meters));
+    }
+
     /// Why nothing is accepted, if so.
     pub fn read_only(&self) -> Option<&str> {
         self.shared.read_only.get().map(String::as_str)
@@ -587,6 +629,7 @@ fn recovered(
             // Under another key no retry is known for one: whatever has no number of its own would be posted twice.
             let is_same_key = start.knows(&block, &digests.fingerprints)?;
             let recovered = recover(reader, head, |block| start.replay(block, &digests.fingerprints))?;
+            files.resume(head);
             log.adopt(recovered.head, &recovered.unfinished)?;
             let why =
                 "the key of digests is not the one that the ledger was posted to with: retries would not be known";

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use tokio::sync::watch;
 
 use super::clock::Clock;
+use super::counts::Counts;
 use super::directory::DataDirectory;
 use super::writer::{Group, Writer};
 use super::{Digests, OpenError, Outcome, Prepared, Shared, Unavailable, recovered};
@@ -47,6 +48,8 @@ impl Stages {
             read_only: OnceLock::new(),
             log_keys: Mutex::new(start.log_keys().clone()),
             failed: watch::Sender::new(false),
+            counts: Counts::default(),
+            meters: OnceLock::new(),
         });
         let writer =
             Writer::new(start, Arc::clone(&shared), Arc::clone(&reader), clock, digests.fingerprints.clone(), false);

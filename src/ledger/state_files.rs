@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -46,6 +47,8 @@ pub(super) struct StateFiles {
     snapshots: SnapshotFiles,
     chunks: ChunkFiles,
     written: Arc<Mutex<Written>>,
+    /// What the newest snapshot is as of; -1 for none.
+    newest_sequence: Arc<AtomicI64>,
     waste_bytes: u64,
 }
 
@@ -63,6 +66,7 @@ impl StateFiles {
             snapshots: SnapshotFiles::new(directory.clone(), snapshot::LAYOUT),
             chunks: ChunkFiles::new(directory, snapshot::CHUNKS_LAYOUT),
             written: Arc::default(),
+            newest_sequence: Arc::new(AtomicI64::new(-1)),
             waste_bytes: WASTE_BYTES,
         }
     }
@@ -75,6 +79,16 @@ impl StateFiles {
         let Some(Found { head, body }) = self.snapshots.newest() else { return Ok(None) };
         let manifest = fits(head)?.then(|| Manifest::decode(body.bytes()).ok()).flatten();
         Ok(Some((head, manifest)))
+    }
+
+    /// What the newest snapshot of this ledger is as of; -1 for none.
+    pub(super) fn newest_sequence(&self) -> i64 {
+        self.newest_sequence.load(Ordering::Relaxed)
+    }
+
+    /// The ledger goes on from the snapshot at this head.
+    pub(super) fn resume(&self, head: Head) {
+        self.newest_sequence.store(head.sequence, Ordering::Relaxed);
     }
 
     /// The state and the keys of a snapshot. What is looked up by is made again, that of the keys beside what follows them.
@@ -135,6 +149,7 @@ impl StateFiles {
         payments_at.put(&mut body);
         body.extend_from_slice(taken.state());
         self.snapshots.write(head, &body)?;
+        self.resume(head);
         let files: BTreeSet<u64> = keys_at.iter().chain(&payments_at).map(Place::file).collect();
         // The snapshot before this one is kept, and with it what it refers to.
         let kept = files.union(&written.files).copied().collect();

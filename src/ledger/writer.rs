@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, mpsc::SyncSender};
 use tokio::sync::{mpsc, oneshot};
 
 use super::clock::Clock;
+use super::counts::Tally;
 use super::idempotency;
 use super::snapshot;
 use super::{Outcome, Prepared, Receipt, Request, Shared, SubmissionKind, Unavailable, Waiting};
@@ -60,6 +61,8 @@ pub(super) struct Group {
     pub(super) events: Vec<Event>,
     pub(super) replies: Vec<Reply>,
     pub(super) snapshot: Option<snapshot::Taken>,
+    /// What its commands came to.
+    pub(super) tally: Tally,
 }
 
 impl Group {
@@ -158,6 +161,7 @@ impl Finished {
     }
 }
 
+/// The thread that decides, or whoever takes its place step by step.
 pub(super) struct Writer {
     state: State,
     keys: FingerprintTable,
@@ -171,6 +175,7 @@ pub(super) struct Writer {
     in_flight: VecDeque<Arc<Vec<Block>>>,
     // Events of the group that is being decided.
     events: Vec<Event>,
+    tally: Tally,
     takes_snapshots: bool,
     snapshot_at: i64,
 }
@@ -195,6 +200,7 @@ impl Writer {
             reader,
             in_flight: VecDeque::new(),
             events: Vec::new(),
+            tally: Tally::default(),
             takes_snapshots,
             snapshot_at: next_snapshot(start.head.sequence, 0),
         }
@@ -221,11 +227,7 @@ impl Writer {
                 is_closing |= submission.kind == SubmissionKind::Close;
                 drop(submission.room);
                 decided = decided.saturating_add(submission.commands.len());
-                let outcomes = self.decide_all(submission.commands, submission.kind);
-                match outcomes {
-                    Ok(outcomes) => replies.push(Reply { to: submission.reply, outcomes }),
-                    Err(why) => drop(submission.reply.send(Err(why))),
-                }
+                replies.extend(self.answer(submission.commands, submission.kind, submission.reply));
                 let has_room = decided < GROUP_COMMANDS_MAX && !is_closing;
                 next = if has_room { requests.try_recv().ok() } else { None };
             }
@@ -243,6 +245,24 @@ impl Writer {
         Finished { head: self.builder.head(), state: self.state, keys: self.keys, booked_at: self.booked_at }
     }
 
+    /// Decides a request; its reply is sent once what it rests on is on disk, or at once where nothing was done.
+    pub(super) fn answer(
+        &mut self,
+        commands: Vec<Prepared>,
+        kind: SubmissionKind,
+        to: oneshot::Sender<Result<Vec<Outcome>, Unavailable>>,
+    ) -> Option<Reply> {
+        match self.decide_all(commands, kind) {
+            Ok(outcomes) => Some(Reply { to, outcomes }),
+            Err(why) => {
+                // Whoever asked may have gone away.
+                drop(to.send(Err(why)));
+                None
+            }
+        }
+    }
+
+    /// Ends the group that is being decided.
     pub(super) fn close_group(&mut self, replies: Vec<Reply>) -> Group {
         let blocks = Arc::new(self.builder.take());
         let committed = self.shared.committed().sequence;
@@ -256,11 +276,22 @@ impl Writer {
         self.publish_log_keys();
         let head = self.builder.head();
         let is_due = self.takes_snapshots && head.sequence >= self.snapshot_at;
-        let snapshot = is_due.then(|| snapshot::take(&self.state, &self.keys, self.booked_at));
+        let snapshot = is_due.then(|| self.snapshot());
         if let Some(taken) = &snapshot {
             self.snapshot_at = next_snapshot(head.sequence, taken.state().len());
         }
-        Group { blocks, events: std::mem::take(&mut self.events), replies, snapshot }
+        Group {
+            blocks,
+            events: std::mem::take(&mut self.events),
+            replies,
+            snapshot,
+            tally: std::mem::take(&mut self.tally),
+        }
+    }
+
+    /// The state as it is, as a snapshot has it.
+    pub(super) fn snapshot(&self) -> snapshot::Taken {
+        snapshot::take(&self.state, &self.keys, self.booked_at)
     }
 
     fn publish_log_keys(&self) {
@@ -277,9 +308,14 @@ impl Writer {
 
     fn decide_all(&mut self, commands: Vec<Prepared>, kind: SubmissionKind) -> Result<Vec<Outcome>, Unavailable> {
         let before = self.builder.head();
+        // Whoever only asks posts nothing.
+        let is_counted = kind != SubmissionKind::Find;
         let decided = self.decide_each(commands, kind).map(|mut outcomes| {
             for outcome in &mut outcomes {
                 self.mark_unreleased(outcome);
+                if is_counted {
+                    self.tally.add(outcome);
+                }
             }
             outcomes
         });

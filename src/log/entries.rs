@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use super::files::create_directory;
 use super::sled::sync_directory;
 use super::{Fault, LogRead, Values, blocks_between};
 use crate::format::block::Block;
@@ -145,7 +146,7 @@ impl EntryFiles {
     }
 
     fn with(directory: &Path, log: &dyn LogRead, committed: i64, entries_a_file: i64) -> Result<Self, Fault> {
-        let found = fs::create_dir_all(directory).and_then(|()| match last_on_disk(directory, entries_a_file)? {
+        let found = create_directory(directory).and_then(|()| match last_on_disk(directory, entries_a_file)? {
             Some(last) if last > committed => Ok((Some(last), (Vec::new(), 0))),
             _ => Ok((None, recovered(directory, entries_a_file)?)),
         });

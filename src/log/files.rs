@@ -26,6 +26,16 @@ pub fn write_secret(directory: &Path, name: &str, bytes: &[u8]) -> Result<(), Fa
     file.finish().map(drop)
 }
 
+/// Makes a directory where there is none, and its name durable: without that a power cut takes it away with everything that
+/// was synced in it. One that is there may have been made by somebody who was killed before that, so it is done in any case.
+pub fn create_directory(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path)?;
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
+        _ => Ok(()),
+    }
+}
+
 /// Reads a small text. Whatever is longer than it may be, or no file that ends, is an error.
 pub fn read_at_most(path: &Path, most: usize) -> io::Result<String> {
     let invalid = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);

@@ -65,6 +65,13 @@ impl MemoryLog {
         Self { store: Arc::new(Mutex::new(store)), head: Head::EMPTY }
     }
 
+    /// Takes the last of these blocks for the head, whatever became of them: for a log that lies.
+    pub fn advance(&mut self, blocks: &[Block]) {
+        if let Some(last) = blocks.last() {
+            self.head = last.head;
+        }
+    }
+
     /// Changes a stored value, as someone at the disk could.
     pub fn tamper(&self, edit: impl FnOnce(&mut BTreeMap<Vec<u8>, Vec<u8>>)) {
         let mut store = self.store();
@@ -99,15 +106,14 @@ impl Log for MemoryLog {
         if failure == Some(Failure::Write) {
             return Err(AppendError::Unknown(Fault::new("writing to memory", "a fault on order")));
         }
-        store.live.extend(blocks.iter().flat_map(Block::to_values).map(owned));
+        let values: Vec<_> = blocks.iter().flat_map(Block::to_values).map(owned).collect();
+        store.live.extend(values.iter().cloned());
         if failure == Some(Failure::Sync) {
             return Err(AppendError::Unknown(Fault::new("syncing memory", "a fault on order")));
         }
-        store.durable = store.live.clone();
+        store.durable.extend(values);
         drop(store);
-        if let Some(last) = blocks.last() {
-            self.head = last.head;
-        }
+        self.advance(blocks);
         Ok(())
     }
 

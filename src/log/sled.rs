@@ -19,6 +19,8 @@ use crate::format::record::Head;
 
 /// Name of sled's data file.
 const DATA_FILE: &str = "db";
+/// Name of the file in which sled keeps what it was created with.
+const SETTINGS_FILE: &str = "conf";
 /// Where sled puts values that are too large for its pages.
 const BLOBS_DIRECTORY: &str = "blobs";
 const TREE: &str = "blocks";
@@ -66,6 +68,10 @@ impl SledLog {
         let log =
             Self { reader: Arc::new(SledReader { _db: db, blocks }), data, path: path.to_owned(), head: Head::EMPTY };
         log.refuse_blobs()?;
+        // sled never syncs it, and opens nothing without it.
+        File::open(path.join(SETTINGS_FILE))
+            .and_then(|settings| settings.sync_all())
+            .map_err(|error| failed(&error))?;
         log.sync()?;
         sync_directory(path)?;
         Ok(log)

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use super::files::create_directory;
 use super::sled::sync_directory;
 use super::{Fault, LogRead, blocks_between};
 use crate::format::block::Block;
@@ -50,7 +51,7 @@ impl TreeFiles {
         trusted: Option<(u64, TreeHash)>,
     ) -> Result<Self, Fault> {
         let failed = |error: io::Error| Fault::new(format!("opening the tree in {}", directory.display()), error);
-        fs::create_dir_all(directory).map_err(failed)?;
+        create_directory(directory).map_err(failed)?;
         let in_log = u64::try_from(committed.saturating_add(1)).unwrap_or_default();
         let on_disk = match fs::metadata(directory.join("0.hashes")) {
             Ok(found) => found.len() / BYTES,

@@ -104,6 +104,12 @@ tls-expired = { $path }: the certificate has expired
 tls-not-yet-valid = { $path }: the certificate is not valid yet
 serve-needs-loopback = { $address } is not a loopback address: plain text stays on this machine
 serve-stopped = the ledger stopped: { $cause }
+check-would-create = { $path } is empty: a ledger marked DEVELOPMENT would be created there
+check-ledger = the ledger { $origin } opens: head { $sequence } { $hash }
+check-replayed = of its log { $count } events would be replayed
+check-address = { $address } is free
+check-would-serve = it would be served
+check-would-only-read = it would be served for reading only: { $cause }
 serve-signals-failed = listening for signals: { $cause }
 
 ## config
@@ -116,6 +122,16 @@ config-default = default
 config-key = key
 config-value = value
 config-source = source
+
+## backup
+
+backup-apart = the backups of the log, of the keys and of personal data go to directories apart from each other
+backup-behind = the backup in { $path } has { $kept } entries, the source { $size }, or another log: nothing was changed
+backup-done = { $added } entries added: the backup of { $size } entries in { $path } was verified
+backup-keys = keys backed up: { $count } ({ $path })
+backup-other = { $path } is not empty, and no backup of a log
+backup-unfit = what was written to { $path } does not have the root that was signed: the checkpoint of the backup stays what it was
+backup-vault = personal data backed up ({ $path })
 
 ## export
 
@@ -137,6 +153,9 @@ restore-lost = whatever was acknowledged after sequence { $sequence } is not in 
 restore-no-source = { $source } has neither static tiles under a checkpoint nor a copy of the entries in entries/
 restore-sound = the log in { $path } is sound: nothing was restored
 restore-unfit = the source does not have the log that was signed: nothing was restored
+restore-until = up to sequence { $sequence } only: what was signed goes further, so that nothing can be posted here
+restore-until-beyond = the source ends before sequence { $sequence }: nothing was restored
+restore-until-new = --until makes a ledger to look at, in a new directory: give --keys as well
 restore-without-checkpoint = no checkpoint lies beside the source: whether it is the log that was signed cannot be told
 
 ## balance

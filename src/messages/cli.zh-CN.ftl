@@ -103,6 +103,12 @@ tls-expired = { $path }：证书已过期
 tls-not-yet-valid = { $path }：证书尚未生效
 serve-needs-loopback = { $address } 不是回环地址：明文只限本机
 serve-stopped = 账本已停止：{ $cause }
+check-would-create = { $path } 为空：将在此创建开发用账本
+check-ledger = 账本 { $origin } 可以打开：最新序号 { $sequence } { $hash }
+check-replayed = 启动时须重放其日志中的 { $count } 个事件
+check-address = { $address } 可用
+check-would-serve = 可以启动服务
+check-would-only-read = 启动后只能查询，不能记账：{ $cause }
 serve-signals-failed = 无法监听信号：{ $cause }
 
 ## config
@@ -115,6 +121,16 @@ config-default = 默认值
 config-key = 配置项
 config-value = 值
 config-source = 来源
+
+## backup
+
+backup-apart = 日志、密钥与个人信息的备份须放在互不包含的目录中
+backup-behind = { $path } 中的备份有 { $kept } 个条目，来源有 { $size } 个，或为另一日志：未作任何改动
+backup-done = 新增 { $added } 个条目：{ $path } 中 { $size } 个条目的备份已校验
+backup-keys = 已备份密钥 { $count } 个（{ $path }）
+backup-other = { $path } 不为空，且不是日志的备份
+backup-unfit = 写入 { $path } 的内容不具有已签名的根：备份的检查点保持原样
+backup-vault = 已备份个人信息（{ $path }）
 
 ## export
 
@@ -136,6 +152,9 @@ restore-lost = 序号 { $sequence } 之后确认过的内容不在来源中：�
 restore-no-source = { $source } 既没有检查点之下的静态瓦片，也没有 entries/ 条目副本
 restore-sound = { $path } 中的日志完好：未作恢复
 restore-unfit = 来源不是已签名的日志：未作恢复
+restore-until = 只恢复到序号 { $sequence }：已签名的内容不止于此，因而此处不能入账
+restore-until-beyond = 来源在序号 { $sequence } 之前结束：未作恢复
+restore-until-new = --until 在新目录中重建供查看的账本：请一并给出 --keys
 restore-without-checkpoint = 来源旁没有检查点：无法判断是否为已签名的日志
 
 ## balance

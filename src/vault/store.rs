@@ -1,6 +1,6 @@
 //! The store: `SQLite`, told to overwrite what it deletes. Nothing else names SQL.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 
 use rusqlite::types::Type;
@@ -10,6 +10,8 @@ use super::{DatumState, Entry, Listed, fault};
 use crate::domain::ids::{PayeeRef, RequestId, Sequence};
 use crate::domain::personal::PersonalField;
 use crate::log::Fault;
+use crate::log::files::create_directory;
+use crate::log::sled::sync_directory;
 
 const FILE: &str = "vault.sqlite";
 
@@ -45,8 +47,28 @@ pub(super) struct Datum {
     pub(super) sealed: Option<Vec<u8>>,
 }
 
+pub(super) fn copy(directory: &Path, to: &Path) -> Result<(), Fault> {
+    let failed = |error: &dyn std::fmt::Display| Fault::new(format!("copying the vault to {}", to.display()), error);
+    let source = directory.join(FILE);
+    // Opening would make one where there is none.
+    if !source.is_file() {
+        return Err(failed(&format!("there is no {}", source.display())));
+    }
+    let (beside, target) = (to.join(format!("{FILE}.new")), to.join(FILE));
+    match fs::remove_file(&beside) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(&error)),
+        _ => {}
+    }
+    let name = beside.to_str().ok_or_else(|| failed(&"its path is no text"))?;
+    let store = Connection::open(&source).map_err(|error| failed(&error))?;
+    store.execute("VACUUM INTO ?1", [name]).map_err(|error| failed(&error))?;
+    File::open(&beside).and_then(|file| file.sync_all()).map_err(|error| failed(&error))?;
+    fs::rename(&beside, &target).map_err(|error| failed(&error))?;
+    sync_directory(to)
+}
+
 pub(super) fn open(directory: &Path) -> Result<Connection, Fault> {
-    fs::create_dir_all(directory).map_err(|error| Fault::new(format!("creating {}", directory.display()), error))?;
+    create_directory(directory).map_err(|error| Fault::new(format!("creating {}", directory.display()), error))?;
     let store = Connection::open(directory.join(FILE)).map_err(fault)?;
     prepare(&store).map_err(fault)?;
     let version: i64 = store.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(fault)?;

@@ -91,7 +91,12 @@ pub struct Served {
 impl Served {
     /// Creates a ledger and serves it.
     pub fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        Self::new_in(&std::env::temp_dir())
+    }
+
+    /// Creates a ledger below a directory and serves it.
+    pub fn new_in(parent: &Path) -> Self {
+        let directory = tempfile::tempdir_in(parent).unwrap();
         let data = directory.path().join("data");
         let created = run(&["init", "--origin", "test.invalid/funds", "--data", data.to_str().unwrap()]);
         assert!(created.status.success(), "{}", errors(&created));
@@ -129,7 +134,17 @@ impl Served {
         let mut child = self.server.take().unwrap();
         let stopped = output(Command::new("kill").args(["-TERM", &child.id().to_string()])).unwrap();
         assert!(stopped.status.success());
-        assert!(child.wait().unwrap().success());
+        let complaint = || fs::read_to_string(complaints(&self.data())).unwrap_or_default();
+        let ended = child.wait().unwrap();
+        assert!(ended.success(), "the server ended with {ended}: {}", complaint());
+    }
+
+    /// SIGTERM; the server must end with this exit code.
+    pub fn end_badly(&mut self, code: i32) {
+        let mut child = self.server.take().unwrap();
+        let stopped = output(Command::new("kill").args(["-TERM", &child.id().to_string()])).unwrap();
+        assert!(stopped.status.success());
+        assert_eq!(child.wait().unwrap().code(), Some(code));
     }
 
     pub fn url(&self) -> String {
@@ -188,6 +203,8 @@ pub fn spawn(data: &Path) -> Child {
 pub fn spawn_at(data: &Path, address: &str) -> Child {
     let mut command = Command::new(BINARY);
     command.args(["serve", "--insecure-dev", "--quiet", "--listen", address, "--data"]).arg(data);
+    // Nobody balances load here.
+    command.env("FUNDLEDGER__LIMITS__DRAIN_SECONDS", "0");
     let complaints = fs::File::options().create(true).append(true).open(complaints(data)).unwrap();
     start(command.stdout(Stdio::piped()).stderr(complaints)).unwrap()
 }

@@ -71,9 +71,12 @@ pub struct BenchArgs {
     /// Readers beside the load: balances, statements, and calls that ask for nothing, in turn.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=64), conflicts_with_all = ["mix", "compare", "overload"])]
     pub readers: u32,
-    /// After the load, offer four times as much for so many seconds, and print what became of it.
+    /// After the load, offer several times as much for so many seconds, and print what became of it.
     #[arg(long, value_name = "SECONDS", conflicts_with_all = ["workload", "mix", "compare", "explain"], value_parser = clap::value_parser!(u32).range(1..=3600))]
     pub overload: Option<u32>,
+    /// How many times as much.
+    #[arg(long, value_name = "TIMES", default_value_t = 4, requires = "overload", value_parser = clap::value_parser!(u32).range(2..=100))]
+    pub overload_times: u32,
     /// Post a mix of families instead, in turn with the payments of one, and print how fast it is against them.
     #[arg(long, value_enum, conflicts_with = "workload")]
     pub mix: Option<MixKind>,

@@ -1,4 +1,4 @@
-//! More than the ledger can take: requests become due by the clock, four times as fast as it answered them before, whether
+//! More than the ledger can take: requests become due by the clock, several times as fast as it answered them before, whether
 //! or not it has answered the ones before. What is refused comes again when the next request is due, whatever delay the
 //! refusal asked for: such clients exist.
 
@@ -22,8 +22,6 @@ use crate::cli::connect::Connection;
 use crate::cli::{Failure, Globals, Lang};
 use crate::messages::cli as text;
 
-/// How many times what the ledger can take is offered.
-const TIMES: u128 = 4;
 /// Connections that the requests come over.
 const CONNECTIONS: usize = 4;
 /// Between two looks at the clock.
@@ -98,7 +96,9 @@ pub(super) async fn drive(
     };
     let memory_before = memory();
     let started = Instant::now();
-    overload.run(peak.saturating_mul(TIMES), Duration::from_secs(seconds.into()), globals.lang).await?;
+    overload
+        .run(peak.saturating_mul(args.overload_times.into()), Duration::from_secs(seconds.into()), globals.lang)
+        .await?;
     // What was accepted counts as long as it took to be answered.
     let window = started.elapsed();
     let accepted = overload.accepted;
@@ -227,7 +227,7 @@ impl Figures {
         let at = |latencies: &Histogram<u64>, percentile| latencies.value_at_percentile(percentile);
         if format == Format::Json {
             let figures = json!({
-                "overload": TIMES,
+                "overload": args.overload_times,
                 "seconds": self.seconds,
                 "batch": args.batch,
                 "peak_events_per_second": self.peak,
@@ -254,7 +254,11 @@ impl Figures {
             let reached = self.per_mille() >= LEAST_PER_MILLE;
             let word = if reached { text::word_yes(lang) } else { text::word_no(lang) };
             let (least, ratio) = (thousandths(LEAST_PER_MILLE), thousandths(self.per_mille()));
-            writeln!(out, "{}", text::bench_overload(lang, args.batch, self.offered, self.seconds, TIMES))?;
+            writeln!(
+                out,
+                "{}",
+                text::bench_overload(lang, args.batch, self.offered, self.seconds, args.overload_times)
+            )?;
             writeln!(out, "{}", text::bench_overload_accepted(lang, self.accepted, self.peak))?;
             writeln!(out, "{}", text::bench_mix_ratio(lang, least, ratio, word))?;
             let requests = |latencies: &Histogram<u64>| {
