@@ -286,12 +286,15 @@ fn transport_cause(status: &Status) -> Option<String> {
     status.source().map(innermost)
 }
 
+/// What is said where the server ended a connection that had begun.
+const ENDED: [&str; 4] = ["received fatal alert", "connection closed", "Connection reset", "Broken pipe"];
+
 /// What went wrong on the way. Of a handshake nothing is left but its text: what the library says of the server's
-/// certificate, and the alert that the server sent about the client's.
+/// certificate, and the alert that the server sent about the client's, if that came through before the connection ended.
 fn told(lang: Lang, cause: &str, server: &str) -> String {
     if cause.contains("invalid peer certificate") {
         text::server_not_trusted(lang, cause, server)
-    } else if cause.contains("received fatal alert") {
+    } else if server.starts_with("https://") && ENDED.iter().any(|ended| cause.contains(ended)) {
         text::server_refuses_certificate(lang, cause, server)
     } else {
         text::server_unreachable(lang, cause, server)

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_rustls::TlsAcceptor;
@@ -21,6 +21,8 @@ use crate::ledger::clock::{Clock as _, SystemClock};
 
 /// How long a client may take to show its certificate.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
+/// How long a client that was refused may take to read why.
+const LINGER_MAX: Duration = Duration::from_secs(1);
 /// Handshakes at a time; further connections wait to be taken.
 const HANDSHAKES_MAX: usize = 256;
 /// Pause after a connection could not be taken: there are no more files to be had, most of the time.
@@ -100,8 +102,15 @@ impl Tls {
         // Without it a lone answer waits 40 ms.
         stream.set_nodelay(true)?;
         let config = Arc::clone(&self.state().material.config);
-        let shaken = tokio::time::timeout(HANDSHAKE_MAX, TlsAcceptor::from(config).accept(stream)).await;
-        let stream = shaken.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+        let handshake = TlsAcceptor::from(config).accept(stream).into_fallible();
+        let shaken = tokio::time::timeout(HANDSHAKE_MAX, handshake).await;
+        let stream = match shaken.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))? {
+            Ok(stream) => stream,
+            Err((error, stream)) => {
+                drop(tokio::time::timeout(LINGER_MAX, linger(stream)).await);
+                return Err(error);
+            }
+        };
         let chain: Vec<_> = stream.get_ref().1.peer_certificates().unwrap_or_default().to_vec();
         let (own, rest) = chain.split_first().ok_or(io::ErrorKind::PermissionDenied)?;
         let peer = Arc::new(Peer { identity: identity(own, &self.files.trust_domain), address });
@@ -118,6 +127,14 @@ impl Tls {
         };
         Ok(Connection { stream, peer, end: Some(ended), _place: place })
     }
+}
+
+/// Lets a client that was refused read why: what it has sent already and nobody reads would make the kernel throw that away.
+async fn linger(mut stream: TcpStream) -> io::Result<()> {
+    stream.shutdown().await?;
+    let mut rest = [0; 1024];
+    while stream.read(&mut rest).await? > 0 {}
+    Ok(())
 }
 
 impl Connection {

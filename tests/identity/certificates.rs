@@ -5,6 +5,7 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use fundledger::domain::principal::TrustDomain;
 use fundledger::grpc::server::{Door, Limits, listen, serve};
@@ -131,6 +132,8 @@ impl Certified {
         let tls = Tls::load(files).map_err(|wrong| wrong[0].to_string()).unwrap();
         let (listener, bound) = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let node = Arc::clone(world.node.as_ref().unwrap());
+        // Who asks for a proof waits for a checkpoint.
+        node.sign_every(Duration::from_millis(20)).unwrap();
         let door = Door::Certified(listener, Arc::new(tls));
         tokio::spawn(async move { serve(node, door, Limits::default(), std::future::pending()).await.unwrap() });
         Self { world, authority, address: bound.to_string(), _folder: folder }

@@ -34,9 +34,7 @@ fn row(text: &mut String, first: &str, reach: impl Fn(Role) -> Option<Reach>) {
 fn reach_of(need: Need, role: Role) -> Option<Reach> {
     match need {
         Need::Certificate => Some(Reach::Everywhere),
-        Need::Any(actions) => {
-            actions.iter().any(|action| action.reach(role).is_some()).then_some(Reach::Everywhere)
-        }
+        Need::Any(actions) => actions.iter().any(|action| action.reach(role).is_some()).then_some(Reach::Everywhere),
         Need::Whole(action) => action.reach(role).filter(|reach| *reach == Reach::Everywhere),
         Need::Scoped(action) => action.reach(role),
     }

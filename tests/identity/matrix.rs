@@ -12,6 +12,7 @@ use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::Channel;
 use tonic::{Request, Status};
 use tonic_prost::ProstCodec;
+use tonic_types::StatusExt;
 
 use crate::certificates::Certified;
 use crate::world::{TODAY, cash, draws, grant, reason_of};
@@ -30,7 +31,8 @@ async fn call<M: Message + Default + 'static>(channel: &Channel, path: &str, mes
 
 /// Whether an answer is a refusal on grounds of authority.
 fn is_denied(answer: &Result<(), Status>) -> bool {
-    answer.as_ref().is_err_and(|status| reason_of(status) == "ACCESS_DENIED")
+    let reason = answer.as_ref().err().and_then(|status| status.get_details_error_info());
+    reason.is_some_and(|info| info.reason == "ACCESS_DENIED")
 }
 
 fn expected(role: Role, action: Action, is_own: bool) -> bool {
@@ -68,7 +70,7 @@ fn open_account(account_id: &str, unit: &str, kind: v1::AccountKind) -> Payload 
 /// A command of each action, for an agency.
 fn sample(action: Action, unit: &str) -> Option<Payload> {
     let account = if unit == OWN { "unit" } else { "unit-v" }.to_owned();
-    let digest = || prost::bytes::Bytes::from(vec![3; 32]);
+    let digest = || bytes::Bytes::from(vec![3; 32]);
     let sequence = || vec![1_i64];
     Some(match action {
         Action::SetUp => open_account("new", unit, v1::AccountKind::AuthorityPlan),
@@ -84,7 +86,7 @@ fn sample(action: Action, unit: &str) -> Option<Payload> {
         Action::OpenPersonAccount => Payload::OpenAccount(Box::new(v1::OpenAccount {
             account_id: "person".to_owned(),
             fund_id: "F".to_owned(),
-            kind: v1::AccountKind::PersonalAccount.into(),
+            kind: v1::AccountKind::Personal.into(),
             person: "somebody".to_owned(),
             ..Default::default()
         })),
@@ -100,7 +102,7 @@ fn sample(action: Action, unit: &str) -> Option<Payload> {
         })),
         Action::Settle => cash(7),
         Action::Reverse => Payload::ReverseEvent(Box::new(v1::ReverseEvent {
-            sequence: 1,
+            original_sequence: 1,
             reason_code: "ERROR".to_owned(),
             ..Default::default()
         })),
