@@ -31,7 +31,7 @@ async fn call<M: Message + Default + 'static>(channel: &Channel, path: &str, mes
 
 /// Whether an answer is a refusal on grounds of authority.
 fn is_denied(answer: &Result<(), Status>) -> bool {
-    let reason = answer.as_ref().err().and_then(|status| status.get_details_error_info());
+    let reason = answer.as_ref().err().and_then(StatusExt::get_details_error_info);
     reason.is_some_and(|info| info.reason == "ACCESS_DENIED")
 }
 
@@ -155,7 +155,16 @@ fn sample(action: Action, unit: &str) -> Option<Payload> {
             legal_basis: "law".to_owned(),
             ..Default::default()
         })),
-        _ => return None,
+        Action::ListPersonalData
+        | Action::Approve
+        | Action::ReadPending
+        | Action::ReadAccount
+        | Action::ReadBalances
+        | Action::ReadClocks
+        | Action::ReadHistory
+        | Action::RunRules
+        | Action::ReadLog
+        | Action::ReadCommon => return None,
     })
 }
 
