@@ -11,6 +11,7 @@
 //! - [`vault`]: the values of personal data, which the log only commits to.
 //! - [`audit`]: the verifier, with its own framing, hashing and sums.
 //! - [`witness`]: who sees from outside that the log only grows.
+//! - [`tls`]: mutual TLS: whom the server lets in.
 //! - [`grpc`]: the services, and the only conversions between wire and domain.
 //! - [`cli`]: one file per command.
 
@@ -27,5 +28,6 @@ pub mod log;
 pub mod messages;
 pub mod pb;
 pub mod projection;
+pub mod tls;
 pub mod vault;
 pub mod witness;

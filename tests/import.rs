@@ -235,8 +235,13 @@ fn an_import_that_is_cut_off_goes_on() {
 #[test]
 fn rows_that_the_ledger_refuses_are_reported() {
     let ledger = Ledger::new();
-    let globals =
-        Globals { server: Some(format!("http://{}", ledger.address)), format: None, lang: Lang::En, quiet: true };
+    let globals = Globals {
+        server: Some(format!("http://{}", ledger.address)),
+        tls: fundledger::cli::ClientTls::default(),
+        format: None,
+        lang: Lang::En,
+        quiet: true,
+    };
     let supplier = "MEDTRONIC LTD";
     let freeze = v1::Command {
         request_id: "freeze-1".to_owned(),

@@ -1,15 +1,15 @@
 //! The way to a running ledger: channel, language, readable errors.
 
 use std::error::Error;
-use std::fmt::Write as _;
+use std::path::Path;
 use std::time::Duration;
 
 use tonic::metadata::MetadataValue;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Code, Request, Status};
 use tonic_types::{ErrorDetail, RpcStatusExt, StatusExt};
 
-use super::{Failure, Globals, Lang};
+use super::{ClientTls, Failure, Globals, Lang};
 use crate::messages::cli as text;
 use crate::pb::v1::audit_service_client::AuditServiceClient;
 use crate::pb::v1::ledger_service_client::LedgerServiceClient;
@@ -36,9 +36,11 @@ impl Connection {
         let (server, lang) = (globals.server(), globals.lang);
         let endpoint = Endpoint::from_shared(server.to_owned())
             .map_err(|error| Failure::Usage(text::server_is_no_address(lang, error, server)))?;
-        if endpoint.uri().scheme_str() != Some("http") {
-            return Err(Failure::Usage(text::server_needs_http(lang, server)));
-        }
+        let endpoint = match endpoint.uri().scheme_str() {
+            Some("http") => endpoint,
+            Some("https") => certified(endpoint, globals)?,
+            _ => return Err(Failure::Usage(text::server_needs_http(lang, server))),
+        };
         let channel = endpoint
             .tcp_nodelay(true)
             .connect_timeout(Duration::from_secs(CONNECT_SECONDS_MAX))
@@ -91,7 +93,7 @@ impl Connection {
         let mut explanation = Explanation::of_call(status, self.lang);
         if let Some(cause) = transport_cause(status) {
             explanation.on_the_way = true;
-            explanation.message = text::server_unreachable(self.lang, cause, &self.server);
+            explanation.message = told(self.lang, &cause, &self.server);
         }
         explanation
     }
@@ -105,6 +107,24 @@ impl Connection {
     pub fn lang(&self) -> Lang {
         self.lang
     }
+}
+
+/// An endpoint that shows the certificate of the command line, and trusts whom it names and nobody else.
+fn certified(endpoint: Endpoint, globals: &Globals) -> Result<Endpoint, Failure> {
+    let (server, lang) = (globals.server(), globals.lang);
+    let ClientTls { tls_ca, tls_certificate, tls_key } = &globals.tls;
+    let (Some(authority), Some(certificate), Some(key)) = (tls_ca, tls_certificate, tls_key) else {
+        return Err(Failure::Usage(text::server_needs_certificates(lang, server)));
+    };
+    let read = |path: &Path| {
+        let content = std::fs::read(path);
+        content.map_err(|error| Failure::Usage(text::server_file_unreadable(lang, error, path.display())))
+    };
+    let identity = Identity::from_pem(read(certificate)?, read(key)?);
+    let config = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read(authority)?)).identity(identity);
+    endpoint
+        .tls_config(config)
+        .map_err(|error| Failure::Usage(text::server_certificates_wrong(lang, innermost(&error), server)))
 }
 
 /// All rows of a list, page after page; `page` is given a page's token, and gives its rows and the token of the next.
@@ -261,16 +281,33 @@ fn failure(code: Code, text: String) -> Failure {
     }
 }
 
-/// The innermost cause when the call failed on the way, not by the server's word.
+/// What a call failed of when it failed on the way, not by the server's word.
 fn transport_cause(status: &Status) -> Option<String> {
-    let mut cause: &dyn Error = status.source()?;
+    status.source().map(innermost)
+}
+
+/// What is said where the server ended a connection that had begun.
+const ENDED: [&str; 4] = ["received fatal alert", "connection closed", "Connection reset", "Broken pipe"];
+
+/// What went wrong on the way. Of a handshake nothing is left but its text: what the library says of the server's
+/// certificate, and the alert that the server sent about the client's, if that came through before the connection ended.
+fn told(lang: Lang, cause: &str, server: &str) -> String {
+    if cause.contains("invalid peer certificate") {
+        text::server_not_trusted(lang, cause, server)
+    } else if server.starts_with("https://") && ENDED.iter().any(|ended| cause.contains(ended)) {
+        text::server_refuses_certificate(lang, cause, server)
+    } else {
+        text::server_unreachable(lang, cause, server)
+    }
+}
+
+/// The innermost cause of an error.
+fn innermost(error: &dyn Error) -> String {
+    let mut cause = error;
     while let Some(inner) = cause.source() {
         cause = inner;
     }
-    let mut text = String::new();
-    // Writing to a String cannot fail.
-    let _ = write!(text, "{cause}");
-    Some(text)
+    cause.to_string()
 }
 
 #[cfg(test)]
@@ -318,8 +355,13 @@ mod tests {
 
     #[test]
     fn an_unreachable_server_is_named() {
-        let globals =
-            Globals { server: Some("http://127.0.0.1:1".to_owned()), format: None, lang: Lang::En, quiet: true };
+        let globals = Globals {
+            server: Some("http://127.0.0.1:1".to_owned()),
+            tls: ClientTls::default(),
+            format: None,
+            lang: Lang::En,
+            quiet: true,
+        };
         let failure = with(&globals, async |connection| {
             let request = connection.request(crate::pb::v1::GetEventRequest { sequence: 0 });
             let status = connection.query().get_event(request).await.unwrap_err();

@@ -5,6 +5,7 @@
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, FromArgMatches, Parser, Subcommand, ValueEnum};
@@ -177,6 +178,9 @@ pub struct Globals {
     /// Address of the running ledger [default: `http://127.0.0.1:7070`].
     #[arg(long, global = true, value_name = "URL", env = "FUNDLEDGER_SERVER")]
     pub server: Option<String>,
+    /// Certificates, for an address that begins with https://.
+    #[command(flatten)]
+    pub tls: ClientTls,
     /// Form of the result; each command says which forms it has.
     #[arg(long, global = true, value_enum)]
     pub format: Option<Format>,
@@ -186,6 +190,25 @@ pub struct Globals {
     /// No progress bars, no remarks: only the result.
     #[arg(long, short, global = true)]
     pub quiet: bool,
+}
+
+/// Mutual TLS of a client.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ClientTls {
+    /// Who signed the ledger's certificate, for an https:// address; PEM.
+    #[arg(long, global = true, value_name = "FILE.pem", env = "FUNDLEDGER_TLS_CA")]
+    pub tls_ca: Option<PathBuf>,
+    /// Your own certificate, with those between it and what the ledger trusts; PEM.
+    #[arg(long, global = true, value_name = "FILE.pem", env = "FUNDLEDGER_TLS_CERTIFICATE")]
+    pub tls_certificate: Option<PathBuf>,
+    /// Its private key; PEM.
+    #[arg(long, global = true, value_name = "FILE.pem", env = "FUNDLEDGER_TLS_KEY")]
+    pub tls_key: Option<PathBuf>,
+}
+
+/// Whether a source is behind an address, and no file.
+fn is_url(source: &str) -> bool {
+    source.starts_with("http://") || source.starts_with("https://")
 }
 
 /// Where a ledger is looked for unless something else is said.
@@ -376,7 +399,7 @@ mod tests {
 
     #[test]
     fn formats_are_checked_per_command() {
-        let globals = |format| Globals { server: None, format, lang: Lang::En, quiet: true };
+        let globals = |format| Globals { server: None, tls: ClientTls::default(), format, lang: Lang::En, quiet: true };
         let offered = [Format::Table, Format::Json];
         assert_eq!(globals(None).format(&offered).unwrap(), Format::Table);
         assert_eq!(globals(Some(Format::Json)).format(&offered).unwrap(), Format::Json);

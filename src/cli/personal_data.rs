@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::connect::{self, Connection};
 use super::evidence::{PrivateCopy, Served};
 use super::render::{self, hex};
-use super::{Failure, Format, Globals, Lang};
+use super::{Failure, Format, Globals, Lang, is_url};
 use crate::audit::{Depth, Evidence, Opened, Opening, Options, Verdict, check_opening, read_bundle};
 use crate::grpc::convert;
 use crate::ledger::clock::{Clock as _, SystemClock};
@@ -187,7 +187,7 @@ fn check(globals: &Globals, args: &CheckArgs, out: &mut dyn Write) -> Result<(),
     let opening = read_opening(&args.opening, lang)?;
     let options = |claimed_head| Options { depth: Depth::Chain, claimed_head, ..Options::default() };
     let path = Path::new(&args.source);
-    let (opened, report) = if args.source.starts_with("http://") {
+    let (opened, report) = if is_url(&args.source) {
         let served = Served::start(globals, &args.source, 0)?;
         let options = options(Some(served.claimed_head));
         check_opening(Evidence::Entries(Box::new(served.entries())), &options, &opening)

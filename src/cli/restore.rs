@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::evidence::{Copies, StoreCopy};
 use super::tiles::TileTree;
-use super::{Failure, Globals, render, verdict};
+use super::{Failure, Globals, is_url, render, verdict};
 use crate::audit::kept::KeptEntries;
 use crate::audit::note::{Checkpoint, Note, NoteKey};
 use crate::audit::tree::leaf_hash;
@@ -110,7 +110,7 @@ pub fn run(globals: &Globals, args: &RestoreArgs, out: &mut dyn Write) -> Result
 /// The entries of a tile tree, or the longest whole chain of a copy.
 fn source(globals: &Globals, source: &str) -> Result<Source, Failure> {
     let nothing = || Failure::Unavailable(text::restore_no_source(globals.lang, source));
-    if source.starts_with("http://") || source.starts_with("https://") {
+    if is_url(source) {
         return TileTree::fetch(source).map(of_tiles).ok_or_else(nothing);
     }
     let path = Path::new(source);

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::connect::{self, Connection};
 use super::evidence::PrivateCopy;
 use super::render::{self, hex};
-use super::{Failure, Format, Globals, Lang};
+use super::{Failure, Format, Globals, Lang, is_url};
 use crate::audit::rules::{self as pack, Need, PACK, RULES, Rule, Settings};
 use crate::audit::{Evidence, Options, Verdict, read_bundle};
 use crate::grpc::convert;
@@ -169,7 +169,7 @@ fn list(globals: &Globals, out: &mut dyn Write) -> Result<(), Failure> {
 
 fn run_rules(globals: &Globals, args: &RunArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let format = globals.format(&[Format::Table, Format::Json, Format::Csv])?;
-    let source = args.source.as_deref().filter(|source| !source.starts_with("http://"));
+    let source = args.source.as_deref().filter(|source| !is_url(source));
     let answer = match source {
         Some(path) => offline(globals, args, Path::new(path))?,
         None => online(globals, args)?,

@@ -15,15 +15,16 @@ use tokio::runtime::Runtime;
 use super::beside::Beside;
 use super::check;
 use super::logs::Logs;
-use super::settings::{self, Settings, SettingsArgs};
+use super::settings::{self, Settings, SettingsArgs, TlsSettings};
 use super::signals::StopSignals;
 use super::verify::read_policy;
 use super::{Failure, Globals, Lang};
 use crate::audit::policy::Policy;
+use crate::domain::principal::TrustDomain;
 use crate::grpc::node::Node;
 use crate::grpc::observed::Observed;
 use crate::grpc::releasing::AlarmClock;
-use crate::grpc::server::{self, Drain, Limits};
+use crate::grpc::server::{self, Door, Drain, Limits};
 use crate::http::metrics::Metrics;
 use crate::http::{observing, tiles};
 use crate::ledger::Genesis;
@@ -32,6 +33,7 @@ use crate::ledger::clock::{Clock, SystemClock};
 use crate::ledger::directory::{DataDirectory, is_empty};
 use crate::log::Fault;
 use crate::messages::cli as text;
+use crate::tls::{Files, Tls, Why, Wrong};
 use crate::witness::client::Witnesses;
 
 /// Name of a ledger that `serve --insecure-dev` creates.
@@ -51,7 +53,7 @@ pub struct ServeArgs {
 /// Runs the service until it is told to stop (SIGINT or SIGTERM), or until the ledger can post no more.
 pub fn run(globals: &Globals, args: &ServeArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let settings = settings::load(&args.settings, globals.lang)?.settings;
-    let data = admit(&settings, globals.lang)?;
+    let Admitted { data, tls } = admit(&settings, globals.lang)?;
     if args.check {
         return check::run(globals, &settings, data, out);
     }
@@ -68,6 +70,11 @@ pub fn run(globals: &Globals, args: &ServeArgs, out: &mut dyn Write) -> Result<(
         let directory = data.to_owned();
         let opened = tokio::task::spawn_blocking(move || Node::open(&directory, Box::new(SystemClock))).await;
         let node = opened.map_err(|error| Failure::Unavailable(text::server_failed(globals.lang, error)))??;
+        if tls.is_some() && !node.views().authority.is_administered() {
+            // Nobody could be given a role, so that nobody could do anything.
+            node.close()?;
+            return Err(Failure::Refused(text::serve_needs_administrators(globals.lang)));
+        }
         let (listener, bound) = server::listen(settings.listen).await?;
         let tiles = match settings.tiles_listen {
             None => None,
@@ -75,9 +82,18 @@ pub fn run(globals: &Globals, args: &ServeArgs, out: &mut dyn Write) -> Result<(
         };
         // Before anybody is told that it listens: whoever was told may stop it.
         let signals = StopSignals::take(globals.lang)?;
-        announce(globals, &node, bound, tiles.as_ref().map(|(_, bound)| *bound), out)?;
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let url = format!("{scheme}://{bound}");
+        announce(globals, &node, &url, tiles.as_ref().map(|(_, bound)| *bound), out)?;
+        let api = match tls {
+            None => Door::Plain(listener),
+            Some(tls) => {
+                reload_on_hangup(Arc::clone(&tls), globals.lang)?;
+                Door::Certified(listener, tls)
+            }
+        };
         let service = Service {
-            api: listener,
+            api,
             tiles: tiles.map(|(listener, _)| listener),
             beside,
             observed,
@@ -113,25 +129,92 @@ async fn observe(
     Ok(observed)
 }
 
-/// The directory to serve, if this version may serve it as the settings say; otherwise everything that speaks against it.
-pub(super) fn admit(settings: &Settings, lang: Lang) -> Result<&Path, Failure> {
+/// What may be served, and how.
+pub(super) struct Admitted<'a> {
+    data: &'a Path,
+    tls: Option<Arc<Tls>>,
+}
+
+/// The directory to serve, if it may be served as the settings say; otherwise everything that speaks against it.
+pub(super) fn admit(settings: &Settings, lang: Lang) -> Result<Admitted<'_>, Failure> {
     let mut objections = Vec::new();
-    objections.extend((!settings.insecure_dev).then(|| text::serve_needs_consent(lang)));
-    let is_loopback = settings.listen.ip().is_loopback();
-    objections.extend((!is_loopback).then(|| text::serve_needs_loopback(lang, settings.listen)));
+    let mut tls = None;
+    if settings.tls.is_set() {
+        objections.extend(settings.insecure_dev.then(|| text::serve_tls_or_plain(lang)));
+        match load_certificates(&settings.tls, lang) {
+            Ok(loaded) => tls = Some(Arc::new(loaded)),
+            Err(wrong) => objections.extend(wrong),
+        }
+    } else {
+        objections.extend((!settings.insecure_dev).then(|| text::serve_needs_consent(lang)));
+        let is_loopback = settings.listen.ip().is_loopback();
+        objections.extend((!is_loopback).then(|| text::serve_needs_loopback(lang, settings.listen)));
+    }
     let beside = [settings.metrics_listen, settings.tiles_listen].into_iter().flatten();
     let elsewhere = beside.filter(|address| !address.ip().is_loopback());
     objections.extend(elsewhere.map(|address| text::serve_needs_loopback(lang, address)));
     objections.extend(settings.data.is_none().then(|| text::serve_needs_data(lang)));
     match &settings.data {
-        Some(data) if objections.is_empty() => Ok(data),
+        Some(data) if objections.is_empty() => Ok(Admitted { data, tls }),
         _ => Err(Failure::Usage(objections.join("\n"))),
     }
 }
 
+/// Reads what the settings name, or tells everything that is wrong with it.
+fn load_certificates(settings: &TlsSettings, lang: Lang) -> Result<Tls, Vec<String>> {
+    let TlsSettings { certificate, key, client_ca, revocation_list, trust_domain } = settings.clone();
+    let domain = trust_domain
+        .as_deref()
+        .map(|name| TrustDomain::parse(name).ok_or_else(|| text::serve_tls_wrong_domain(lang, name)));
+    match (certificate, key, client_ca, domain) {
+        (Some(certificate), Some(key), Some(client_ca), Some(Ok(trust_domain))) => {
+            let loaded = Tls::load(Files { certificate, key, client_ca, revocation_list, trust_domain });
+            loaded.map_err(|wrong| wrong.iter().map(|wrong| told(wrong, lang)).collect())
+        }
+        (certificate, key, client_ca, domain) => {
+            let missing = |key: &str, is_there: bool| (!is_there).then(|| text::serve_tls_needs(lang, key));
+            let missing = [
+                missing("tls.certificate", certificate.is_some()),
+                missing("tls.key", key.is_some()),
+                missing("tls.client_ca", client_ca.is_some()),
+                missing("tls.trust_domain", domain.is_some()),
+            ];
+            Err(missing.into_iter().flatten().chain(domain.and_then(Result::err)).collect())
+        }
+    }
+}
+
+/// What is wrong with a file, in the reader's language.
+fn told(wrong: &Wrong, lang: Lang) -> String {
+    let path = wrong.path.display();
+    match &wrong.why {
+        Why::Unreadable(cause) | Why::Malformed(cause) => text::tls_unreadable(lang, cause, path),
+        Why::NoCertificate => text::tls_no_certificate(lang, path),
+        Why::NoKey => text::tls_no_key(lang, path),
+        Why::NoRevocationList => text::tls_no_revocation_list(lang, path),
+        Why::KeyOfAnother => text::tls_key_of_another(lang, path),
+        Why::Expired => text::tls_expired(lang, path),
+        Why::NotYetValid => text::tls_not_yet_valid(lang, path),
+    }
+}
+
+/// Reads the certificates anew whenever the process is told to.
+fn reload_on_hangup(tls: Arc<Tls>, lang: Lang) -> Result<(), Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let hangup = signal(SignalKind::hangup());
+    let mut hangup = hangup.map_err(|error| Failure::Unavailable(text::serve_signals_failed(lang, error)))?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            let tls = Arc::clone(&tls);
+            drop(tokio::task::spawn_blocking(move || tls.reload()).await);
+        }
+    });
+    Ok(())
+}
+
 /// A service: where it listens, and how it runs.
 pub(super) struct Service {
-    api: TcpListener,
+    api: Door,
     tiles: Option<TcpListener>,
     beside: Beside,
     observed: Arc<Observed>,
@@ -151,6 +234,7 @@ impl From<TcpListener> for Service {
     fn from(api: TcpListener) -> Self {
         let checkpoint_interval = Duration::from_millis(settings::CHECKPOINT_INTERVAL_MILLISECONDS.get());
         let watched = Watched { policy: None, alarm_after_seconds: settings::WITNESS_ALARM_SECONDS.get() };
+        let api = Door::Plain(api);
         let (beside, observed) = (Beside::default(), Arc::default());
         Self { api, tiles: None, beside, observed, limits: Limits::default(), checkpoint_interval, watched }
     }
@@ -159,7 +243,7 @@ impl From<TcpListener> for Service {
 fn announce(
     globals: &Globals,
     node: &Node,
-    bound: SocketAddr,
+    url: &str,
     tiles: Option<SocketAddr>,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
@@ -176,13 +260,13 @@ fn announce(
     if let Some(tiles) = tiles {
         writeln!(out, "{}", text::serve_tiles(globals.lang, tiles))?;
     }
-    writeln!(out, "{}", text::serve_listening(globals.lang, bound))?;
+    writeln!(out, "{}", text::serve_listening(globals.lang, url))?;
     if !globals.quiet {
-        let server = format!("--server http://{bound}");
+        let server = format!("--server {url}");
         writeln!(out, "{}:", text::next_step(globals.lang))?;
         writeln!(out, "  fundledger {server} import --mapping deploy/mappings/gstt-payments.toml FILE.csv")?;
         writeln!(out, "  fundledger {server} balance")?;
-        writeln!(out, "  fundledger verify http://{bound} --allow-unanchored")?;
+        writeln!(out, "  fundledger verify {url} --allow-unanchored")?;
     }
     out.flush()?;
     Ok(())

@@ -55,10 +55,36 @@ pub(super) struct Settings {
     pub(super) witness_alarm_seconds: NonZeroU64,
     /// Whether plain text on loopback is accepted.
     pub(super) insecure_dev: bool,
+    /// Mutual TLS; plain text where nothing of it is set.
+    pub(super) tls: TlsSettings,
     /// Logs of the service itself.
     pub(super) log: LogSettings,
     /// What one client may take.
     pub(super) limits: LimitSettings,
+}
+
+/// Mutual TLS: all of it, but for the revocation list, or nothing.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct TlsSettings {
+    /// The server's certificate, with those between it and what clients trust.
+    pub(super) certificate: Option<PathBuf>,
+    /// Its private key.
+    pub(super) key: Option<PathBuf>,
+    /// Who signs clients' certificates.
+    pub(super) client_ca: Option<PathBuf>,
+    /// What they have revoked.
+    pub(super) revocation_list: Option<PathBuf>,
+    /// Whose identities are let in.
+    pub(super) trust_domain: Option<String>,
+}
+
+impl TlsSettings {
+    /// Whether anything of it is set.
+    pub(super) fn is_set(&self) -> bool {
+        let Self { certificate, key, client_ca, revocation_list, trust_domain } = self;
+        [certificate, key, client_ca, revocation_list].into_iter().any(Option::is_some) || trust_domain.is_some()
+    }
 }
 
 /// Logs of the service itself.
@@ -133,6 +159,7 @@ impl Default for Settings {
             witness_policy: None,
             witness_alarm_seconds: WITNESS_ALARM_SECONDS,
             insecure_dev: false,
+            tls: TlsSettings::default(),
             log: LogSettings::default(),
             limits: LimitSettings::default(),
         }

@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::evidence::{Copies, PrivateCopy, Served};
 use super::tiles::TileTree;
-use super::{Failure, Format, Globals, verdict};
+use super::{Failure, Format, Globals, is_url, verdict};
 use crate::audit::note::{Checkpoint, NOTE_BYTES_MAX, Note, NoteKey};
 use crate::audit::policy::{POLICY_BYTES_MAX, Policy};
 use crate::audit::tiles::{self, Compared};
@@ -103,7 +103,7 @@ fn verify(globals: &Globals, args: &VerifyArgs) -> Result<Report, Failure> {
         if from == 0 || first < size { Ok(()) } else { Err(Failure::Usage(text::verify_from_beyond(lang, last, from))) }
     };
     let path = Path::new(&args.source);
-    let is_url = args.source.starts_with("http://") || args.source.starts_with("https://");
+    let is_url = is_url(&args.source);
     let tree = if is_url { TileTree::fetch(&args.source) } else { TileTree::open(path)? };
     if let Some(tree) = tree {
         let (compared, size) = (tree.compared(), tree.tiles.size());

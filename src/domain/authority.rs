@@ -85,7 +85,8 @@ pub struct Authority {
 }
 
 impl Authority {
-    fn held_by(&self, actor: &ActorId) -> &[Holding] {
+    /// The roles that somebody holds.
+    pub fn held_by(&self, actor: &ActorId) -> &[Holding] {
         self.holdings.get(actor).map_or(&[], Vec::as_slice)
     }
 

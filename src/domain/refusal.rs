@@ -87,6 +87,12 @@ reasons! {
     PersonalDataErased = 19, "PERSONAL_DATA_ERASED";
     /// Witnesses are to be waited for, and the ledger asks none. Nothing was done.
     NoWitnesses = 20, "NO_WITNESSES";
+    /// The client certificate names nobody of this ledger.
+    IdentityInvalid = 21, "IDENTITY_INVALID";
+    /// The actor is not the person that the client certificate names.
+    ActorMismatch = 22, "ACTOR_MISMATCH";
+    /// No role of the person allows this, for this fund and this agency.
+    AccessDenied = 23, "ACCESS_DENIED";
     /// More requests a second than one caller may make. Send it again after the time in `RetryInfo`, under the same key.
     TooManyRequests = 30, "TOO_MANY_REQUESTS";
     /// The call took longer than the caller, or the server, lets it. What was taken goes on. Send it again, same key.

@@ -10,31 +10,32 @@ use std::time::Duration;
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_stream::Stream;
-use tonic::transport::server::{Connected, TcpConnectInfo, TcpIncoming};
+use tonic::transport::server::{Connected, TcpConnectInfo};
 
 use super::observed::Places;
+use crate::domain::principal::Principal;
+use crate::tls::Peer;
 
 /// How often callers that have been silent are forgotten.
 const FORGETTING: Duration = Duration::from_secs(10);
 
 /// Connections as they come, as long as there are places; one more is closed at once, so that its client can go elsewhere.
-pub(super) struct Admission {
-    incoming: TcpIncoming,
+pub(super) struct Admission<I> {
+    incoming: I,
     places: Places,
     is_full: bool,
 }
 
-impl Admission {
-    pub(super) fn new(incoming: TcpIncoming, places: Places) -> Self {
+impl<I> Admission<I> {
+    pub(super) const fn new(incoming: I, places: Places) -> Self {
         Self { incoming, places, is_full: false }
     }
 }
 
-impl Stream for Admission {
-    type Item = io::Result<Admitted>;
+impl<S, I: Stream<Item = io::Result<S>> + Unpin> Stream for Admission<I> {
+    type Item = io::Result<Admitted<S>>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
@@ -57,20 +58,20 @@ impl Stream for Admission {
 }
 
 /// A connection that has its place.
-pub(super) struct Admitted {
-    stream: TcpStream,
+pub(super) struct Admitted<S> {
+    stream: S,
     _place: OwnedSemaphorePermit,
 }
 
-impl Connected for Admitted {
-    type ConnectInfo = TcpConnectInfo;
+impl<S: Connected> Connected for Admitted<S> {
+    type ConnectInfo = S::ConnectInfo;
 
-    fn connect_info(&self) -> TcpConnectInfo {
+    fn connect_info(&self) -> S::ConnectInfo {
         self.stream.connect_info()
     }
 }
 
-impl AsyncRead for Admitted {
+impl<S: AsyncRead + Unpin> AsyncRead for Admitted<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -80,7 +81,7 @@ impl AsyncRead for Admitted {
     }
 }
 
-impl AsyncWrite for Admitted {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Admitted<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
@@ -109,12 +110,20 @@ impl AsyncWrite for Admitted {
 /// Who a call is from, as far as is known.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Caller {
+    /// The person of the certificate.
+    Person(Principal),
     /// Nothing else is known of them.
     Address(Option<IpAddr>),
 }
 
 impl Caller {
     fn of(extensions: &http::Extensions) -> Self {
+        if let Some(peer) = extensions.get::<Arc<Peer>>() {
+            return match &peer.identity {
+                Ok(principal) => Self::Person(principal.clone()),
+                Err(_) => Self::Address(Some(peer.address.ip())),
+            };
+        }
         let address = extensions.get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr);
         Self::Address(address.map(|address| address.ip()))
     }

@@ -4,8 +4,10 @@ use tonic::Status;
 
 use super::page::{self, Page};
 use super::reading::{Reading, balance_as_of, read_position, shown, subject, wire_balance};
+use super::scope::Place;
 use crate::domain::ids::{AccountNumber, FundNumber, LotNumber};
 use crate::domain::refusal::Reason;
+use crate::domain::rights::Action;
 use crate::domain::time::Day;
 use crate::pb::v1;
 use crate::projection::Views;
@@ -64,6 +66,8 @@ pub(super) async fn all(
 ) -> Result<v1::ListBalancesResponse, Status> {
     let on = reading.day("effective_on", request.effective_on)?;
     let as_of = reading.wait(request.min_sequence, request.as_of_sequence).await?;
+    let fund = reading.node.views().books.fund_named(&request.fund_id);
+    reading.caller.check_place(Action::ReadBalances, &Place { fund, unit: None }, &reading.node, reading.statuses)?;
     reading.blocking(move |reading| list(reading, &request, as_of, on)).await
 }
 

@@ -5,13 +5,14 @@ use prost::bytes::BytesMut;
 
 use super::approvals::is_about_a_signature;
 use super::convert::{COMMANDS_MAX, Violation};
+use super::identity::{Caller, Denied};
 use super::ledger::{LedgerApi, error, result};
 use super::node::Node;
-use super::personal::{self, Staged, WaitFor};
+use super::personal::{Staged, WaitFor, acts_on_vault};
 use super::reconciling::makes_claim;
 use super::spans::spawn;
 use super::status::{Statuses, reason_of, violated};
-use crate::domain::command::Command;
+use crate::domain::command::{Command, Order};
 use crate::domain::refusal::Reason;
 use crate::format::record::HASH_BYTES;
 use crate::ledger::{Outcome, Prepared, Unavailable};
@@ -50,7 +51,8 @@ pub(super) struct Batch {
     results: Vec<v1::PostResult>,
     statuses: Statuses,
     staged: Staged,
-    acts_on_vault: bool,
+    /// Whether what it does must be seen by whoever has the answer.
+    shows_at_once: bool,
 }
 
 impl LedgerApi {
@@ -59,12 +61,14 @@ impl LedgerApi {
         &self,
         mut commands: Vec<v1::Command>,
         validate_only: bool,
+        mut caller: Caller,
         statuses: Statuses,
     ) -> Result<(Batch, Vec<Prepared>), tonic::Status> {
         check_count(commands.len(), statuses)?;
+        caller.fill_commands(&mut commands);
         let wait_for = if validate_only { WaitFor::Nothing } else { WaitFor::Commands };
         let staged = self.protect(&mut commands, wait_for, statuses).await?;
-        let mut acts_on_vault = false;
+        let mut shows_at_once = false;
         let mut results: Vec<v1::PostResult> = Vec::with_capacity(commands.len());
         let mut prepared = Vec::with_capacity(commands.len());
         let mut scratch = Vec::with_capacity(512);
@@ -72,7 +76,13 @@ impl LedgerApi {
         for parsed in all {
             match parsed {
                 Ok(command) => {
-                    acts_on_vault |= personal::acts_on_vault(&command.order);
+                    if let Err(denied) = caller.may_post(&command, &self.node)
+                        && let Some(result) = self.denied(&command, denied, &mut caller, statuses).await
+                    {
+                        results.push(result);
+                        continue;
+                    }
+                    shows_at_once |= shows_at_once_after(&command.order);
                     // Nearly every command claims nothing; the others wait for the history, in a box of their own.
                     if makes_claim(&command)
                         && let Some(result) = Box::pin(self.false_claim(&command, results.len(), statuses)).await
@@ -94,7 +104,39 @@ impl LedgerApi {
                 }
             }
         }
-        Ok((Batch { results, statuses, staged, acts_on_vault }, prepared))
+        Ok((Batch { results, statuses, staged, shows_at_once }, prepared))
+    }
+
+    /// The result of a command that its caller may not post; `None` if they may by now.
+    async fn denied(
+        &self,
+        command: &Command,
+        denied: Denied,
+        caller: &mut Caller,
+        statuses: Statuses,
+    ) -> Option<v1::PostResult> {
+        let mut denied = denied;
+        if denied != Denied::Actor {
+            // A role may have been granted, or an account opened, a moment ago.
+            self.node.caught_up().await;
+            *caller = caller.renewed(&self.node);
+            match caller.may_post(command, &self.node) {
+                Ok(()) => return None,
+                Err(still) => denied = still,
+            }
+            // The key comes before authority: a retry is answered as it was, whatever has become of the role since.
+            let prepared = self.node.ledger().prepare(command.clone(), &mut Vec::new());
+            match self.outcomes(vec![prepared], true).await.map(|mut outcomes| outcomes.pop()) {
+                Ok(Some(
+                    outcome @ (Outcome::Accepted(_)
+                    | Outcome::KeyReused { .. }
+                    | Outcome::Refused { replayed: true, .. }),
+                )) => return Some(result(outcome, statuses, &mut BytesMut::new())),
+                Ok(Some(Outcome::Valid | Outcome::Refused { .. }) | None) => {}
+                Err(why) => return Some(error(&statuses.unavailable(&why))),
+            }
+        }
+        Some(error(&caller.refuse(denied, command.order.name(), &self.node, statuses)))
     }
 
     /// Parses commands. Signatures take as long as everything else about a command together: those of many are checked on all
@@ -166,6 +208,12 @@ impl LedgerApi {
     }
 }
 
+/// Whether what an order does must be seen by whoever has the answer: personal data that were erased, a role that was taken.
+pub(super) fn shows_at_once_after(order: &Order) -> bool {
+    acts_on_vault(order)
+        || matches!(order, Order::GrantRole { .. } | Order::RevokeRole { .. } | Order::RotateKey { .. })
+}
+
 /// Refuses a request of no commands, or of too many.
 pub(super) fn check_count(count: usize, statuses: Statuses) -> Result<(), tonic::Status> {
     let reason = match count {
@@ -193,7 +241,7 @@ impl Batch {
             let refused: Vec<bool> = self.results.iter().map(is_refused).collect();
             self.staged.settle(node, |at| refused.get(at).copied().unwrap_or_default()).await;
         }
-        if self.acts_on_vault {
+        if self.shows_at_once {
             node.caught_up().await;
         }
         self.results

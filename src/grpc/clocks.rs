@@ -5,6 +5,8 @@ use tonic::Status;
 use super::convert;
 use super::page;
 use super::reading::{Reading, read_position};
+use super::scope::Place;
+use crate::domain::rights::Action;
 use crate::domain::time::Day;
 use crate::ledger::clock::{Clock as _, SystemClock};
 use crate::pb::v1;
@@ -23,6 +25,11 @@ pub(super) async fn list(reading: Reading, request: v1::ListClocksRequest) -> Re
     let parameters: [&[u8]; 5] =
         [&status, request.unit_id.as_bytes(), request.code.as_bytes(), request.fund_id.as_bytes(), asked_on];
     reading.wait(request.min_sequence, None).await?;
+    let place = Place {
+        fund: reading.node.views().books.fund_named(&request.fund_id),
+        unit: Some(request.unit_id.as_str()).filter(|unit| !unit.is_empty()),
+    };
+    reading.caller.check_place(Action::ReadClocks, &place, &reading.node, reading.statuses)?;
     let page = reading.page(request.page_size, &request.page_token, &parameters, None)?;
     let views = reading.node.views();
     let fund_id = |clock: &Clock| {

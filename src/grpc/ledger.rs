@@ -7,19 +7,22 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::approvals;
 use super::convert;
+use super::identity::Caller;
 use super::node::Node;
 use super::post_stream;
 use super::status::{Statuses, embedded};
 use super::stopping::Stopping;
 use crate::domain::command::Command;
-use crate::domain::ids::RequestId;
+use crate::domain::ids::{RequestId, Sequence};
 use crate::domain::refusal::Reason;
+use crate::domain::rights::Action;
 use crate::format::record::HASH_BYTES;
 use crate::format::wire::Wire;
 use crate::ledger::{Outcome, Prepared, Receipt, Unavailable};
 use crate::pb::v1;
 use crate::pb::v1::ledger_service_server::LedgerService;
 use crate::pb::v1::post_result;
+use crate::projection::events::Events;
 
 #[derive(Clone)]
 pub(super) struct LedgerApi {
@@ -31,6 +34,7 @@ pub(super) struct LedgerApi {
 impl LedgerService for LedgerApi {
     async fn post(&self, request: Request<v1::PostRequest>) -> Result<Response<v1::PostResponse>, Status> {
         let statuses = Statuses::for_request(&request);
+        let caller = Caller::of(&request, statuses)?;
         let v1::PostRequest { commands, validate_only, approved_batch, wait_level } = request.into_inner();
         let level = self.wait_level(wait_level, statuses)?;
         if let Some(batch) = approved_batch {
@@ -40,13 +44,13 @@ impl LedgerService for LedgerApi {
                 let violation = convert::Violation { field, reason: Reason::FieldInvalid, description };
                 return Err(statuses.violations(&[violation]));
             }
-            let outcomes = self.post_batch(batch, validate_only, statuses).await?;
+            let outcomes = self.post_batch(batch, validate_only, &caller, statuses).await?;
             self.node.count_told(&outcomes);
             let mut hashes = BytesMut::new();
             let results = outcomes.into_iter().map(|outcome| result(outcome, statuses, &mut hashes)).collect();
             return Ok(Response::new(self.reached(results, level, statuses).await));
         }
-        let (batch, prepared) = self.batch(commands, validate_only, statuses).await?;
+        let (batch, prepared) = self.batch(commands, validate_only, caller, statuses).await?;
         let outcomes = if prepared.is_empty() { Ok(Vec::new()) } else { self.outcomes(prepared, validate_only).await };
         match outcomes {
             Ok(outcomes) => {
@@ -66,7 +70,7 @@ impl LedgerService for LedgerApi {
         &self,
         request: Request<Streaming<v1::PostStreamRequest>>,
     ) -> Result<Response<Self::PostStreamStream>, Status> {
-        Ok(self.post_stream_request(request))
+        self.post_stream_request(request)
     }
 
     async fn propose(&self, request: Request<v1::ProposeRequest>) -> Result<Response<v1::ProposeResponse>, Status> {
@@ -93,12 +97,15 @@ impl LedgerService for LedgerApi {
         request: Request<v1::GetReceiptRequest>,
     ) -> Result<Response<v1::GetReceiptResponse>, Status> {
         let statuses = Statuses::for_request(&request);
+        let caller = Caller::of(&request, statuses)?;
         let request_id = convert::name("request_id", RequestId::parse(request.into_inner().request_id))
             .map_err(|violations| statuses.violations(&violations))?;
         let name = request_id.to_string();
         let outcome = self.node.ledger().find(request_id).await.map_err(|why| statuses.unavailable(&why))?;
-        let Some(outcome) = outcome else {
-            return Err(statuses.reason(Reason::RequestNotFound, &[("request_id", name)]));
+        let outcome = match outcome {
+            Some(outcome) if self.is_for(&caller, &outcome, statuses)? => outcome,
+            // A key of somebody else's is no key of theirs.
+            Some(_) | None => return Err(statuses.reason(Reason::RequestNotFound, &[("request_id", name)])),
         };
         let result = result(outcome, statuses, &mut BytesMut::new());
         Ok(Response::new(v1::GetReceiptResponse { result: Some(result) }))
@@ -106,6 +113,41 @@ impl LedgerService for LedgerApi {
 }
 
 impl LedgerApi {
+    /// Whether what became of a command is for somebody to know: for its maker, and for auditors.
+    fn is_for(&self, caller: &Caller, outcome: &Outcome, statuses: Statuses) -> Result<bool, Status> {
+        let sequence = match outcome {
+            Outcome::Accepted(receipt) => Some(receipt.sequence),
+            Outcome::Refused { sequence, .. } => *sequence,
+            Outcome::KeyReused { original_sequence, .. } => Some(*original_sequence),
+            Outcome::Valid => None,
+        };
+        if caller.may_everywhere(Action::ReadLog) {
+            return Ok(true);
+        }
+        let Some(sequence) = sequence else { return Ok(false) };
+        let log = self.node.log();
+        let event = Events::new(log.as_ref()).event(Sequence(sequence)).map_err(|fault| statuses.fault(&fault))?;
+        Ok(caller.made(event.actor()))
+    }
+
+    /// Refuses commands of which the caller may not post one.
+    pub(super) async fn check_may_post<'a>(
+        &self,
+        caller: &Caller,
+        commands: impl Iterator<Item = &'a Command> + Clone,
+        method: &str,
+        statuses: Statuses,
+    ) -> Result<(), Status> {
+        let denied = |caller: &Caller| commands.clone().find_map(|command| caller.may_post(command, &self.node).err());
+        if denied(caller).is_none() {
+            return Ok(());
+        }
+        // A role may have been granted, or an account opened, a moment ago.
+        self.node.caught_up().await;
+        let caller = caller.renewed(&self.node);
+        denied(&caller).map_or(Ok(()), |why| Err(caller.refuse(why, method, &self.node, statuses)))
+    }
+
     /// A command by itself, or with the signatures of its checkers.
     pub(super) fn parse(&self, mut command: v1::Command) -> Result<Command, Vec<convert::Violation>> {
         let signed = match command.payload.take() {

@@ -1,5 +1,6 @@
 //! The services, and the only conversions between wire and domain.
 
+pub mod access;
 mod admission;
 mod approvals;
 mod audit;
@@ -12,6 +13,7 @@ pub mod convert;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod identities;
+pub mod identity;
 mod intake;
 mod ledger;
 mod listing;
@@ -28,6 +30,7 @@ mod reading;
 mod reconciling;
 pub mod releasing;
 pub(crate) mod rules;
+mod scope;
 pub mod server;
 mod spans;
 mod statement;

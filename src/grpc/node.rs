@@ -9,6 +9,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::watch;
 
+use super::identity::Refused;
 use super::releasing::WitnessAlarm;
 use crate::domain::event::Event;
 use crate::domain::ids::Sequence;
@@ -53,6 +54,7 @@ pub struct Node {
     checkpoints: Arc<Checkpoints>,
     signing: Mutex<Option<Signing>>,
     witness_alarm: WitnessAlarm,
+    refused: Refused,
     // Keeps the directory locked.
     directory: DataDirectory,
 }
@@ -216,6 +218,7 @@ impl Node {
             checkpoints,
             signing,
             witness_alarm: WitnessAlarm::default(),
+            refused: Refused::default(),
             directory,
         })
     }
@@ -263,6 +266,11 @@ impl Node {
     /// Whether witnesses keep payments waiting for too long.
     pub const fn witness_alarm(&self) -> &WitnessAlarm {
         &self.witness_alarm
+    }
+
+    /// What was refused on grounds of authority.
+    pub const fn refused(&self) -> &Refused {
+        &self.refused
     }
 
     /// The tree over the log.

@@ -8,6 +8,7 @@ use prost::bytes::{Bytes, BytesMut};
 use tonic::{Request, Response, Status};
 
 use super::convert;
+use super::identity::Caller;
 use super::ledger::{LedgerApi, wire_receipt};
 use super::node::Node;
 use super::page::{self, Page};
@@ -164,7 +165,9 @@ impl PersonalDataService for PersonalDataApi {
         request: Request<v1::OpenPersonalDataRequest>,
     ) -> Result<Response<v1::OpenPersonalDataResponse>, Status> {
         let statuses = Statuses::for_request(&request);
-        let command = request.into_inner().command.unwrap_or_default();
+        let caller = Caller::of(&request, statuses)?;
+        let mut command = request.into_inner().command.unwrap_or_default();
+        caller.fill_commands(std::slice::from_mut(&mut command));
         let node = &self.ledger.node;
         node.caught_up().await;
         let placed = |violation: convert::Violation| convert::Violation {
@@ -174,6 +177,7 @@ impl PersonalDataService for PersonalDataApi {
         let parsed = self.ledger.parse(command);
         let command =
             parsed.map_err(|wrong| statuses.violations(&wrong.into_iter().map(placed).collect::<Vec<_>>()))?;
+        self.ledger.check_may_post(&caller, std::iter::once(&command), "OpenPersonalData", statuses).await?;
         let Some((sequence, party, field)) = opened(&command.order) else {
             let (field, description) = ("command.payload".to_owned(), "does not open personal data".to_owned());
             return Err(statuses.violations(&[convert::Violation {
@@ -211,11 +215,12 @@ impl PersonalDataService for PersonalDataApi {
         request: Request<v1::ListPersonalDataRequest>,
     ) -> Result<Response<v1::ListPersonalDataResponse>, Status> {
         let statuses = Statuses::for_request(&request);
+        let caller = Caller::of(&request, statuses)?;
         let request = request.into_inner();
         let node = &self.ledger.node;
         node.caught_up().await;
         let listed = listed(&request, node).map_err(|violation| statuses.violations(&[violation]))?;
-        let reading = Reading { node: Arc::clone(node), statuses };
+        let reading = Reading { node: Arc::clone(node), caller, statuses };
         let (party, sequence) = match listed {
             Listed::Party(party) => (party.0.to_vec(), Vec::new()),
             Listed::Event(sequence) => (Vec::new(), sequence.0.to_be_bytes().to_vec()),

@@ -8,6 +8,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::batch::Batch;
 use super::calls::CommandCount;
+use super::identity::Caller;
 use super::ledger::LedgerApi;
 use super::node::Node;
 use super::spans::spawn;
@@ -30,14 +31,18 @@ enum Sent {
 }
 
 impl LedgerApi {
-    pub(super) fn post_stream_request(&self, request: Request<Streaming<v1::PostStreamRequest>>) -> Response<Answers> {
+    pub(super) fn post_stream_request(
+        &self,
+        request: Request<Streaming<v1::PostStreamRequest>>,
+    ) -> Result<Response<Answers>, Status> {
         let statuses = Statuses::for_request(&request);
+        let caller = Caller::of(&request, statuses)?;
         let count = request.extensions().get::<CommandCount>().cloned().unwrap_or_default();
         let (sent, received) = mpsc::channel(BATCHES_IN_FLIGHT);
         let (answers, stream) = mpsc::channel(1);
-        spawn(self.clone().take_batches(request.into_inner(), statuses, sent, count));
+        spawn(self.clone().take_batches(request.into_inner(), caller, statuses, sent, count));
         spawn(answer_batches(Arc::clone(&self.node), received, statuses, answers));
-        Response::new(ReceiverStream::new(stream))
+        Ok(Response::new(ReceiverStream::new(stream)))
     }
 
     /// Takes batches until the client has no more, the server stops, or one cannot be taken. What was taken is decided and
@@ -45,6 +50,7 @@ impl LedgerApi {
     async fn take_batches(
         self,
         mut batches: Streaming<v1::PostStreamRequest>,
+        caller: Caller,
         statuses: Statuses,
         sent: mpsc::Sender<Sent>,
         count: CommandCount,
@@ -61,7 +67,7 @@ impl LedgerApi {
             let batch = match message {
                 Ok(Some(batch)) => {
                     count.add(batch.commands.len());
-                    self.take_batch(batch, statuses).await
+                    self.take_batch(batch, &caller, statuses).await
                 }
                 Ok(None) => return,
                 Err(status) => Sent::End(status),
@@ -73,8 +79,10 @@ impl LedgerApi {
         }
     }
 
-    async fn take_batch(&self, batch: v1::PostStreamRequest, statuses: Statuses) -> Sent {
-        let (batch, prepared) = match self.batch(batch.commands, false, statuses).await {
+    async fn take_batch(&self, batch: v1::PostStreamRequest, caller: &Caller, statuses: Statuses) -> Sent {
+        // A stream may outlive a role.
+        let caller = caller.renewed(&self.node);
+        let (batch, prepared) = match self.batch(batch.commands, false, caller, statuses).await {
             Ok(parsed) => parsed,
             Err(status) => return Sent::End(status),
         };

@@ -16,6 +16,7 @@ use tower::Service;
 use super::batch::InTurn;
 use super::calls::CommandCount;
 use super::convert;
+use super::identity::Caller;
 use super::ledger::{LedgerApi, durable, receipt_bytes};
 use super::status::Statuses;
 use crate::ledger::{Outcome, Prepared, Receipt, Unavailable};
@@ -141,6 +142,7 @@ impl LedgerApi {
     /// Posts a request as it came.
     pub(super) async fn post_bytes(&self, request: Request<Bytes>) -> Result<Response<PostAnswer>, Status> {
         let statuses = Statuses::for_request(&request);
+        let caller = Caller::of(&request, statuses)?;
         let mut is_counted = false;
         if let Some(commands) = plain(request.get_ref()) {
             is_counted = true;
@@ -149,7 +151,7 @@ impl LedgerApi {
             // accepted.
             let room = self.node.ledger().reserve(commands.len(), request.get_ref().len());
             let room = room.map_err(|why| statuses.unavailable(&why))?;
-            if let Some(prepared) = self.straight(commands).await {
+            if let Some(prepared) = self.straight(commands, &caller).await {
                 let outcomes = self.node.ledger().post_reserved(prepared, room).await;
                 let outcomes = outcomes.map_err(|why| statuses.unavailable(&why))?;
                 return Ok(Response::new(self.answer(outcomes, statuses)));
@@ -163,7 +165,7 @@ impl LedgerApi {
             && let Some(batch) = message.approved_batch.take()
         {
             CommandCount::note(&extensions, batch.commands.len());
-            let outcomes = self.post_batch(batch, false, statuses).await?;
+            let outcomes = self.post_batch(batch, false, &caller, statuses).await?;
             return Ok(Response::new(self.answer(outcomes, statuses)));
         }
         if !is_counted {
@@ -184,14 +186,15 @@ impl LedgerApi {
         }
     }
 
-    /// Plain commands, ready for the ledger; `None` if there is any other among them.
-    async fn straight(&self, commands: Vec<&[u8]>) -> Option<Vec<Prepared>> {
+    /// Plain commands, ready for the ledger; `None` if there is any other among them, or one that the caller may not post.
+    async fn straight(&self, commands: Vec<&[u8]>, caller: &Caller) -> Option<Vec<Prepared>> {
         let mut scratch = Vec::with_capacity(512);
         let mut prepared = Vec::with_capacity(commands.len());
         let mut in_turn = InTurn::default();
         for command in commands {
             in_turn.before(1).await;
             let command = convert::straight(command, Some(self.node.pseudonyms()))?;
+            caller.may_post(&command, &self.node).ok()?;
             prepared.push(self.node.ledger().prepare(command, &mut scratch));
         }
         Some(prepared)

@@ -7,18 +7,20 @@ use prost::bytes::{Bytes, BytesMut};
 use tonic::{Request, Response, Status};
 
 use super::approvals::{self, Exact, NotProposed};
-use super::batch::check_count;
+use super::batch::{check_count, shows_at_once_after};
 use super::convert::{self, Violation};
+use super::identity::{Caller, Denied};
 use super::ledger::{LedgerApi, result, wire_receipt};
 use super::node::Node;
 use super::page::{self, Page};
-use super::personal::{WaitFor, acts_on_vault};
+use super::personal::WaitFor;
 use super::reading::{Reading, read_position};
 use super::status::Statuses;
 use crate::domain::authority::{Proposal, ProposedBatch, ProposedContent};
 use crate::domain::command::{Command, Envelope, Order};
 use crate::domain::ids::{ActorId, RequestId, Sequence};
 use crate::domain::refusal::Reason;
+use crate::domain::rights::Action;
 use crate::domain::time::UtcNanos;
 use crate::format::approval;
 use crate::ledger::{Outcome, Prepared, Receipt, Unavailable};
@@ -94,22 +96,41 @@ impl LedgerApi {
         if violations.is_empty() { Ok(exact) } else { Err(violations) }
     }
 
+    /// Refuses who says that they are somebody else.
+    fn check_actor(
+        &self,
+        caller: &Caller,
+        envelope: &Envelope,
+        method: &str,
+        statuses: Statuses,
+    ) -> Result<(), Status> {
+        if caller.is(&envelope.actor) {
+            return Ok(());
+        }
+        Err(caller.refuse(Denied::Actor, method, &self.node, statuses))
+    }
+
     pub(super) async fn propose_request(
         &self,
         request: Request<v1::ProposeRequest>,
     ) -> Result<Response<v1::ProposeResponse>, Status> {
         let statuses = Statuses::for_request(&request);
-        let request = request.into_inner();
+        let caller = Caller::of(&request, statuses)?;
+        let mut request = request.into_inner();
         check_count(request.commands.len(), statuses)?;
+        caller.fill(&mut request.actor);
         let invalid = |violations: Vec<Violation>| statuses.violations(&violations);
         let envelope = envelope(request.request_id, request.business_date, request.actor, statuses)?;
         let expires_at = convert::timestamp("expires_at", request.expires_at.as_ref()).map_err(invalid)?;
+        self.check_actor(&caller, &envelope, "Propose", statuses)?;
         let mut commands = request.commands;
+        caller.fill_commands(&mut commands);
         // Also of a validation: what is signed after it commits to what came with it. Unless it is proposed or posted by then, the
         // next start lets it go.
         let proposal = WaitFor::Proposal(envelope.request_id.clone());
         let staged = self.protect(&mut commands, proposal, statuses).await?;
-        let proposed = self.propose_commands(commands, envelope, expires_at, request.validate_only, statuses).await;
+        let proposed = self.propose_commands(commands, envelope, expires_at, request.validate_only, &caller, statuses);
+        let proposed = proposed.await;
         staged.settle(&self.node, |_| proposed.is_err()).await;
         proposed.map(Response::new)
     }
@@ -120,11 +141,14 @@ impl LedgerApi {
         envelope: Envelope,
         expires_at: UtcNanos,
         validate_only: bool,
+        caller: &Caller,
         statuses: Statuses,
     ) -> Result<v1::ProposeResponse, Status> {
         let invalid = |violations: Vec<Violation>| statuses.violations(&violations);
         let exact = self.exact_commands(commands, &envelope.actor).map_err(invalid)?;
-        self.check_all_claims(exact.iter().map(|exact| &exact.command), statuses).await?;
+        let proposed = exact.iter().map(|exact| &exact.command);
+        self.check_may_post(caller, proposed.clone(), "Propose", statuses).await?;
+        self.check_all_claims(proposed, statuses).await?;
         let with_amounts = exact.iter().map(|exact| (&exact.bytes, exact.command.order.amount_minor()));
         let batch = approval::batch_of(with_amounts);
         let content = match exact.as_slice() {
@@ -152,9 +176,12 @@ impl LedgerApi {
         request: Request<v1::ApproveRequest>,
     ) -> Result<Response<v1::ApproveResponse>, Status> {
         let statuses = Statuses::for_request(&request);
-        let request = request.into_inner();
+        let caller = Caller::of(&request, statuses)?;
+        let mut request = request.into_inner();
+        caller.fill(&mut request.actor);
         let invalid = |violations: Vec<Violation>| statuses.violations(&violations);
         let envelope = envelope(request.request_id, request.business_date, request.actor, statuses)?;
+        self.check_actor(&caller, &envelope, "Approve", statuses)?;
         let proposal_id = convert::name("proposal_id", RequestId::parse(request.proposal_id)).map_err(invalid)?;
         let signature =
             approvals::signature("signature", &request.signature).map_err(|violation| invalid(vec![violation]))?;
@@ -171,11 +198,11 @@ impl LedgerApi {
         })?;
         let command = approvals::command_of(&proposed, &self.node).map_err(|fault| statuses.fault(&fault))?;
         let ledger = self.node.ledger();
-        let acts_on_vault = command.as_ref().is_some_and(|command| acts_on_vault(&command.order));
+        let shows_at_once = command.as_ref().is_some_and(|command| shows_at_once_after(&command.order));
         let command = command.map(|command| ledger.prepare(command, &mut Vec::new()));
         let approval = self.prepared(envelope, Order::Approve { proposal_id, key, signature });
         let outcomes = ledger.approve(approval, command).await.map_err(|why| statuses.unavailable(&why))?;
-        if acts_on_vault {
+        if shows_at_once {
             self.node.caught_up().await;
         }
         let mut outcomes = outcomes.into_iter();
@@ -192,8 +219,11 @@ impl LedgerApi {
         request: Request<v1::WithdrawRequest>,
     ) -> Result<Response<v1::WithdrawResponse>, Status> {
         let statuses = Statuses::for_request(&request);
-        let request = request.into_inner();
+        let caller = Caller::of(&request, statuses)?;
+        let mut request = request.into_inner();
+        caller.fill(&mut request.actor);
         let envelope = envelope(request.request_id, request.business_date, request.actor, statuses)?;
+        self.check_actor(&caller, &envelope, "Withdraw", statuses)?;
         let proposal_id = convert::name("proposal_id", RequestId::parse(request.proposal_id))
             .map_err(|violations| statuses.violations(&violations))?;
         let prepared = vec![self.prepared(envelope, Order::Withdraw { proposal_id })];
@@ -208,8 +238,16 @@ impl LedgerApi {
         request: Request<v1::ListPendingRequest>,
     ) -> Result<Response<v1::ListPendingResponse>, Status> {
         let statuses = Statuses::for_request(&request);
-        let request = request.into_inner();
-        let reading = Reading { node: Arc::clone(&self.node), statuses };
+        let caller = Caller::of(&request, statuses)?;
+        let mut request = request.into_inner();
+        if !caller.may_everywhere(Action::ReadPending) {
+            // Their own, then.
+            caller.fill(&mut request.maker);
+            if !caller.is_named(&request.maker) {
+                return Err(caller.refuse(Denied::Action(Action::ReadPending), "ListPending", &self.node, statuses));
+            }
+        }
+        let reading = Reading { caller, node: Arc::clone(&self.node), statuses };
         // Whoever is told of a proposal looks for it at once: that the views are behind must not mean that it does not wait.
         self.node.caught_up().await;
         reading.wait(request.min_sequence, None).await?;
@@ -221,6 +259,7 @@ impl LedgerApi {
         &self,
         batch: v1::ApprovedBatch,
         validate_only: bool,
+        caller: &Caller,
         statuses: Statuses,
     ) -> Result<Vec<Outcome>, Status> {
         let invalid = |violations: Vec<Violation>| statuses.violations(&violations);
@@ -242,6 +281,7 @@ impl LedgerApi {
         };
         let commands = approvals::batch_commands(&proposed, approved, &batch.commands, &self.node).await;
         let commands = commands.map_err(invalid)?;
+        self.check_may_post(caller, commands.iter(), "Post", statuses).await?;
         self.check_all_claims(commands.iter(), statuses).await?;
         let mut scratch = Vec::new();
         let prepared = commands.into_iter().map(|command| ledger.prepare(command, &mut scratch)).collect();

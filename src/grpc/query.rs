@@ -6,6 +6,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
+use super::identity::Caller;
 use super::node::Node;
 use super::observed::Places;
 use super::reading::{Reading, beyond, record};
@@ -31,9 +32,10 @@ pub(super) struct QueryApi {
 }
 
 impl QueryApi {
-    pub(super) fn reading<T>(&self, request: Request<T>) -> (Reading, T) {
+    pub(super) fn reading<T>(&self, request: Request<T>) -> Result<(Reading, T), Status> {
         let statuses = Statuses::for_request(&request);
-        (Reading { node: Arc::clone(&self.node), statuses }, request.into_inner())
+        let caller = Caller::of(&request, statuses)?;
+        Ok((Reading { node: Arc::clone(&self.node), caller, statuses }, request.into_inner()))
     }
 }
 
@@ -53,7 +55,7 @@ impl QueryService for QueryApi {
         &self,
         request: Request<v1::GetBalanceRequest>,
     ) -> Result<Response<v1::GetBalanceResponse>, Status> {
-        let (reading, request) = self.reading(request);
+        let (reading, request) = self.reading(request)?;
         balances::one(reading, request).await.map(Response::new)
     }
 
@@ -61,7 +63,7 @@ impl QueryService for QueryApi {
         &self,
         request: Request<v1::ListBalancesRequest>,
     ) -> Result<Response<v1::ListBalancesResponse>, Status> {
-        let (reading, request) = self.reading(request);
+        let (reading, request) = self.reading(request)?;
         balances::all(reading, request).await.map(Response::new)
     }
 
@@ -69,12 +71,12 @@ impl QueryService for QueryApi {
         &self,
         request: Request<v1::GetStatementRequest>,
     ) -> Result<Response<v1::GetStatementResponse>, Status> {
-        let (reading, request) = self.reading(request);
+        let (reading, request) = self.reading(request)?;
         statement::statement(reading, request).await.map(Response::new)
     }
 
     async fn trace(&self, request: Request<v1::TraceRequest>) -> Result<Response<Self::TraceStream>, Status> {
-        let (reading, request) = self.reading(request);
+        let (reading, request) = self.reading(request)?;
         let statuses = reading.statuses;
         let (head, tree) = trace::trace(reading, request).await?;
         let (sender, receiver) = mpsc::channel(MESSAGES_AHEAD);
@@ -83,7 +85,7 @@ impl QueryService for QueryApi {
     }
 
     async fn get_event(&self, request: Request<v1::GetEventRequest>) -> Result<Response<v1::GetEventResponse>, Status> {
-        let (reading, v1::GetEventRequest { sequence }) = self.reading(request);
+        let (reading, v1::GetEventRequest { sequence }) = self.reading(request)?;
         let head = self.node.ledger().committed().sequence;
         if sequence < 0 {
             let description = format!("is {sequence}; sequences start at 0");
@@ -101,7 +103,7 @@ impl QueryService for QueryApi {
         &self,
         request: Request<v1::ListClocksRequest>,
     ) -> Result<Response<v1::ListClocksResponse>, Status> {
-        let (reading, request) = self.reading(request);
+        let (reading, request) = self.reading(request)?;
         clocks::list(reading, request).await.map(Response::new)
     }
 
@@ -109,7 +111,7 @@ impl QueryService for QueryApi {
         &self,
         request: Request<v1::ListFundsRequest>,
     ) -> Result<Response<v1::ListFundsResponse>, Status> {
-        let (reading, request) = self.reading(request);
+        let (reading, request) = self.reading(request)?;
         supervision::funds(reading, request).await.map(Response::new)
     }
 
@@ -117,7 +119,7 @@ impl QueryService for QueryApi {
         &self,
         request: Request<v1::ListFindingsRequest>,
     ) -> Result<Response<v1::ListFindingsResponse>, Status> {
-        let (reading, request) = self.reading(request);
+        let (reading, request) = self.reading(request)?;
         supervision::findings(reading, request).await.map(Response::new)
     }
 
@@ -125,7 +127,7 @@ impl QueryService for QueryApi {
         &self,
         request: Request<v1::ListEventsRequest>,
     ) -> Result<Response<v1::ListEventsResponse>, Status> {
-        let (reading, request) = self.reading(request);
+        let (reading, request) = self.reading(request)?;
         listing::list(reading, request).await.map(Response::new)
     }
 }

@@ -7,14 +7,17 @@ use prost::bytes::Bytes;
 use tonic::Status;
 
 use super::convert::{self, Violation};
+use super::identity::Caller;
 use super::ledger::hash_bytes;
 use super::node::Node;
 use super::page::{self, Page};
+use super::scope::Place;
 use super::spans::spawn_blocking;
 use super::status::Statuses;
 use crate::domain::account::NormalSide;
-use crate::domain::ids::{AccountNumber, LotNumber, Sequence};
+use crate::domain::ids::{AccountNumber, LotNumber, Sequence, UnitId};
 use crate::domain::refusal::Reason;
+use crate::domain::rights::Action;
 use crate::domain::time::{Day, UtcNanos};
 use crate::format::record::{EntryHash, Head, split_entry};
 use crate::log::Fault;
@@ -28,6 +31,8 @@ use crate::projection::history::{Bounds, Snapshot, Subject};
 #[derive(Clone)]
 pub(super) struct Reading {
     pub(super) node: Arc<Node>,
+    /// Who asks.
+    pub(super) caller: Caller,
     pub(super) statuses: Statuses,
 }
 
@@ -121,7 +126,11 @@ impl Reading {
         let number = views.books.account_named(account_id);
         let found = number.and_then(|number| Some((number, views.books.account(number)?)));
         let not_found = || self.statuses.reason(Reason::AccountNotFound, &[("account", shown(account_id))]);
-        found.filter(|(_, account)| account.opened.0 <= as_of).ok_or_else(not_found)
+        let (number, account) = found.filter(|(_, account)| account.opened.0 <= as_of).ok_or_else(not_found)?;
+        let unit = account.unit_id.as_ref().map(UnitId::as_str);
+        let place = Place { fund: Some(account.fund), unit };
+        self.caller.check_place(Action::ReadAccount, &place, &self.node, self.statuses)?;
+        Ok((number, account))
     }
 
     /// A lot by name that was open at a sequence; none where no name is given.

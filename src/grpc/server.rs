@@ -15,6 +15,7 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 use tower::util::{MapRequestLayer, MapResponseLayer};
 
+use super::access::{Callers, GuardLayer};
 use super::admission::{Admission, RequestRates};
 use super::audit::AuditApi;
 use super::calls::{Calls, Rules};
@@ -34,6 +35,7 @@ use crate::pb::DESCRIPTORS;
 use crate::pb::v1::audit_service_server::AuditServiceServer;
 use crate::pb::v1::personal_data_service_server::PersonalDataServiceServer;
 use crate::pb::v1::query_service_server::QueryServiceServer;
+use crate::tls::Tls;
 
 /// Limits of the server. Raised knowingly: 2 KiB for each of 8,192 commands.
 #[derive(Clone, Copy, Debug)]
@@ -111,6 +113,20 @@ const SERVICES: &[&str] = &[
     "fundledger.v1.PersonalDataService",
 ];
 
+/// Where clients come in.
+pub enum Door {
+    /// In plain text: nobody is known, and who acts is what requests say. For loopback alone.
+    Plain(TcpListener),
+    /// With a certificate.
+    Certified(TcpListener, Arc<Tls>),
+}
+
+impl From<TcpListener> for Door {
+    fn from(listener: TcpListener) -> Self {
+        Self::Plain(listener)
+    }
+}
+
 /// Those of them that do not serve where nothing can be posted.
 const POSTING_SERVICES: &[&str] = &["", "fundledger.v1.LedgerService"];
 
@@ -132,7 +148,7 @@ impl Drain {
 /// [`serve_observed`], seen by nobody and stopped without draining.
 pub async fn serve(
     node: Arc<Node>,
-    listener: TcpListener,
+    door: impl Into<Door>,
     limits: Limits,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Fault> {
@@ -140,14 +156,14 @@ pub async fn serve(
         stop.await;
         Drain::none()
     };
-    serve_observed(node, listener, limits, Arc::default(), stop).await
+    serve_observed(node, door, limits, Arc::default(), stop).await
 }
 
 /// Serves a node on a listener until `stop` resolves, and on while it drains; then lets open requests finish, within the
 /// deadline. Closing the node is for the caller: connections that were cut may hold on to it.
 pub async fn serve_observed(
     node: Arc<Node>,
-    listener: TcpListener,
+    door: impl Into<Door>,
     limits: Limits,
     observed: Arc<Observed>,
     stop: impl Future<Output = Drain> + Send + 'static,
@@ -198,11 +214,15 @@ pub async fn serve_observed(
         subscribers: subscribers.clone(),
     });
     let rules = Rules { observed, node: Arc::clone(&node), rates, call_max: limits.call_max, slow: limits.slow_call };
-    // `serve_with_incoming` ignores `tcp_nodelay` of the builder; without it a lone answer waits 40 ms.
-    let incoming = Admission::new(TcpIncoming::from(listener).with_nodelay(Some(true)), connections);
-    let server = Server::builder()
+    let door = door.into();
+    let callers = match &door {
+        Door::Plain(_) => Callers::Unidentified,
+        Door::Certified(..) => Callers::Certified,
+    };
+    let router = Server::builder()
         .layer(Calls::new(rules))
         .layer(MapResponseLayer::new(explained))
+        .layer(GuardLayer { node: Arc::clone(&node), callers })
         .layer(MapRequestLayer::new(move |request| intake.counted(request)))
         .initial_connection_window_size(WINDOW_BYTES.saturating_mul(2))
         .initial_stream_window_size(WINDOW_BYTES)
@@ -233,8 +253,23 @@ pub async fn serve_observed(
             node: Arc::clone(&node),
             stopping: stopping.clone(),
             rule_runs: Arc::new(Semaphore::new(RULE_RUNS_MAX)),
-        }))
-        .serve_with_incoming_shutdown(incoming, signal);
+        }));
+    let mut certificates = None;
+    let server = async {
+        match door {
+            // `serve_with_incoming` ignores `tcp_nodelay` of the builder; without it a lone answer waits 40 ms.
+            Door::Plain(listener) => {
+                let incoming = Admission::new(TcpIncoming::from(listener).with_nodelay(Some(true)), connections);
+                router.serve_with_incoming_shutdown(incoming, signal).await
+            }
+            Door::Certified(listener, tls) => {
+                certificates = Some(tokio::spawn(Arc::clone(&tls).tend()));
+                let refused = Arc::clone(&node);
+                let incoming = tls.incoming(listener, move || refused.refused().count_handshake());
+                router.serve_with_incoming_shutdown(Admission::new(incoming, connections), signal).await
+            }
+        }
+    };
     let deadline = async move {
         stopping.wait().await;
         tokio::time::sleep(limits.shutdown_deadline).await;
@@ -244,6 +279,9 @@ pub async fn serve_observed(
         () = deadline => tracing::warn!("streams were still open at the deadline; they were cut"),
     }
     tending.abort();
+    if let Some(certificates) = certificates {
+        certificates.abort();
+    }
     failing.abort();
     forgetting.abort();
     Ok(())

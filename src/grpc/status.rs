@@ -70,7 +70,12 @@ pub const fn code(reason: Reason) -> Code {
         | Reason::MatterNotFound
         | Reason::LoanNotFound
         | Reason::RoleNotFound => Code::NotFound,
-        Reason::RoleMissing | Reason::NotTheMaker | Reason::KeyRevoked => Code::PermissionDenied,
+        Reason::IdentityInvalid => Code::Unauthenticated,
+        Reason::RoleMissing
+        | Reason::NotTheMaker
+        | Reason::KeyRevoked
+        | Reason::ActorMismatch
+        | Reason::AccessDenied => Code::PermissionDenied,
         Reason::SequenceBeyondHead | Reason::AmountOverflow | Reason::EventTooLarge | Reason::MessageTooLarge => {
             Code::OutOfRange
         }

@@ -72,7 +72,7 @@ impl QueryApi {
         &self,
         request: Request<v1::SubscribeRequest>,
     ) -> Result<Response<Subscription>, Status> {
-        let (reading, request) = self.reading(request);
+        let (reading, request) = self.reading(request)?;
         let statuses = reading.statuses;
         let after = request.after_sequence.unwrap_or(-1);
         let heartbeat_seconds = match request.heartbeat_seconds {

@@ -17,6 +17,7 @@ use crate::log::Fault;
 const POSITION: &str = "fundledger_position_sequence";
 const LAG: &str = "fundledger_lag_events";
 const READ_ONLY: &str = "fundledger_read_only";
+const REFUSED: &str = "fundledger_refused_total";
 const WITNESS_ALARM: &str = "fundledger_witness_alarm";
 const EVENTS: &str = "fundledger_events_total";
 const COMMANDS: &str = "fundledger_commands_total";
@@ -112,6 +113,7 @@ fn describe() {
     describe_gauge!(POSITION, Unit::Count, "The last event that a part has: sequence; -1 for none.");
     describe_gauge!(LAG, Unit::Count, "How many committed events a derived part does not have yet.");
     describe_gauge!(WITNESS_ALARM, "1 where payments wait for witnesses, or went on without them, for too long.");
+    describe_counter!(REFUSED, Unit::Count, "Refused on grounds of authority: handshakes, identities, roles.");
     describe_gauge!(READ_ONLY, "1 where nothing can be posted until a restart.");
     describe_counter!(EVENTS, Unit::Count, "Events that were committed.");
     describe_counter!(COMMANDS, Unit::Count, "Commands, by what became of them.");
@@ -144,6 +146,9 @@ fn of_running(Running { node, connections, subscribers }: &Running) {
         }
     }
     gauge!(WITNESS_ALARM).set(if node.witness_alarm().is_raised() { 1.0 } else { 0.0 });
+    for (kind, count) in node.refused().counts() {
+        counter!(REFUSED, "kind" => kind).absolute(count);
+    }
     gauge!(CONNECTIONS).set(as_float(connections.taken()));
     gauge!(SUBSCRIBERS).set(as_float(subscribers.taken()));
     of_ledger(node);

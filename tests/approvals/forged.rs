@@ -3,8 +3,13 @@
 use std::path::PathBuf;
 use std::process::Command as Process;
 
+use fundledger::domain::approval::{Approval, Approvals, Signature, SignedCommand};
+use fundledger::domain::ids::ActorId;
+use fundledger::domain::time::UtcNanos;
 use fundledger::format::block::BlockBuilder;
 use fundledger::format::record::{Head, split_entry};
+use fundledger::grpc::convert;
+use fundledger::ledger::Outcome;
 use fundledger::ledger::bundle::{Beside, write_bundle};
 use fundledger::ledger::directory::log_path;
 use fundledger::log::Log;
@@ -207,6 +212,35 @@ async fn approvals_that_were_tampered_with_are_named_by_deep_verification() {
         assert_eq!(report.status.success(), what == "nothing", "{what}: {text}");
         assert_eq!(text.contains("[approval]"), what != "nothing", "{what}: {text}");
     }
+}
+
+/// The writer takes signatures as checked: whoever is inside the server can hand it one that nobody made. It is on record then,
+/// and found by whoever has the log.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn an_approval_that_the_server_invents_is_found() {
+    let mut world = World::with_fund().await;
+    let signed = world.signed(world.made_by("m1", pay("V1", 5)), &[key("c1")], world.now() + 60).await;
+    let Some(v1::command::Payload::SignedCommand(signed)) = signed.payload else { panic!("it is signed") };
+    let node = std::sync::Arc::clone(world.node.as_ref().unwrap());
+    let wire = v1::Command::decode(signed.command.clone()).unwrap();
+    let mut command = convert::command(wire, node.pseudonyms(), "").unwrap();
+    let number = node.views().authority.live_key_of(&ActorId::parse("c1").unwrap()).unwrap().0;
+    command.envelope.approvals = Approvals::Signed(Box::new(SignedCommand {
+        command: signed.command.as_ref().into(),
+        expires_at: UtcNanos((world.now() + 60) * 1_000_000_000),
+        proposal: None,
+        approvals: vec![Approval { actor: ActorId::parse("c1").unwrap(), key: number, signature: Signature([7; 64]) }],
+    }));
+    let prepared = vec![node.ledger().prepare(command, &mut Vec::new())];
+    let outcomes = node.ledger().post(prepared).await.unwrap();
+    assert!(matches!(outcomes[..], [Outcome::Accepted(_)]), "{outcomes:?}");
+    drop(node);
+    world.stop(true).await;
+    let mut verify = Process::new(BINARY);
+    let data = world.directory.path().join("data");
+    let report = output(verify.arg("verify").arg(&data).args(["--deep", "--allow-unanchored"])).unwrap();
+    let text = String::from_utf8_lossy(&report.stdout);
+    assert!(!report.status.success() && text.contains("[approval]"), "{text}");
 }
 
 /// Makes the bundle that every later version must verify: every event about authority, and approvals in all forms.

@@ -265,7 +265,13 @@ fn post(fake: &Fake, mapping: &str, patience: Duration) -> (Summary, Result<(), 
             .add_service(LedgerServiceServer::new(fake.clone()))
             .add_service(QueryServiceServer::new(fake.clone()));
         let serving = tokio::spawn(services.serve_with_incoming(incoming));
-        let globals = Globals { server: Some(format!("http://{address}")), format: None, lang: Lang::En, quiet: true };
+        let globals = Globals {
+            server: Some(format!("http://{address}")),
+            tls: crate::cli::ClientTls::default(),
+            format: None,
+            lang: Lang::En,
+            quiet: true,
+        };
         let connection = Connection::new(&globals).unwrap();
         let done = prepared.post(&connection, patience, &ProgressBar::hidden()).await;
         serving.abort();

@@ -1,0 +1,21 @@
+//! Who may do what over mutual TLS: certificates made by the tests, real connections, roles from the log.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "a test may fail"
+)]
+
+mod actors;
+mod certificates;
+mod document;
+mod matrix;
+#[path = "../server/mod.rs"]
+mod server;
+mod serving;
+#[allow(dead_code, reason = "shared with the tests of approvals, which use more of it")]
+#[path = "../approvals/world.rs"]
+mod world;
