@@ -150,7 +150,9 @@ pub(super) fn admit(settings: &Settings, lang: Lang) -> Result<Admitted<'_>, Fai
         let is_loopback = settings.listen.ip().is_loopback();
         objections.extend((!is_loopback).then(|| text::serve_needs_loopback(lang, settings.listen)));
     }
-    let beside = [settings.metrics_listen, settings.tiles_listen].into_iter().flatten();
+    // Metrics name nobody, and probes come from other machines; tiles show the log, whatever its readers' roles.
+    let metrics = settings.metrics_listen.filter(|_| !settings.tls.is_set());
+    let beside = [metrics, settings.tiles_listen].into_iter().flatten();
     let elsewhere = beside.filter(|address| !address.ip().is_loopback());
     objections.extend(elsewhere.map(|address| text::serve_needs_loopback(lang, address)));
     objections.extend(settings.data.is_none().then(|| text::serve_needs_data(lang)));

@@ -11,6 +11,7 @@ use std::time::Duration;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Sleep;
 use tokio_stream::Stream;
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
@@ -18,6 +19,9 @@ use super::observed::Places;
 use crate::domain::principal::Principal;
 use crate::tls::Peer;
 
+/// What every client of HTTP/2 sends first (RFC 9113, section 3.4), and how long it may take to.
+const PREFACE_BYTES: usize = 24;
+const OPENING_MAX: Duration = Duration::from_secs(10);
 /// How often callers that have been silent are forgotten.
 const FORGETTING: Duration = Duration::from_secs(10);
 
@@ -43,7 +47,11 @@ impl<S, I: Stream<Item = io::Result<S>> + Unpin> Stream for Admission<I> {
                 Some(Ok(stream)) => {
                     if let Some(place) = self.places.take() {
                         self.is_full = false;
-                        return Poll::Ready(Some(Ok(Admitted { stream, _place: place })));
+                        return Poll::Ready(Some(Ok(Admitted {
+                            stream,
+                            opening: Some(Opening::default()),
+                            _place: place,
+                        })));
                     }
                     // Once, not for each that comes.
                     if !std::mem::replace(&mut self.is_full, true) {
@@ -60,6 +68,8 @@ impl<S, I: Stream<Item = io::Result<S>> + Unpin> Stream for Admission<I> {
 /// A connection that has its place.
 pub(super) struct Admitted<S> {
     stream: S,
+    /// Until its first bytes have come.
+    opening: Option<Opening>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -77,7 +87,21 @@ impl<S: AsyncRead + Unpin> AsyncRead for Admitted<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let this = &mut *self;
+        if let Some(opening) = &mut this.opening
+            && opening.deadline.as_mut().poll(context).is_ready()
+        {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut this.stream).poll_read(context, buffer);
+        if let Some(opening) = &mut this.opening {
+            opening.missing = opening.missing.saturating_sub(buffer.filled().len().saturating_sub(before));
+            if opening.missing == 0 {
+                this.opening = None;
+            }
+        }
+        read
     }
 }
 
@@ -104,6 +128,19 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Admitted<S> {
 
     fn is_write_vectored(&self) -> bool {
         self.stream.is_write_vectored()
+    }
+}
+
+/// The beginning of a connection: whoever says nothing, or says it byte by byte, keeps no place from others. Later on the pings
+/// of HTTP/2 find out who is gone.
+struct Opening {
+    deadline: Pin<Box<Sleep>>,
+    missing: usize,
+}
+
+impl Default for Opening {
+    fn default() -> Self {
+        Self { deadline: Box::pin(tokio::time::sleep(OPENING_MAX)), missing: PREFACE_BYTES }
     }
 }
 
@@ -149,6 +186,41 @@ impl RequestRates {
         loop {
             interval.tick().await;
             self.0.retain_recent();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    /// A connection is cut ten seconds after it came, unless what every client sends first has come by then, however it comes.
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_begin_is_cut_off() {
+        for (bytes, pause, is_cut) in [(0, 0, true), (23, 1, true), (24, 1, true), (24, 0, false)] {
+            let (mut client, stream) = tokio::io::duplex(64);
+            let place = Places::new(1).take().unwrap();
+            let mut admitted = Admitted { stream, opening: Some(Opening::default()), _place: place };
+            let sending = tokio::spawn(async move {
+                for _ in 0..bytes {
+                    tokio::time::sleep(Duration::from_secs(pause)).await;
+                    if client.write_all(b"P").await.is_err() {
+                        break;
+                    }
+                }
+                // Open, and silent, for longer than anybody may be.
+                tokio::time::sleep(OPENING_MAX * 2).await;
+            });
+            let mut read = [0; PREFACE_BYTES];
+            let begun = admitted.read_exact(&mut read).await;
+            assert_eq!(begun.is_err(), is_cut, "{bytes} bytes, {pause} s apart");
+            if !is_cut {
+                // From then on silence is allowed: the end comes when the client goes.
+                assert_eq!(admitted.read(&mut read).await.unwrap(), 0);
+            }
+            sending.await.unwrap();
         }
     }
 }
