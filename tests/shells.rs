@@ -66,7 +66,7 @@ fn failures_speak_chinese() {
     for (arguments, code, expected) in [
         (&["balance", "A"][..], 3, "无法连接 http://127.0.0.1:1"),
         (&["balance", "A", "--format", "dot"], 2, "本命令不支持 --format dot"),
-        (&["serve", "--data", "x"], 2, "本版本只提供明文服务"),
+        (&["serve", "--data", "x"], 2, "未配置 TLS"),
     ] {
         let output = run(&[&["--server", "http://127.0.0.1:1", "--lang", "zh"], arguments].concat());
         assert_eq!(output.status.code(), Some(code));
