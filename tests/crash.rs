@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use fundledger::pb::v1;
-use random::Random;
+use random::{Random, seed};
 use server::{Served, payment, receipt, set_up, spawn};
 
 const FEW: u64 = 20;
@@ -79,10 +79,7 @@ async fn two_hundred_kills() {
 }
 
 async fn kill(rounds: u64) {
-    let given = std::env::var("FUNDLEDGER_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed = given.unwrap_or_else(|| u64::from(std::process::id()));
-    println!("FUNDLEDGER_SEED={seed}");
-    let mut random = Random(seed);
+    let mut random = Random(seed());
     let mut served = Served::new();
     served.accept(set_up()).await;
     let receipts: Receipts = Arc::default();

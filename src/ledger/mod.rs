@@ -167,6 +167,18 @@ struct Shared {
 }
 
 impl Shared {
+    /// Of a ledger that starts; with why it accepts no postings, where recovery found a reason.
+    fn new(start: &Start, read_only: Option<String>) -> Self {
+        Self {
+            committed: Mutex::new(start.head),
+            read_only: read_only.map(OnceLock::from).unwrap_or_default(),
+            log_keys: Mutex::new(start.log_keys().clone()),
+            failed: watch::Sender::new(false),
+            counts: Counts::default(),
+            meters: OnceLock::new(),
+        }
+    }
+
     fn committed(&self) -> Head {
         *self.committed.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -324,14 +336,7 @@ impl Ledger {
         let reader = log.reader();
         let (start, read_only) = recovered(log.as_mut(), reader.as_ref(), digests, snapshots.as_ref())?;
         let (origin, development) = genesis(reader.as_ref())?;
-        let shared = Arc::new(Shared {
-            committed: Mutex::new(start.head),
-            read_only: read_only.map(OnceLock::from).unwrap_or_default(),
-            log_keys: Mutex::new(start.log_keys().clone()),
-            failed: watch::Sender::new(false),
-            counts: Counts::default(),
-            meters: OnceLock::new(),
-        });
+        let shared = Arc::new(Shared::new(&start, read_only));
         let opened_at = start.head.sequence;
         let (submit, submissions) = mpsc::channel(QUEUED_REQUESTS_MAX);
         let (groups, groups_received) = threads::sync_channel(GROUPS_IN_FLIGHT);

@@ -1,12 +1,9 @@
 //! The hot path taken apart: the writer and the log without threads between them, one step after another, so that each can be
 //! measured by itself. The steps are the ones that a running ledger takes.
 
-use std::sync::{Arc, Mutex, OnceLock};
-
-use tokio::sync::watch;
+use std::sync::Arc;
 
 use super::clock::Clock;
-use super::counts::Counts;
 use super::directory::DataDirectory;
 use super::writer::{Group, Writer};
 use super::{Digests, OpenError, Outcome, Prepared, Shared, Unavailable, recovered};
@@ -43,14 +40,7 @@ impl Stages {
         let digests = directory.digests();
         let reader = log.reader();
         let (start, _) = recovered(&mut log, reader.as_ref(), &digests, None)?;
-        let shared = Arc::new(Shared {
-            committed: Mutex::new(start.head),
-            read_only: OnceLock::new(),
-            log_keys: Mutex::new(start.log_keys().clone()),
-            failed: watch::Sender::new(false),
-            counts: Counts::default(),
-            meters: OnceLock::new(),
-        });
+        let shared = Arc::new(Shared::new(&start, None));
         let writer =
             Writer::new(start, Arc::clone(&shared), Arc::clone(&reader), clock, digests.fingerprints.clone(), false);
         Ok(Self { writer, log, shared, digests, reader, _directory: directory })

@@ -2,13 +2,12 @@
 //! between two steps can be tried, and tried again.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::Arc;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
 use super::clock::Clock;
 use super::committer::Committer;
-use super::counts::Counts;
 use super::writer::{Group, Reply, Writer};
 use super::{CommitSink, Digests, OpenError, Outcome, Prepared, Shared, SubmissionKind, Unavailable, recovered};
 use crate::domain::command::Command;
@@ -41,14 +40,7 @@ impl Steps {
     ) -> Result<Self, OpenError> {
         let reader = log.reader();
         let (start, read_only) = recovered(log.as_mut(), reader.as_ref(), digests, None)?;
-        let shared = Arc::new(Shared {
-            committed: Mutex::new(start.head),
-            read_only: read_only.map(OnceLock::from).unwrap_or_default(),
-            log_keys: Mutex::new(start.log_keys().clone()),
-            failed: watch::Sender::new(false),
-            counts: Counts::default(),
-            meters: OnceLock::new(),
-        });
+        let shared = Arc::new(Shared::new(&start, read_only));
         let fingerprints = digests.fingerprints.clone();
         let writer = Writer::new(start, Arc::clone(&shared), reader, clock, fingerprints, false);
         let committer = Committer::new(log, Arc::clone(&shared), sink, None);

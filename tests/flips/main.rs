@@ -27,7 +27,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use answers::{Answers, Told, asked, verified};
-use random::Random;
+use random::{Random, seed};
 use server::{Served, copy, payment, set_up};
 
 const FEW: usize = 250;
@@ -36,13 +36,6 @@ const MANY: usize = 10_000;
 const CUTS_APART: usize = 211;
 /// Bytes of a block, at most.
 const BLOCK_BYTES: usize = 6_000;
-
-fn seed() -> u64 {
-    let given = std::env::var("FUNDLEDGER_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed = given.unwrap_or_else(|| u64::from(std::process::id()));
-    println!("FUNDLEDGER_SEED={seed}");
-    seed
-}
 
 /// A stopped ledger with something in every file.
 async fn stopped() -> Served {

@@ -32,7 +32,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crash::{Loss, image};
 use disk::{Disk, LOG, Step, Tree};
-use random::Random;
+use random::{Random, seed};
 use story::{Story, Told, check, checked_whole, lived};
 
 /// States of the short test, and of the long one.
@@ -41,13 +41,6 @@ const MANY: usize = 100_000;
 /// Of so many states, one is opened by the whole program and posted to; of the others the log alone is read.
 const WHOLE_EVERY: usize = 8;
 const LOSSES: [Loss; 4] = [Loss::All, Loss::Nothing, Loss::Tail, Loss::Any];
-
-fn seed() -> u64 {
-    let given = std::env::var("FUNDLEDGER_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed = given.unwrap_or_else(|| u64::from(std::process::id()));
-    println!("FUNDLEDGER_SEED={seed}");
-    seed
-}
 
 /// What went wrong in how many of some states.
 fn violations(steps: &[Step], told: &[Told], data: &Path, states: usize, seed: u64) -> Vec<String> {

@@ -11,3 +11,11 @@ impl Random {
         (self.0 >> 33) as usize % below
     }
 }
+
+/// The seed of a test: `FUNDLEDGER_SEED`, or one of its own; printed, so that the same can be done again.
+pub fn seed() -> u64 {
+    let given = std::env::var("FUNDLEDGER_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = given.unwrap_or_else(|| u64::from(std::process::id()));
+    println!("FUNDLEDGER_SEED={seed}");
+    seed
+}

@@ -24,20 +24,13 @@ mod random;
 mod support;
 mod world;
 
-use random::Random;
+use random::{Random, seed};
 use world::{Disk, World};
 
 /// Steps of one world: what is replayed at each start grows with them.
 const STEPS_A_WORLD: usize = 1_000;
 const FEW: usize = 30_000;
 const MANY: usize = 5_000_000;
-
-fn seed() -> u64 {
-    let given = std::env::var("FUNDLEDGER_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed = given.unwrap_or_else(|| u64::from(std::process::id()));
-    println!("FUNDLEDGER_SEED={seed}");
-    seed
-}
 
 /// Runs worlds one after another, up to the first violation.
 fn run(steps: usize, seed: u64, disk: Disk) -> Result<(), String> {
