@@ -10,6 +10,7 @@
 //! - [`projection`]: what is derived from committed events: names and balances, and the history index.
 //! - [`vault`]: the values of personal data, which the log only commits to.
 //! - [`audit`]: the verifier, with its own framing, hashing and sums.
+//! - [`reporting`]: tables of what a log says, for the public, for auditors and for other systems.
 //! - [`witness`]: who sees from outside that the log only grows.
 //! - [`tls`]: mutual TLS: whom the server lets in.
 //! - [`grpc`]: the services, and the only conversions between wire and domain.
@@ -28,6 +29,7 @@ pub mod log;
 pub mod messages;
 pub mod pb;
 pub mod projection;
+pub mod reporting;
 pub mod tls;
 pub mod vault;
 pub mod witness;

@@ -14,6 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("projection", &["domain", "format", "log"]),
     ("audit", &["pb"]),
     ("messages", &["domain"]),
+    ("reporting", &["audit", "format", "messages", "pb"]),
     ("vault", &["domain", "format", "log"]),
     ("grpc", &["domain", "format", "ledger", "log", "messages", "pb", "projection", "tls", "vault", "audit"]),
     ("tls", &["domain", "ledger"]),

@@ -18,7 +18,7 @@ mod anchors;
 mod books;
 mod bundle;
 mod bundle_tiles;
-mod calendar;
+pub mod calendar;
 mod chain;
 mod frame;
 mod glance;
@@ -47,7 +47,7 @@ use thiserror::Error;
 pub use anchors::Anchors;
 pub use bundle::{Bundle, Carried, CarriedPolicy, read_bundle};
 pub use opening::{Opened, Opening, check_opening};
-pub use pipeline::verify;
+pub use pipeline::{examine, verify};
 pub use report::{Check, FAULTS_MAX, Fact, Fault, FaultKind, LastEntry, Report, Verdict};
 
 /// A stored value under its key, as it came.
@@ -111,6 +111,8 @@ pub struct Options {
     pub tiles: Option<tiles::Compared>,
     /// The evidence is a copy of the entries that lies beside a store; the store itself is not read.
     pub is_copy: bool,
+    /// Number of entries whose root is wanted, besides those of checkpoints.
+    pub root_of: Option<u64>,
     /// Where to count the events checked so far.
     pub progress: Option<Arc<AtomicU64>>,
 }

@@ -45,6 +45,26 @@ pub fn verify(evidence: Evidence<'_>, options: &Options) -> Report {
         outcome.books_stopped_at = statement.stopped_at;
     }
     outcome.scope = Scope { has_earlier_keys, ..scope };
+    conclude(outcome, bundle, options, started)
+}
+
+/// Audits the chain of a log as [`verify`] does, and gives its events, in order and whole, to whoever looks at what they say.
+pub fn examine(evidence: Evidence<'_>, options: &Options, mut take: impl FnMut(i64, Event) + Send) -> Report {
+    let started = Instant::now();
+    let scope = scope(&evidence, options, false);
+    let (mut outcome, (), bundle) = follow(evidence, options, Keep::Events, |events| {
+        for item in events.into_iter().flatten() {
+            if let ForBooks::Event(sequence, record) = item {
+                take(sequence, record.into_event());
+            }
+        }
+    });
+    outcome.scope = scope;
+    conclude(outcome, bundle, options, started)
+}
+
+/// Holds what was found against what was brought from outside, and writes it up.
+fn conclude(mut outcome: Outcome, bundle: Option<bundle::Found>, options: &Options, started: Instant) -> Report {
     judge(bundle, &mut outcome, options);
     outcome.first_sequence = options.start.sequence;
     if options.start.sequence > 0 {
@@ -60,22 +80,7 @@ pub fn verify(evidence: Evidence<'_>, options: &Options) -> Report {
     outcome.findings.merge(compared.findings);
     outcome.anchored_size = compared.anchored_size;
     outcome.scope.has_earlier_keys |= compared.has_earlier_keys;
-    Report::new(outcome, started.elapsed())
-}
-
-/// Audits the chain of a log, and gives its events, in order and whole, to whoever looks at what they say.
-pub(super) fn examine(evidence: Evidence<'_>, options: &Options, mut take: impl FnMut(i64, Event) + Send) -> Report {
-    let started = Instant::now();
-    let scope = scope(&evidence, options, false);
-    let (mut outcome, (), bundle) = follow(evidence, options, Keep::Events, |events| {
-        for item in events.into_iter().flatten() {
-            if let ForBooks::Event(sequence, record) = item {
-                take(sequence, record.into_event());
-            }
-        }
-    });
-    outcome.scope = scope;
-    judge(bundle, &mut outcome, options);
+    outcome.asked_root = options.root_of.and_then(|size| outcome.roots.iter().find(|(of, _)| *of == size)).copied();
     Report::new(outcome, started.elapsed())
 }
 
@@ -121,6 +126,7 @@ fn follow<T: Default + Send>(
     take: impl FnOnce(Receiver<Vec<ForBooks>>) -> T + Send,
 ) -> (Outcome, T, Option<bundle::Found>) {
     let mut sizes = options.anchors.claims().sizes();
+    sizes.extend(options.root_of);
     if let Evidence::Bundle(bundle) = &evidence {
         sizes.extend(bundle.tree_size());
     }
@@ -336,6 +342,7 @@ impl Following<'_> {
             tree: chain.tree(),
             roots: chain.roots,
             anchored_size: None,
+            asked_root: None,
             bundle: None,
             findings: chain.findings,
             scope: Scope::default(),

@@ -341,6 +341,8 @@ pub struct Report {
     pub head: Option<LastEntry>,
     /// Size and root of the tree over all entries; `None` where some are missing.
     pub tree: Option<(u64, [u8; 32])>,
+    /// The root at the size that was asked for; `None` where none was, or the log does not reach it.
+    pub asked_root: Option<(u64, [u8; 32])>,
     /// How many entries are vouched for from outside: by a checkpoint that the auditor kept, or by witnesses.
     pub anchored_size: Option<u64>,
     /// How many entries there are after those: the ledger alone vouches for them.
@@ -382,6 +384,7 @@ pub(super) struct Outcome {
     pub(super) tree: Option<(u64, [u8; 32])>,
     pub(super) roots: Vec<(u64, [u8; 32])>,
     pub(super) anchored_size: Option<u64>,
+    pub(super) asked_root: Option<(u64, [u8; 32])>,
     pub(super) bundle: Option<Carried>,
     pub(super) origin: Option<String>,
     pub(super) is_development: bool,
@@ -408,6 +411,7 @@ impl Report {
             events: outcome.events,
             head: outcome.head,
             tree: outcome.tree,
+            asked_root: outcome.asked_root,
             anchored_size: outcome.anchored_size,
             unanchored_entries: entries.saturating_sub(outcome.anchored_size.unwrap_or_default()),
             bundle: outcome.bundle.map(shown),

@@ -29,6 +29,7 @@ pub mod demo;
 pub mod events;
 pub mod evidence;
 pub mod export;
+mod gather;
 mod help;
 pub mod import;
 pub mod init;

@@ -170,6 +170,7 @@ mod tests {
             events: 10,
             head: None,
             tree: Some((10, [1; 32])),
+            asked_root: None,
             anchored_size: Some(9),
             unanchored_entries: 1,
             bundle: Some(Carried {

@@ -4,27 +4,19 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::AtomicU64;
 
-use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
-
-use super::evidence::{Copies, PrivateCopy, Served};
-use super::tiles::TileTree;
-use super::{Failure, Format, Globals, is_url, verdict};
+use super::gather::gather;
+use super::{Failure, Format, Globals, verdict};
 use crate::audit::note::{Checkpoint, NOTE_BYTES_MAX, Note, NoteKey};
 use crate::audit::policy::{POLICY_BYTES_MAX, Policy};
-use crate::audit::tiles::{self, Compared};
-use crate::audit::{self, Anchors, Depth, Evidence, Options, Report, Start, Verdict, read_bundle};
+use crate::audit::{self, Anchors, Depth, Options, Report, Start, Verdict};
 use crate::ledger::clock::{Clock, SystemClock};
-use crate::ledger::directory::{identify, is_served};
 use crate::messages::cli as text;
+use clap::Args;
 
 /// By how much a witness's clock may be ahead of the auditor's, seconds.
 const CLOCKS_DIFFER_SECONDS: u64 = 300;
-/// How often the progress bar looks at the count.
-const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Arguments of `verify`.
 #[derive(Args, Clone, Debug, Default)]
@@ -81,7 +73,6 @@ fn verify(globals: &Globals, args: &VerifyArgs) -> Result<Report, Failure> {
     if from > 0 && args.deep {
         return Err(Failure::Usage(text::verify_from_deep(globals.lang)));
     }
-    let (first, lang) = (u64::try_from(from).unwrap_or_default(), globals.lang);
     let depth = if args.deep { Depth::Deep } else { Depth::Chain };
     let anchors = anchors(globals, args)?;
     let options = |served: Vec<String>, edge| {
@@ -92,63 +83,7 @@ fn verify(globals: &Globals, args: &VerifyArgs) -> Result<Report, Failure> {
         let start = Start { sequence: from, edge, origin };
         Options { depth, anchors, start, progress, ..Options::default() }
     };
-    let edge = |compared: Option<&Compared>| match compared {
-        Some(Compared { source, size }) if from > 0 => {
-            tiles::edge(source.as_ref(), first, *size).map_err(|error| Failure::Unavailable(error.to_string()))
-        }
-        _ => Ok(None),
-    };
-    let reaches = |size: u64| {
-        let last = size.saturating_sub(1);
-        if from == 0 || first < size { Ok(()) } else { Err(Failure::Usage(text::verify_from_beyond(lang, last, from))) }
-    };
-    let path = Path::new(&args.source);
-    let is_url = is_url(&args.source);
-    let tree = if is_url { TileTree::fetch(&args.source) } else { TileTree::open(path)? };
-    if let Some(tree) = tree {
-        let (compared, size) = (tree.compared(), tree.tiles.size());
-        reaches(size)?;
-        let edge = edge(Some(&compared))?;
-        let options = Options { tiles: Some(compared), ..options(vec![tree.note.clone()], edge) };
-        let entries = Evidence::Entries(Box::new(tree.tiles.entries(first)));
-        return Ok(watched(globals, &options, Some(size.saturating_sub(first)), || audit::verify(entries, &options)));
-    }
-    if is_url {
-        let served = Served::start(globals, &args.source, from)?;
-        let claimed_head = Some(served.claimed_head);
-        let options = Options { claimed_head, ..options(served.checkpoints.clone(), served.edge.clone()) };
-        let total = u64::try_from(served.claimed_head.0.saturating_sub(from)).ok();
-        return Ok(watched(globals, &options, total, || {
-            audit::verify(Evidence::Entries(Box::new(served.entries())), &options)
-        }));
-    }
-    if path.is_file() {
-        if from > 0 {
-            return Err(Failure::Usage(text::verify_from_bundle(lang)));
-        }
-        let bundle = read_bundle(path).map_err(|error| Failure::Unavailable(error.to_string()))?;
-        let options = options(bundle.checkpoints(), None);
-        return Ok(watched(globals, &options, None, || audit::verify(Evidence::Bundle(Box::new(bundle)), &options)));
-    }
-    identify(path)?;
-    // Copying a whole store would be most of the work that --from saves.
-    let copies = if from > 0 || is_served(path)? { Copies::find(path)? } else { None };
-    if from > 0 && copies.is_none() {
-        return Err(Failure::Unavailable(text::verify_from_copies(lang, path.display())));
-    }
-    if let Some(copies) = copies {
-        reaches(copies.size)?;
-        let edge = edge(copies.tree.as_ref())?;
-        let options = options(copies.checkpoints.clone(), edge);
-        let options = Options { tiles: copies.tree.clone(), is_copy: true, ..options };
-        let entries = Evidence::Entries(Box::new(copies.covered(first)));
-        let total = copies.size.saturating_sub(first);
-        return Ok(watched(globals, &options, Some(total), || audit::verify(entries, &options)));
-    }
-    let copy = PrivateCopy::take(path)?;
-    let checkpoints = copy.checkpoints.iter().map(|(_, note)| note.clone()).collect();
-    let options = Options { tiles: copy.tree.clone(), ..options(checkpoints, None) };
-    Ok(watched(globals, &options, None, || audit::verify(Evidence::Blocks(Box::new(copy.values())), &options)))
+    gather(globals, &args.source, from, options, audit::verify)
 }
 
 /// The log that a checkpoint is of, as it says itself.
@@ -193,30 +128,4 @@ pub(super) fn read_text(path: &Path, bytes_max: usize) -> Result<String, Failure
     let most = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
     File::open(path).map_err(failed)?.take(most).read_to_string(&mut text).map_err(failed)?;
     Ok(text)
-}
-
-/// Runs the audit beside a progress bar.
-fn watched(globals: &Globals, options: &Options, total: Option<u64>, audit: impl FnOnce() -> Report) -> Report {
-    let Some(count) = options.progress.clone().filter(|_| globals.shows_progress()) else { return audit() };
-    let bar = match total {
-        Some(total) => ProgressBar::new(total),
-        None => ProgressBar::new_spinner(),
-    };
-    let template =
-        if total.is_some() { "{bar:40} {human_pos}/{human_len} {per_sec}" } else { "{spinner} {human_pos} {per_sec}" };
-    bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
-    let is_done = AtomicBool::new(false);
-    let report = std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !is_done.load(Ordering::Relaxed) {
-                bar.set_position(count.load(Ordering::Relaxed));
-                std::thread::sleep(PROGRESS_INTERVAL);
-            }
-        });
-        let report = audit();
-        is_done.store(true, Ordering::Relaxed);
-        report
-    });
-    bar.finish_and_clear();
-    report
 }

@@ -3,6 +3,7 @@
 
 use super::ids::{LegalBasis, PayeeRef, Sequence};
 use super::numbered::numbered;
+use super::time::Day;
 
 numbered! {
     /// What a piece of personal data says about a person.
@@ -39,6 +40,55 @@ impl PersonalValue {
     pub const fn reveal(&self) -> &str {
         &self.0
     }
+}
+
+/// Stars of a masked name, at most: how long a name is says something as well.
+const STARS_MAX: usize = 3;
+/// Age from which on a person is no minor, years (未成年人保护法§2).
+const OF_AGE_YEARS: i32 = 18;
+
+impl PersonalValue {
+    /// As a name that may be published (公示): the first character, and a star for each of the next ones, three at most.
+    pub fn masked(&self) -> String {
+        let mut characters = self.0.trim().chars();
+        match (characters.next(), characters.count()) {
+            (None, _) => String::new(),
+            (Some(_), 0) => "*".to_owned(),
+            (Some(first), others) => {
+                std::iter::once(first).chain(std::iter::repeat_n('*', others.min(STARS_MAX))).collect()
+            }
+        }
+    }
+
+    /// Whether the person of this identity number was a minor on a day; `None` where the number does not say when they were
+    /// born. Numbers of 18 digits have it as yyyymmdd in the seventh to fourteenth place, and the last digit, or X, checks
+    /// the others (GB 11643); the old ones of 15 as yymmdd of the twentieth century.
+    pub fn is_minor_on(&self, day: Day) -> Option<bool> {
+        let number = self.0.trim();
+        let born = match number.len() {
+            18 if is_checked(number) => number.get(6..14).map(str::to_owned),
+            15 => number.get(6..12).map(|born| format!("19{born}")),
+            _ => None,
+        }?;
+        let part = |range: std::ops::Range<usize>| {
+            let digits = born.get(range).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
+            digits.parse::<i32>().ok()
+        };
+        let (year, month, of_month) = (part(0..4)?, part(4..6)?, part(6..8)?);
+        Day::new(year, month, of_month).ok()?;
+        Some((year.saturating_add(OF_AGE_YEARS), month, of_month) > day.civil())
+    }
+}
+
+/// Whether the last place of an identity number of 18 checks the others (ISO 7064, MOD 11-2).
+fn is_checked(number: &str) -> bool {
+    let value = |c: char| if matches!(c, 'X' | 'x') { Some(10) } else { c.to_digit(10) };
+    let mut sum = 0_u32;
+    for (at, c) in number.chars().enumerate() {
+        let Some(value) = value(c).filter(|value| *value < 10 || at == 17) else { return false };
+        sum = sum.saturating_mul(2).saturating_add(value).rem_euclid(11);
+    }
+    sum == 1
 }
 
 impl std::fmt::Debug for PersonalValue {
@@ -120,6 +170,46 @@ impl PersonalData {
         match self {
             Self::Restrict(scope, _) | Self::Release(scope, _) | Self::Erase(scope, _) => scope.party,
             Self::Open { party, .. } => *party,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(text: &str) -> PersonalValue {
+        PersonalValue::parse(text.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn names_show_their_first_character_and_no_more() {
+        for (name, masked) in [
+            ("张三", "张*"),
+            ("欧阳娜娜", "欧***"),
+            ("买买提·艾力·阿不都", "买***"),
+            ("John Smith", "J***"),
+            ("李", "*"),
+            (" 王五 ", "王*"),
+            (" ", ""),
+        ] {
+            assert_eq!(value(name).masked(), masked);
+        }
+    }
+
+    #[test]
+    fn a_person_is_of_age_on_their_eighteenth_birthday() {
+        let day = |year, month, day| Day::new(year, month, day).unwrap();
+        // A number from the standard itself, GB 11643-1999.
+        let born_1949 = value("11010519491231002X");
+        assert_eq!(born_1949.is_minor_on(day(1967, 12, 30)), Some(true));
+        assert_eq!(born_1949.is_minor_on(day(1967, 12, 31)), Some(false));
+        assert_eq!(value("440524188001010014").is_minor_on(day(1898, 1, 1)), Some(false));
+        assert_eq!(value("110105491231002").is_minor_on(day(1967, 12, 30)), Some(true));
+        for unknown in
+            ["110105194912310021", "11010519491331002X", "passport", "1101051949123100", "1X0105194912310021"]
+        {
+            assert_eq!(value(unknown).is_minor_on(day(2026, 1, 1)), None, "{unknown}");
         }
     }
 }

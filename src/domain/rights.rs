@@ -88,6 +88,9 @@ actions! {
     OpenPersonalData = "OPEN_PERSONAL_DATA", "Open personal data": [Auditor Everywhere];
     /// Which personal data there are.
     ListPersonalData = "LIST_PERSONAL_DATA", "List personal data, without values": [Auditor Everywhere, Admin Everywhere];
+    /// Names as they may be published.
+    ReadMaskedNames = "READ_MASKED_NAMES", "Read names as they may be published, masked and without those of minors":
+        [Discloser Everywhere];
     /// Signatures.
     Approve = "APPROVE", "Approve a proposal": [Checker Everywhere, Leader Everywhere, Admin Everywhere];
     /// What waits.
@@ -108,7 +111,7 @@ actions! {
     /// Rules.
     RunRules = "RUN_RULES", "Run auditors' rules": [Leader Everywhere, Auditor Everywhere];
     /// Evidence.
-    ReadLog = "READ_LOG", "Read the exact bytes of the log; ask for anybody's receipt": [Auditor Everywhere];
+    ReadLog = "READ_LOG", "Read the exact bytes of the log; ask for anybody's receipt": [Auditor Everywhere, Discloser Everywhere];
     /// What everybody with a role may.
     ReadCommon = "READ_COMMON", "List funds, ask for one's own receipts, fetch checkpoints and proofs":
         [Maker Everywhere, Checker Everywhere, Leader Everywhere, Treasury Everywhere, Agency Everywhere, Auditor Everywhere, Discloser Everywhere, Admin Everywhere];

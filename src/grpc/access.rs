@@ -53,6 +53,7 @@ pub const METHODS: &[(&str, Need)] = &[
     ("/fundledger.v1.QueryService/Subscribe", HISTORY),
     ("/fundledger.v1.PersonalDataService/OpenPersonalData", Need::Whole(Action::OpenPersonalData)),
     ("/fundledger.v1.PersonalDataService/ListPersonalData", Need::Whole(Action::ListPersonalData)),
+    ("/fundledger.v1.PersonalDataService/ListMaskedNames", Need::Whole(Action::ReadMaskedNames)),
     ("/fundledger.v1.AuditService/ReadEntries", Need::Whole(Action::ReadLog)),
     ("/fundledger.v1.AuditService/GetCheckpoint", COMMON),
     ("/fundledger.v1.AuditService/GetInclusionProof", COMMON),

@@ -16,18 +16,21 @@ use super::reading::{Reading, read_position};
 use super::spans::spawn_blocking;
 use super::status::Statuses;
 use crate::domain::command::Order;
-use crate::domain::ids::{RequestId, Sequence};
+use crate::domain::ids::{PayeeRef, RequestId, Sequence};
 use crate::domain::oversight::Oversight;
-use crate::domain::personal::{PersonalCommitment, PersonalData};
+use crate::domain::personal::{PersonalCommitment, PersonalData, PersonalField};
 use crate::domain::refusal::Reason;
 use crate::log::Fault;
 use crate::pb::v1;
 use crate::pb::v1::command::Payload;
 use crate::pb::v1::personal_data_service_server::PersonalDataService;
+use crate::projection::events::Events;
 use crate::vault::{DatumState, Entry, Incoming, Listed, NotOpened, Staging, Vault};
 
 /// Most pieces of personal data of one request: they are sealed in one transaction, while others wait for the vault.
 const PIECES_MAX: usize = 32_768;
+/// Most names of one request.
+const NAMES_MAX: usize = 1_000;
 
 /// What personal data of a request wait for.
 #[derive(Clone, Debug)]
@@ -248,9 +251,68 @@ impl PersonalDataService for PersonalDataApi {
             read_position: Some(read_position(&position)),
         }))
     }
+    async fn list_masked_names(
+        &self,
+        request: Request<v1::ListMaskedNamesRequest>,
+    ) -> Result<Response<v1::ListMaskedNamesResponse>, Status> {
+        let statuses = Statuses::for_request(&request);
+        let people = request.into_inner().people;
+        let wrong = |field: String, description: &str| {
+            let description = description.to_owned();
+            statuses.violations(&[convert::Violation { field, reason: Reason::FieldInvalid, description }])
+        };
+        if people.is_empty() || people.len() > NAMES_MAX {
+            return Err(wrong("people".to_owned(), "has none, or more than 1,000"));
+        }
+        let node = &self.ledger.node;
+        node.caught_up().await;
+        let mut of = Vec::with_capacity(people.len());
+        for (at, person) in people.iter().enumerate() {
+            let party = <[u8; 16]>::try_from(person.person_pseudonym.as_ref())
+                .map_err(|_| wrong(format!("people[{at}].person_pseudonym"), "is not 16 bytes"))?;
+            of.push((Sequence(person.sequence), PayeeRef(party)));
+        }
+        let node = Arc::clone(node);
+        let read = spawn_blocking(move || {
+            let (vault, log) = (node.vault(), node.log());
+            let mut events = Events::new(log.as_ref());
+            let one = |(sequence, party)| masked_name(&mut events, &vault, sequence, &party);
+            of.into_iter().map(one).collect::<Result<Vec<_>, Fault>>()
+        });
+        let names = read.await.map_err(|error| statuses.fault(&Fault::new("reading names", error)))?;
+        let names = names.map_err(|fault| statuses.fault(&fault))?;
+        Ok(Response::new(v1::ListMaskedNamesResponse { names }))
+    }
 }
 
-fn opened(order: &Order) -> Option<(Sequence, crate::domain::ids::PayeeRef, crate::domain::personal::PersonalField)> {
+/// What may be published of a person's name. Whoever's age is not known may be a minor, and is not named.
+fn masked_name(
+    events: &mut Events<'_>,
+    vault: &Vault,
+    sequence: Sequence,
+    party: &PayeeRef,
+) -> Result<v1::MaskedName, Fault> {
+    let read = |field| match vault.read(sequence, party, field) {
+        Ok(opening) => Ok(Some(opening.value)),
+        Err(NotOpened::NotFound | NotOpened::Restricted | NotOpened::Erased) => Ok(None),
+        Err(NotOpened::Fault(fault)) => Err(fault),
+    };
+    let told = |state: v1::MaskedNameState, name: String| v1::MaskedName { state: state.into(), name };
+    let Some(number) = read(PersonalField::IdentityNumber)? else {
+        return Ok(told(v1::MaskedNameState::Withheld, String::new()));
+    };
+    let day = events.event(sequence)?.envelope.map(|envelope| envelope.business_date);
+    match day.and_then(|day| number.is_minor_on(day)) {
+        None => Ok(told(v1::MaskedNameState::Withheld, String::new())),
+        Some(true) => Ok(told(v1::MaskedNameState::Minor, String::new())),
+        Some(false) => Ok(match read(PersonalField::Name)? {
+            Some(name) => told(v1::MaskedNameState::Shown, name.masked()),
+            None => told(v1::MaskedNameState::Withheld, String::new()),
+        }),
+    }
+}
+
+fn opened(order: &Order) -> Option<(Sequence, PayeeRef, PersonalField)> {
     let Order::Oversight(order) = order else { return None };
     let Oversight::PersonalData(PersonalData::Open { sequence, party, field, .. }) = order.as_ref() else {
         return None;

@@ -156,6 +156,7 @@ fn sample(action: Action, unit: &str) -> Option<Payload> {
             ..Default::default()
         })),
         Action::ListPersonalData
+        | Action::ReadMaskedNames
         | Action::Approve
         | Action::ReadPending
         | Action::ReadAccount

@@ -1,0 +1,131 @@
+//! Terms: the words of fixed lists that stand in tables. A file has their labels in its language, the catalogue's `term-`
+//! and the code; digests and programs know the code.
+
+use crate::messages::{self, Language};
+use crate::pb::v1::event::Payload;
+use crate::pb::v1::{AccountKind, FundFamily, FundScheme};
+
+/// A line about a fund.
+pub const FUND: &str = "FUND";
+/// A line about a project.
+pub const PROJECT: &str = "PROJECT";
+/// A line that sums the others of its currency.
+pub const TOTAL: &str = "TOTAL";
+/// Money was paid.
+pub const PAID: &str = "PAID";
+/// What had come back was paid again.
+pub const REISSUED: &str = "REISSUED";
+/// Money came back.
+pub const RETURNED: &str = "RETURNED";
+/// An order was taken back before it was cleared.
+pub const REVERSED: &str = "REVERSED";
+/// Permission to spend.
+pub const AUTHORITY: &str = "AUTHORITY";
+/// Money itself.
+pub const CASH: &str = "CASH";
+/// Not of this fund.
+pub const OUTSIDE: &str = "OUTSIDE";
+
+fn short(name: &'static str, prefix: &str) -> &'static str {
+    name.strip_prefix(prefix).unwrap_or(name)
+}
+
+/// The code of a family.
+pub fn family(family: FundFamily) -> &'static str {
+    short(family.as_str_name(), "FUND_FAMILY_")
+}
+
+/// The code of a scheme; empty where a fund has none.
+pub fn scheme(scheme: FundScheme) -> &'static str {
+    if scheme == FundScheme::Unspecified { "" } else { short(scheme.as_str_name(), "FUND_SCHEME_") }
+}
+
+/// The code of a kind of account.
+pub fn account_kind(kind: AccountKind) -> &'static str {
+    short(kind.as_str_name(), "ACCOUNT_KIND_")
+}
+
+macro_rules! events {
+    ($($event:ident),* $(,)?) => {
+        /// The code of what happened: the name of the event.
+        pub const fn event(payload: &Payload) -> &'static str {
+            match payload {
+                $(Payload::$event(_) => stringify!($event),)*
+            }
+        }
+
+        /// The names of all events.
+        pub const EVENTS: &[&str] = &[$(stringify!($event)),*];
+    };
+}
+
+events! {
+    LedgerCreated, FundDefined, PolicySet, AccountOpened, OpeningBalance, BudgetIssued, BudgetAllocated, BudgetAdjusted,
+    PlanApproved, Committed, CommitmentReleased, Frozen, Unfrozen, CashReceived, PaymentExecuted, Cleared, PaymentReturned,
+    Reversed, DayClosed, PeriodClosed, CarriedForward, LapsedRecovered, TransactionPosted, EligibilityRecorded,
+    AccountClosed, EstimateApproved, EntitlementDetermined, CommandRefused, CommandProposed, ProposalApproved,
+    ProposalWithdrawn, ProposalExpired, RoleGranted, RoleRevoked, KeyRotated, PaymentReleased, LogKeyRotated,
+    NontaxNoticed, NontaxCollected, NontaxSplit, NontaxRefunded, ContributionReceived, IncomeReceived, FundsMoved,
+    BenefitPaid, BenefitRecovered, RelationTransferred, InterestCredited, HousingWithdrawn, LoanIssued, LoanRepaid,
+    SurplusDistributed, Reconciled, Flagged, FindingExplained, FindingRectified, FindingClosed, MatterOpened, MatterClosed,
+    Disclosed, PerformanceScored, PeriodReopened, PersonalDataRestricted, PersonalDataReleased, PersonalDataErased,
+    PersonalDataOpened,
+}
+
+/// What a term is called.
+pub fn label(language: Language, code: &str) -> String {
+    if code.is_empty() { String::new() } else { messages::text(language, &format!("term-{code}"), &[]) }
+}
+
+/// The code that a label stands for, among those of a language; `None` where it is no label.
+pub fn code(language: Language, label: &str) -> Option<&'static str> {
+    if label.is_empty() { Some("") } else { all().find(|code| self::label(language, code) == label) }
+}
+
+/// The codes of all terms.
+pub fn all() -> impl Iterator<Item = &'static str> {
+    let lines = [FUND, PROJECT, TOTAL, PAID, REISSUED, RETURNED, REVERSED, AUTHORITY, CASH, OUTSIDE];
+    let numbers = 1..=60;
+    let families = numbers.clone().filter_map(|number| FundFamily::try_from(number).ok()).map(family);
+    let schemes = numbers.clone().filter_map(|number| FundScheme::try_from(number).ok()).map(scheme);
+    let kinds = numbers.filter_map(|number| AccountKind::try_from(number).ok()).map(account_kind);
+    lines.into_iter().chain(families).chain(schemes).chain(kinds).chain(EVENTS.iter().copied())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+    use crate::reporting::disclosure::Table;
+    use crate::reporting::files::{table_title, title};
+
+    const LANGUAGES: [Language; 2] = [Language::English, Language::Chinese];
+
+    #[test]
+    fn each_term_has_one_label_and_each_label_one_term() {
+        let codes: Vec<&str> = all().filter(|code| !code.is_empty() && *code != "UNSPECIFIED").collect();
+        assert_eq!(codes.iter().collect::<BTreeSet<_>>().len(), codes.len(), "a code stands for two terms");
+        for language in LANGUAGES {
+            let mut labels = BTreeMap::new();
+            for code in &codes {
+                let label = label(language, code);
+                assert!(!label.starts_with("term-"), "{code} has no label in {language:?}");
+                assert_eq!(super::code(language, &label), Some(*code), "{label} in {language:?}");
+                if let Some(other) = labels.insert(label.clone(), *code) {
+                    panic!("{label} is {code} and {other} in {language:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn tables_and_columns_have_titles() {
+        for (language, table) in LANGUAGES.into_iter().flat_map(|language| Table::ALL.map(|table| (language, table))) {
+            assert!(!table_title(language, table.name()).starts_with("table-"), "{table:?} in {language:?}");
+            for column in table.columns() {
+                assert!(!title(language, column.id).starts_with("column-"), "{} in {language:?}", column.id);
+            }
+        }
+    }
+}
