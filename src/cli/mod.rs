@@ -26,6 +26,8 @@ pub mod completions;
 pub mod config;
 pub mod connect;
 pub mod demo;
+pub mod disclose;
+mod disclosed;
 pub mod events;
 pub mod evidence;
 pub mod export;
@@ -93,6 +95,8 @@ pub enum Command {
     Witness(witness::WitnessArgs),
     /// Add what has come to a backup of a ledger, running or stopped, and verify it there.
     Backup(backup::BackupArgs),
+    /// Make tables for publication from the log: execution, special funds, recipients of relief, the flow of a fund.
+    Disclose(disclose::DiscloseArgs),
     /// Write a stopped ledger's log to a file that can be verified anywhere.
     Export(export::ExportArgs),
     /// Build a ledger's lost log again, from static tiles or from the copy beside it, and verify it.
@@ -148,6 +152,7 @@ impl Command {
             Self::Proof(args) => proof::run(globals, args, out),
             Self::Witness(args) => witness::run(globals, args, out),
             Self::Backup(args) => backup::run(globals, args, out),
+            Self::Disclose(args) => disclose::run(globals, args, out),
             Self::Export(args) => export::run(globals, args, out),
             Self::Restore(args) => restore::run(globals, args, out),
             Self::Demo(args) => demo::run(globals, args, out),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use super::gather::gather;
-use super::{Failure, Format, Globals, verdict};
+use super::{Failure, Format, Globals, disclosed, verdict};
 use crate::audit::note::{Checkpoint, NOTE_BYTES_MAX, Note, NoteKey};
 use crate::audit::policy::{POLICY_BYTES_MAX, Policy};
 use crate::audit::{self, Anchors, Depth, Options, Report, Start, Verdict};
@@ -45,6 +45,9 @@ pub struct VerifyArgs {
     /// Oldest cosignature of a witness that counts, in seconds.
     #[arg(long, value_name = "SECONDS", requires = "policy")]
     pub cosigned_within: Option<u64>,
+    /// A file that was published: it is made again from the log, and the first cell that differs is named.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["deep", "from"])]
+    pub disclosure: Option<PathBuf>,
     /// The report as one JSON object (the same as --format json).
     #[arg(long)]
     pub json: bool,
@@ -52,6 +55,9 @@ pub struct VerifyArgs {
 
 /// Verifies and prints the report. Exit 0 only if nothing is wrong and what was checked was enough for the caller.
 pub fn run(globals: &Globals, args: &VerifyArgs, out: &mut dyn Write) -> Result<(), Failure> {
+    if let Some(path) = &args.disclosure {
+        return disclosed::run(globals, args, path, out);
+    }
     let format = globals.format(&[Format::Table, Format::Json])?;
     let report = verify(globals, args)?;
     if args.json || format == Format::Json {
@@ -92,7 +98,7 @@ fn origin(note: &str) -> Option<String> {
 }
 
 /// What the auditor brought along.
-fn anchors(globals: &Globals, args: &VerifyArgs) -> Result<Anchors, Failure> {
+pub(super) fn anchors(globals: &Globals, args: &VerifyArgs) -> Result<Anchors, Failure> {
     let kept: Result<Vec<_>, Failure> = args.checkpoint.iter().map(|path| read_note(path)).collect();
     let keys: Result<Vec<_>, Failure> = args.key.iter().map(|key| log_key(key)).collect();
     let policy = args.policy.as_deref().map(read_policy).transpose()?;

@@ -75,7 +75,10 @@ impl PersonalValue {
             digits.parse::<i32>().ok()
         };
         let (year, month, of_month) = (part(0..4)?, part(4..6)?, part(6..8)?);
-        Day::new(year, month, of_month).ok()?;
+        // Days of the ledger begin later than people do.
+        if !(1_800..=9_999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&of_month) {
+            return None;
+        }
         Some((year.saturating_add(OF_AGE_YEARS), month, of_month) > day.civil())
     }
 }
@@ -200,12 +203,15 @@ mod tests {
     #[test]
     fn a_person_is_of_age_on_their_eighteenth_birthday() {
         let day = |year, month, day| Day::new(year, month, day).unwrap();
-        // A number from the standard itself, GB 11643-1999.
-        let born_1949 = value("11010519491231002X");
-        assert_eq!(born_1949.is_minor_on(day(1967, 12, 30)), Some(true));
-        assert_eq!(born_1949.is_minor_on(day(1967, 12, 31)), Some(false));
-        assert_eq!(value("440524188001010014").is_minor_on(day(1898, 1, 1)), Some(false));
-        assert_eq!(value("110105491231002").is_minor_on(day(1967, 12, 30)), Some(true));
+        let born_2008 = value("110105200812310020");
+        assert_eq!(born_2008.is_minor_on(day(2026, 12, 30)), Some(true));
+        assert_eq!(born_2008.is_minor_on(day(2026, 12, 31)), Some(false));
+        let born_on_a_leap_day = value("11010520080229002x");
+        assert_eq!(born_on_a_leap_day.is_minor_on(day(2026, 2, 28)), Some(true));
+        assert_eq!(born_on_a_leap_day.is_minor_on(day(2026, 3, 1)), Some(false));
+        // A number from the standard itself, GB 11643-1999; and as it was before.
+        assert_eq!(value("11010519491231002X").is_minor_on(day(2026, 1, 1)), Some(false));
+        assert_eq!(value("110105491231002").is_minor_on(day(2026, 1, 1)), Some(false));
         for unknown in
             ["110105194912310021", "11010519491331002X", "passport", "1101051949123100", "1X0105194912310021"]
         {

@@ -675,3 +675,32 @@ proof-means-not-later = It does not say what came after the checkpoint, nor that
 
 witness-key = public key of this witness: { $key }
 witness-listening = listening on http://{ $address }
+
+disclose-beyond = The log ends at sequence { $head }: nothing can be made as of { $asked }.
+disclose-broken = The log is broken: nothing is published of it. Run verify to see where.
+disclose-differs = { $file } was published before and says something else: nothing was replaced. Write to another directory.
+disclose-incomplete = The log could not be read to its end: { $why }
+disclose-left-out = { $rows } rows are left out to protect minors; each file says how many, and what they come to.
+disclose-made = { $rows } rows as of sequence { $sequence }, root { $root }, digest { $digest }
+disclose-not-recorded = Not on record yet: give --record ID --maker NAME, or post record_disclosure with this digest.
+disclose-record-needs-server = --record needs a running ledger: give its address.
+disclose-recorded = On record at sequence { $sequence }.
+
+disclosed-about = { $file }: table { $table }, as of sequence { $sequence }
+disclosed-bytes = Every cell agrees with the books, but the bytes are not those that were written: it was saved by another program, or changed.
+disclosed-cell = Row { $row }, column { $column }: the file says "{ $file }", the books say "{ $books }".
+disclosed-cells = Row { $row } has { $cells } cells; the table has { $columns } columns.
+disclosed-compared = { $rows } rows agree with the books; digest { $digest }
+disclosed-extra-row = Row { $row } ({ $file }) is not in the books.
+disclosed-false = The file does not say what the books say.
+disclosed-later = The file is as of sequence { $sequence }, the log ends at { $head }: it cannot be checked against this evidence.
+disclosed-missing-row = The books have a row that the file lacks, at row { $row }: { $books }
+disclosed-names = Not proven by the log: { $names } masked names, and whether the { $left_out } rows that are left out are of minors.
+disclosed-no-record = No publication of it is on record.
+disclosed-not-ours = { $file } is no disclosure, or was changed: { $why }
+disclosed-on-record = On record as { $disclosure }, at sequence { $sequence }.
+disclosed-other-ledger = The file is of the ledger { $file }, this is { $books }.
+disclosed-provenance = { $name }: the file says "{ $file }", the books say "{ $books }".
+disclosed-unmasked = Row { $row }: a name is not masked.
+disclosed-unproven = It has what the log alone does not prove, and no publication of it is on record: names may have been changed, or rows left out that are not of minors.
+disclosed-unreadable = The file was cut or changed: { $why }

@@ -674,3 +674,32 @@ proof-means-not-later = 它不表明检查点之后的内容，也不表明人�
 
 witness-key = 本见证人公钥：{ $key }
 witness-listening = 监听地址 http://{ $address }
+
+disclose-beyond = 日志止于序号 { $head }：无法生成截至 { $asked } 的表。
+disclose-broken = 日志已损坏：不公开任何内容。请运行 verify 查看位置。
+disclose-differs = { $file } 此前已公开且内容不同：未作替换。请写入另一目录。
+disclose-incomplete = 未能读完日志：{ $why }
+disclose-left-out = 为保护未成年人略去 { $rows } 行；每个文件均载明略去的行数与合计金额。
+disclose-made = { $rows } 行，截至序号 { $sequence }，树根 { $root }，摘要 { $digest }
+disclose-not-recorded = 尚未登记：请加 --record 编号 --maker 经办人，或以此摘要提交 record_disclosure。
+disclose-record-needs-server = --record 需要运行中的账本：请给出其地址。
+disclose-recorded = 已登记，序号 { $sequence }。
+
+disclosed-about = { $file }：表 { $table }，截至序号 { $sequence }
+disclosed-bytes = 各单元格均与账相符，但文件字节不是原样：曾被其他程序另存或改动。
+disclosed-cell = 第 { $row } 行 { $column } 列：文件为“{ $file }”，账为“{ $books }”。
+disclosed-cells = 第 { $row } 行有 { $cells } 格；该表有 { $columns } 列。
+disclosed-compared = { $rows } 行与账相符；摘要 { $digest }
+disclosed-extra-row = 第 { $row } 行（{ $file }）账上没有。
+disclosed-false = 文件与账不符。
+disclosed-later = 文件截至序号 { $sequence }，日志止于 { $head }：无法据此证据核验。
+disclosed-missing-row = 账上有而文件缺少的一行，应在第 { $row } 行：{ $books }
+disclosed-names = 日志不能证明的：{ $names } 个隐去的姓名，以及略去的 { $left_out } 行是否均为未成年人。
+disclosed-no-record = 未登记公开。
+disclosed-not-ours = { $file } 不是公开文件，或已被改动：{ $why }
+disclosed-on-record = 已登记为 { $disclosure }，序号 { $sequence }。
+disclosed-other-ledger = 文件属于账本 { $file }，此为 { $books }。
+disclosed-provenance = { $name }：文件为“{ $file }”，账为“{ $books }”。
+disclosed-unmasked = 第 { $row } 行：姓名未隐去。
+disclosed-unproven = 其中有日志不能单独证明的内容，而该公开未登记：姓名可能被改动，或略去了并非未成年人的行。
+disclosed-unreadable = 文件被截断或改动：{ $why }

@@ -1,6 +1,9 @@
 //! Writes a table in several forms at once, in one reading of the log, with the names of those who may be named.
 
-use std::io;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
 use super::files::TableWriter;
 use super::rows::{Person, Row};
@@ -32,6 +35,96 @@ pub struct NoNames;
 impl Names for NoNames {
     fn names(&mut self, people: &[Person]) -> io::Result<Vec<MaskedName>> {
         Ok(vec![MaskedName::Withheld; people.len()])
+    }
+}
+
+/// Names that are asked for once: they are kept in a file until the table is finished, so that a run that was interrupted goes
+/// on where it was. Rows come in the same order each time, so that the file is read from its start.
+pub struct KeptNames {
+    asked: Box<dyn Names>,
+    kept: Option<io::Lines<BufReader<File>>>,
+    file: File,
+}
+
+impl KeptNames {
+    /// Keeps what `asked` answers in a file that only its owner reads.
+    pub fn open(path: &Path, asked: Box<dyn Names>) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        options.read(true).append(true).create(true).mode(0o600);
+        let file = options.open(path)?;
+        let whole = whole_lines(&file)?;
+        // What was being written when it ended is asked for again.
+        file.set_len(whole)?;
+        Ok(Self { asked, kept: Some(BufReader::new(File::open(path)?).lines()), file })
+    }
+
+    /// The name that was kept of this person, if the next one is theirs.
+    fn next(&mut self, person: &Person) -> io::Result<Option<MaskedName>> {
+        let Some(lines) = &mut self.kept else { return Ok(None) };
+        let line = lines.next().transpose()?;
+        let name = line.as_deref().and_then(|line| kept_name(line, person.sequence));
+        if name.is_none() {
+            // Either it ends here, or it is of another table: nothing of it is used any more.
+            self.kept = None;
+            if line.is_some() {
+                self.file.set_len(0)?;
+            }
+        }
+        Ok(name)
+    }
+}
+
+/// How long a file is up to the end of its last whole line.
+fn whole_lines(file: &File) -> io::Result<u64> {
+    let mut reader = BufReader::new(file);
+    let mut whole = 0_u64;
+    let mut line = Vec::new();
+    while reader.read_until(b'\n', &mut line)? > 0 {
+        if line.ends_with(b"\n") {
+            whole = whole.saturating_add(u64::try_from(line.len()).unwrap_or(u64::MAX));
+        }
+        line.clear();
+    }
+    Ok(whole)
+}
+
+fn kept_name(line: &str, sequence: i64) -> Option<MaskedName> {
+    let (of, said) = line.split_once(' ')?;
+    if of.parse() != Ok(sequence) {
+        return None;
+    }
+    match said.split_at_checked(1)? {
+        ("s", name) => Some(MaskedName::Shown(name.to_owned())),
+        ("w", "") => Some(MaskedName::Withheld),
+        ("m", "") => Some(MaskedName::Minor),
+        _ => None,
+    }
+}
+
+impl Names for KeptNames {
+    fn names(&mut self, people: &[Person]) -> io::Result<Vec<MaskedName>> {
+        let mut names = Vec::with_capacity(people.len());
+        while let Some(person) = people.get(names.len()) {
+            let Some(name) = self.next(person)? else { break };
+            names.push(name);
+        }
+        let rest = people.get(names.len()..).unwrap_or_default();
+        if rest.is_empty() {
+            return Ok(names);
+        }
+        let answered = self.asked.names(rest)?;
+        let mut lines = String::new();
+        for (person, name) in rest.iter().zip(&answered) {
+            let said = match name {
+                MaskedName::Shown(name) => format!("s{name}"),
+                MaskedName::Withheld => "w".to_owned(),
+                MaskedName::Minor => "m".to_owned(),
+            };
+            lines.push_str(&format!("{} {said}\n", person.sequence));
+        }
+        self.file.write_all(lines.as_bytes())?;
+        names.extend(answered);
+        Ok(names)
     }
 }
 
