@@ -179,7 +179,7 @@ pub fn run(globals: &Globals, args: &DiscloseArgs, out: &mut dyn Write) -> Resul
                 writeln!(out, "{}", path.display())?;
             }
             let (digest, root) = (hex(&made.written.digest), hex(&made.root));
-            writeln!(out, "{}", text::disclose_made(lang, digest, made.written.rows, root, made.sequence))?;
+            writeln!(out, "{}", text::disclose_made(lang, digest, root, made.written.rows, made.sequence))?;
             if made.written.left_out.0 > 0 {
                 writeln!(out, "{}", text::disclose_left_out(lang, made.written.left_out.0))?;
             }

@@ -30,12 +30,12 @@ use crate::format::commitment::NONCE_BYTES;
 use crate::format::keyed::KeyedDigest;
 use crate::log::Fault;
 
-/// A failure of the store, as every room reports one.
 /// Copies a vault as it is at a moment, also one that is in use; what was erased is not in the copy.
 pub fn copy(directory: &Path, to: &Path) -> Result<(), Fault> {
     store::copy(directory, to)
 }
 
+/// A failure of the store, as every room reports one.
 fn fault(error: rusqlite::Error) -> Fault {
     Fault::new("the vault of personal data", error)
 }

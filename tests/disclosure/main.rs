@@ -119,6 +119,37 @@ fn tables_say_what_happened() {
 }
 
 #[test]
+fn another_program_makes_the_same_table_and_the_same_digest() {
+    let story = Story::new();
+    let events = story.path("events.jsonl");
+    let listed = run(&["events", "--limit", "1000", "--format", "json", "--server", &story.served.url()]);
+    assert!(listed.status.success(), "{}", errors(&listed));
+    fs::write(&events, listed.stdout).unwrap();
+    let oracle = |file: &Path| {
+        let mut program = std::process::Command::new("python3");
+        server::output(program.arg("tests/oracle/execution.py").args([events.as_path(), file])).unwrap()
+    };
+    for (table, more, file) in [
+        ("execution", ["--month", "2026-03"], "execution-2026-03.json"),
+        ("execution", ["--month", "2026-04"], "execution-2026-04.json"),
+        ("recipients", ["--month", "2026-03"], "recipients-2026-03.json"),
+        ("flow", ["--fund", "RELIEF"], "flow-RELIEF.json"),
+    ] {
+        let made = story.made("a", &[&["--table", table][..], &more].concat());
+        let file = story.path("a").join(file);
+        let checked = oracle(&file);
+        let said = String::from_utf8_lossy(&checked.stdout).into_owned();
+        assert!(checked.status.success(), "{table}: {}", errors(&checked));
+        assert!(said.contains(made["digest"].as_str().unwrap()), "{said}");
+        // It looks.
+        let changed = story.path("changed.json");
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(&changed, text.replacen(".00\"", ".01\"", 1)).unwrap();
+        assert!(!oracle(&changed).status.success(), "{table}");
+    }
+}
+
+#[test]
 fn the_same_table_has_the_same_bytes_and_one_digest() {
     let story = Story::new();
     let first =
