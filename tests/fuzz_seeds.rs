@@ -12,7 +12,7 @@ use std::path::Path;
 use fundledger::audit::note::Note;
 use fundledger::audit::policy::Policy;
 use fundledger::audit::receipt::Receipt;
-use fundledger::audit::{Evidence, Options, Verdict, read_bundle, verify};
+use fundledger::audit::{Evidence, Options, Verdict, examine, read_bundle, verify};
 use fundledger::format::block::{Assembler, Block, BlockBuilder, parse_value};
 use fundledger::format::checkpoint::{Checkpoint, proof_file};
 use fundledger::format::codec;
@@ -24,10 +24,18 @@ use fundledger::format::tree::{TreeHash, leaf_hash, root};
 use fundledger::ledger::bundle::{Beside, write_bundle};
 use fundledger::log::Log;
 use fundledger::log::memory::MemoryLog;
+use fundledger::messages::Language;
 use fundledger::pb::v1::command::Payload;
 use fundledger::pb::v1::{AllocateBudget, AuthorityMovement, Command, Draw, ExecutePayment, PostRequest};
 use fundledger::pb::{DESCRIPTORS, Date};
 use fundledger::projection::Views;
+use fundledger::reporting::disclosure::Order;
+use fundledger::reporting::files::TableWriter;
+use fundledger::reporting::files::csv::CsvWriter;
+use fundledger::reporting::files::json::JsonWriter;
+use fundledger::reporting::files::read::Published;
+use fundledger::reporting::files::xlsx::XlsxWriter;
+use fundledger::reporting::publish::{NoNames, Publishing};
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage};
 use sha2::{Digest, Sha256};
@@ -195,9 +203,39 @@ fn derived(fixture: &str, seeds: &mut Seeds) {
     seeds.insert(format!("entry/{fixture}"), [piece(&entries), piece(&places)].concat());
 }
 
+/// A published table in each form, and templates of it.
+fn published(fixture: &str, seeds: &mut Seeds) {
+    let order = Order { table: "execution".to_owned(), month: "2099-12".to_owned(), ..Order::default() };
+    let disclosure = order.check().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let file = |form: &str| fs::File::create(directory.path().join(form)).unwrap();
+    let writers: Vec<Box<dyn TableWriter>> = vec![
+        Box::new(CsvWriter::new(disclosure.head(), Language::Chinese, file("csv")).unwrap()),
+        Box::new(JsonWriter::new(disclosure.head(), file("json")).unwrap()),
+        Box::new(XlsxWriter::new(disclosure.head(), Language::English, file("xlsx")).unwrap()),
+    ];
+    let mut publishing = Publishing::new(disclosure.head(), Box::new(NoNames), writers);
+    let mut making = disclosure.begin(None);
+    let bundle = read_bundle(format!("tests/format_fixtures/v1/{fixture}.bundle")).unwrap();
+    let report = examine(Evidence::Bundle(Box::new(bundle)), &Options::default(), |sequence, event| {
+        making.take(sequence, &event, &mut |row| publishing.row(row));
+    });
+    making.close(&mut |row| publishing.row(row));
+    let (size, root) = report.tree.unwrap();
+    publishing.finish(&report.origin.unwrap(), i64::try_from(size).unwrap() - 1, root).unwrap();
+    for form in ["csv", "json", "xlsx"] {
+        let bytes = fs::read(directory.path().join(form)).unwrap();
+        seeds.insert(format!("published/{fixture}_{form}"), bytes);
+    }
+    let template =
+        "table = \"special\"\nmonth = \"2026-03\"\nregions = [\"330100\"]\ncolumns = [\"fund_id\", \"used\"]\n";
+    seeds.insert("published/template".to_owned(), template.as_bytes().to_vec());
+}
+
 fn seeds() -> Seeds {
     let mut seeds = Seeds::new();
     from_outside(&mut seeds);
+    published("every_event", &mut seeds);
     for fixture in ["every_event", "families"] {
         derived(fixture, &mut seeds);
     }
@@ -276,6 +314,11 @@ fn seeds_are_what_the_code_makes_and_takes() {
             "proof" => {
                 let hash = *seed.first_chunk::<32>().unwrap();
                 assert!(Receipt::parse(text(32)).unwrap().proves(&hash), "{name}");
+            }
+            "published" if !name.ends_with("template") => {
+                let file = tempfile::NamedTempFile::new().unwrap();
+                fs::write(file.path(), seed).unwrap();
+                assert!(Published::open(file.path()).unwrap().rows > 0, "{name}");
             }
             "policy" => assert!(Policy::parse(text(1)).is_ok(), "{name}"),
             "request" => assert!(!PostRequest::decode(seed.as_slice()).unwrap().commands.is_empty(), "{name}"),
