@@ -12,6 +12,7 @@
 //! - [`audit`]: the verifier, with its own framing, hashing and sums.
 //! - [`witness`]: who sees from outside that the log only grows.
 //! - [`tls`]: mutual TLS: whom the server lets in.
+//! - [`traces`]: where calls stand in traces that go through other services too.
 //! - [`grpc`]: the services, and the only conversions between wire and domain.
 //! - [`cli`]: one file per command.
 
@@ -29,5 +30,6 @@ pub mod messages;
 pub mod pb;
 pub mod projection;
 pub mod tls;
+pub mod traces;
 pub mod vault;
 pub mod witness;

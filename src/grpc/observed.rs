@@ -152,7 +152,7 @@ impl Observed {
             let counts = method.finished.iter().zip(0..);
             let counts =
                 counts.map(|(counter, code)| (code_name(Code::from_i32(code)), counter.load(Ordering::Relaxed)));
-            counts.filter(|(_, count)| *count > 0).map(|(code, count)| (method.name.as_str(), code, count))
+            counts.filter(|(_, count)| *count > 0).map(|(code, count)| (&*method.name, code, count))
         })
     }
 
@@ -188,7 +188,7 @@ impl Observed {
 #[derive(Debug)]
 pub(super) struct Method {
     /// `package.Service/Method`.
-    pub(super) name: String,
+    pub(super) name: Arc<str>,
     pub(super) kind: Kind,
     /// Whether its calls bring commands.
     pub(super) is_posting: bool,
@@ -220,7 +220,7 @@ impl Method {
         Self {
             kind,
             is_posting: POSTING.contains(&name.as_str()),
-            name,
+            name: name.into(),
             finished: std::array::from_fn(|_| AtomicU64::new(0)),
             seconds: OnceLock::new(),
         }
@@ -302,7 +302,7 @@ mod tests {
             ("", "other", Kind::Unary),
         ] {
             let method = observed.method(path);
-            assert_eq!((method.name.as_str(), method.kind), (name, kind), "{path}");
+            assert_eq!((&*method.name, method.kind), (name, kind), "{path}");
         }
         observed.finish(observed.method("/other"), Code::Unimplemented, Duration::ZERO);
         observed.finish(observed.method("/another"), Code::Unimplemented, Duration::ZERO);

@@ -1,0 +1,3 @@
+//! Traces that go through this service and others.
+
+pub mod context;
