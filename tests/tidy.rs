@@ -17,9 +17,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("vault", &["domain", "format", "log"]),
     ("grpc", &["domain", "format", "ledger", "log", "messages", "pb", "projection", "tls", "traces", "vault", "audit"]),
     ("tls", &["domain", "ledger"]),
-    ("traces", &[]),
+    ("traces", &["domain", "ledger"]),
     ("witness", &["audit", "format", "ledger", "log"]),
-    ("http", &["format", "grpc", "ledger", "log"]),
+    ("http", &["format", "grpc", "ledger", "log", "traces"]),
     ("pb", &[]),
 ];
 

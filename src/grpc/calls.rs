@@ -28,7 +28,8 @@ use super::observed::{Kind, Method, Observed, code_name};
 use super::spans::{ForCall, Identity, enter};
 use super::status::{Statuses, reason_of};
 use crate::domain::refusal::Reason;
-use crate::traces::context::TraceParent;
+use crate::traces::Ended;
+use crate::traces::context::{Place, TraceParent};
 
 /// Under this name the lines about finished calls can be filtered.
 const ACCESS: &str = "fundledger::access";
@@ -115,8 +116,12 @@ where
         let headers = request.headers();
         let statuses = Statuses::for_headers(headers);
         let method = Arc::clone(rules.observed.method(request.uri().path()));
-        let trace = headers.get(TRACEPARENT).and_then(|value| TraceParent::parse(value.to_str().ok()?));
-        let identity = Arc::new(Identity { id: ids.of(headers), method: Arc::clone(&method), trace });
+        let caller = headers.get(TRACEPARENT).and_then(|value| TraceParent::parse(value.to_str().ok()?));
+        let place = match rules.observed.traces() {
+            Some(traces) if method.kind != Kind::Probe => traces.begin(caller),
+            _ => caller.map(Place::from),
+        };
+        let identity = Arc::new(Identity { id: ids.of(headers), method: Arc::clone(&method), place });
         let deadline = deadline(&method, headers, rules.call_max).and_then(|after| began.checked_add(after));
         let commands = method.is_posting.then(CommandCount::default);
         let is_admitted = method.kind == Kind::Probe || rules.rates.admits(request.extensions());
@@ -244,6 +249,22 @@ impl Drop for Call {
         let microseconds = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let commands = self.commands.as_ref().map(|commands| commands.0.load(Ordering::Relaxed));
         let is_fault = matches!(code, Code::Internal | Code::Unknown | Code::DataLoss);
+        if let (Some(traces), Some(Place { trace_id, parent_id, own: Some(own) })) =
+            (observed.traces(), self.identity.place)
+        {
+            traces.end(Ended {
+                trace_id,
+                parent_id,
+                own,
+                method: self.identity.method.known_name().cloned(),
+                request_id: self.identity.id.as_str().to_owned(),
+                code: name,
+                is_fault: is_fault || matches!(code, Code::DeadlineExceeded | Code::Unimplemented | Code::Unavailable),
+                reason,
+                commands,
+                took,
+            });
+        }
         // Those that many callers can cause at once are told by the metrics.
         let is_usual = matches!(code, Code::Ok | Code::Cancelled | Code::ResourceExhausted);
         if self.identity.method.kind == Kind::Unary && took >= *slow {

@@ -14,9 +14,12 @@ use tonic::Code;
 use super::node::Node;
 use crate::ledger::counts::Meters;
 use crate::pb::DESCRIPTORS;
+use crate::traces::Traces;
 
 /// Calls that read all there is, and are not cut by the server's own deadline: of these few run at a time.
 const WITHOUT_DEADLINE: &[&str] = &["fundledger.v1.AuditService/RunRules"];
+/// What methods that there are not count as.
+const OTHER: &str = "other";
 /// Codes of gRPC are 0 to 16.
 const CODES: usize = 17;
 /// Calls that bring commands.
@@ -109,23 +112,25 @@ pub struct Observed {
     is_draining: AtomicBool,
     methods: Methods,
     recorded: Option<Recorded>,
+    traces: Option<Traces>,
 }
 
 impl Default for Observed {
     /// Nobody looks: what a histogram would need is not recorded.
     fn default() -> Self {
-        Self::new(None)
+        Self::new(None, None)
     }
 }
 
 impl Observed {
     /// A service that has not started yet.
-    pub fn new(recorded: Option<Recorded>) -> Self {
+    pub fn new(recorded: Option<Recorded>, traces: Option<Traces>) -> Self {
         Self {
             running: OnceLock::new(),
             is_draining: AtomicBool::new(false),
             methods: Methods::of_all_services(),
             recorded,
+            traces,
         }
     }
 
@@ -144,6 +149,11 @@ impl Observed {
     /// What is seen of it, once it runs.
     pub fn running(&self) -> Option<&Running> {
         self.running.get()
+    }
+
+    /// Traces that its calls belong to; none, where nobody collects them.
+    pub fn traces(&self) -> Option<&Traces> {
+        self.traces.as_ref()
     }
 
     /// Calls that were finished: method, code, and how many.
@@ -227,6 +237,13 @@ impl Method {
     }
 }
 
+impl Method {
+    /// Its name, if there is such a method.
+    pub(super) fn known_name(&self) -> Option<&Arc<str>> {
+        Some(&self.name).filter(|name| &***name != OTHER)
+    }
+}
+
 #[derive(Debug)]
 struct Methods {
     known: BTreeMap<String, Arc<Method>>,
@@ -253,7 +270,7 @@ impl Methods {
                 }
             }
         }
-        Self { known, other: Arc::new(Method::new("other".to_owned(), true)) }
+        Self { known, other: Arc::new(Method::new(OTHER.to_owned(), true)) }
     }
 
     fn all(&self) -> impl Iterator<Item = &Method> {

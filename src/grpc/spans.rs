@@ -14,20 +14,22 @@ use tracing::Span;
 
 use super::call_ids::CallId;
 use super::observed::Method;
-use crate::traces::context::TraceParent;
+use crate::traces::context::Place;
 
 /// What a call is known by.
 #[derive(Debug)]
 pub(super) struct Identity {
     pub(super) id: CallId,
     pub(super) method: Arc<Method>,
-    pub(super) trace: Option<TraceParent>,
+    pub(super) place: Option<Place>,
 }
 
 impl Identity {
     /// Of the highest level, so that it is there with whatever is logged at all.
     fn span(&self) -> Span {
-        let (trace_id, parent_id) = self.trace.map(|t| (t.trace_id.to_string(), t.parent_id.to_string())).unzip();
+        let trace_id = self.place.map(|place| place.trace_id.to_string());
+        let parent_id = self.place.and_then(|place| Some(place.parent_id?.to_string()));
+        let span_id = self.place.and_then(|place| Some(place.own?.id.to_string()));
         tracing::error_span!(
             target: "fundledger::call",
             "call",
@@ -35,6 +37,7 @@ impl Identity {
             method = &*self.method.name,
             trace_id = trace_id.as_deref(),
             parent_id = parent_id.as_deref(),
+            span_id = span_id.as_deref(),
         )
     }
 }
@@ -156,7 +159,7 @@ mod tests {
     fn identity() -> Arc<Identity> {
         let id = CallIds::new().of(&http::HeaderMap::new());
         let method = Arc::clone(Observed::default().method("/fundledger.v1.LedgerService/Post"));
-        Arc::new(Identity { id, method, trace: None })
+        Arc::new(Identity { id, method, place: None })
     }
 
     fn current_id() -> Option<String> {

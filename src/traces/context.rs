@@ -2,9 +2,23 @@
 
 use std::fmt;
 
+use crate::domain::time::UtcNanos;
+
 /// The id of a trace; never 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TraceId(u128);
+
+impl TraceId {
+    /// Of a number; 0, which is no id, becomes 1.
+    pub(super) fn new(number: u128) -> Self {
+        Self(number.max(1))
+    }
+
+    /// As it goes over the wire.
+    pub(super) const fn bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
+}
 
 /// 32 hexadecimal digits.
 impl fmt::Display for TraceId {
@@ -16,6 +30,18 @@ impl fmt::Display for TraceId {
 /// The id of a span; never 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SpanId(u64);
+
+impl SpanId {
+    /// Of a number; 0, which is no id, becomes 1.
+    pub(super) fn new(number: u64) -> Self {
+        Self(number.max(1))
+    }
+
+    /// As it goes over the wire.
+    pub(super) const fn bytes(self) -> [u8; 8] {
+        self.0.to_be_bytes()
+    }
+}
 
 /// 16 hexadecimal digits.
 impl fmt::Display for SpanId {
@@ -49,6 +75,33 @@ impl TraceParent {
         let parent_id = hexadecimal(parent_id, 16).filter(|number| *number != 0)?;
         let is_sampled = hexadecimal(flags, 2)? & 1 == 1;
         Some(Self { trace_id: TraceId(trace_id), parent_id: SpanId(u64::try_from(parent_id).ok()?), is_sampled })
+    }
+}
+
+/// The span of a call, which is exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnSpan {
+    /// Its id.
+    pub id: SpanId,
+    /// When the call began.
+    pub began: UtcNanos,
+}
+
+/// Where a call stands in a trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The trace.
+    pub trace_id: TraceId,
+    /// The caller's span, if the caller has one.
+    pub parent_id: Option<SpanId>,
+    /// Our own span, if it is exported.
+    pub own: Option<OwnSpan>,
+}
+
+impl From<TraceParent> for Place {
+    /// In its caller's trace, without a span of its own.
+    fn from(caller: TraceParent) -> Self {
+        Self { trace_id: caller.trace_id, parent_id: Some(caller.parent_id), own: None }
     }
 }
 
