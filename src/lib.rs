@@ -13,6 +13,7 @@
 //! - [`reporting`]: tables of what a log says, for the public, for auditors and for other systems.
 //! - [`witness`]: who sees from outside that the log only grows.
 //! - [`tls`]: mutual TLS: whom the server lets in.
+//! - [`traces`]: where calls stand in traces that go through other services too.
 //! - [`grpc`]: the services, and the only conversions between wire and domain.
 //! - [`cli`]: one file per command.
 
@@ -31,5 +32,6 @@ pub mod pb;
 pub mod projection;
 pub mod reporting;
 pub mod tls;
+pub mod traces;
 pub mod vault;
 pub mod witness;

@@ -16,10 +16,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("messages", &["domain"]),
     ("reporting", &["audit", "format", "messages", "pb"]),
     ("vault", &["domain", "format", "log"]),
-    ("grpc", &["domain", "format", "ledger", "log", "messages", "pb", "projection", "tls", "vault", "audit"]),
+    ("grpc", &["domain", "format", "ledger", "log", "messages", "pb", "projection", "tls", "traces", "vault", "audit"]),
     ("tls", &["domain", "ledger"]),
+    ("traces", &["domain", "ledger"]),
     ("witness", &["audit", "format", "ledger", "log"]),
-    ("http", &["format", "grpc", "ledger", "log"]),
+    ("http", &["format", "grpc", "ledger", "log", "traces"]),
     ("pb", &[]),
 ];
 

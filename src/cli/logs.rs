@@ -2,12 +2,15 @@
 //! no terminal: what would is written as its number.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::fmt::MakeWriter;
+use tracing::{Event, Subscriber};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::reload::{self, Handle};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Registry};
@@ -15,6 +18,7 @@ use tracing_subscriber::{EnvFilter, Registry};
 use super::settings::{self, LogFormat, LogSettings, SettingsArgs};
 use super::{Failure, Lang};
 use crate::audit::printable::is_steering;
+use crate::grpc::spans;
 use crate::messages::cli as text;
 
 /// The running log, whose filter can be changed.
@@ -28,8 +32,8 @@ impl Logs {
         let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(Lines(settings.format));
         let registry = tracing_subscriber::registry().with(filter);
         let _ = match settings.format {
-            LogFormat::Json => registry.with(lines.json().with_span_list(false)).try_init(),
-            LogFormat::Text => registry.with(lines).try_init(),
+            LogFormat::Json => registry.with(lines.json().with_span_list(false).map_event_format(OfCall)).try_init(),
+            LogFormat::Text => registry.with(lines.map_event_format(OfCall)).try_init(),
         };
         Self(handle)
     }
@@ -56,6 +60,20 @@ impl Logs {
             }
         });
         Ok(())
+    }
+}
+
+/// Lines that carry what the call is known by that they are about.
+struct OfCall<F>(F);
+
+impl<S, N, F> FormatEvent<S, N> for OfCall<F>
+where
+    S: Subscriber + for<'lookup> LookupSpan<'lookup>,
+    N: for<'writer> FormatFields<'writer> + 'static,
+    F: FormatEvent<S, N>,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, N>, writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        spans::tell(|| self.0.format_event(context, writer, event))
     }
 }
 

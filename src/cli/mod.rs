@@ -37,6 +37,7 @@ pub mod import;
 pub mod init;
 pub mod keys;
 mod logs;
+mod otlp;
 pub mod personal_data;
 pub mod post;
 mod posting;

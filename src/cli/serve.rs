@@ -34,6 +34,7 @@ use crate::ledger::directory::{DataDirectory, is_empty};
 use crate::log::Fault;
 use crate::messages::cli as text;
 use crate::tls::{Files, Tls, Why, Wrong};
+use crate::traces::{Collector, Traces};
 use crate::witness::client::Witnesses;
 
 /// Name of a ledger that `serve --insecure-dev` creates.
@@ -53,7 +54,7 @@ pub struct ServeArgs {
 /// Runs the service until it is told to stop (SIGINT or SIGTERM), or until the ledger can post no more.
 pub fn run(globals: &Globals, args: &ServeArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let settings = settings::load(&args.settings, globals.lang)?.settings;
-    let Admitted { data, tls } = admit(&settings, globals.lang)?;
+    let Admitted { data, tls, collector } = admit(&settings, globals.lang)?;
     if args.check {
         return check::run(globals, &settings, data, out);
     }
@@ -66,7 +67,7 @@ pub fn run(globals: &Globals, args: &ServeArgs, out: &mut dyn Write) -> Result<(
     runtime.block_on(async {
         logs.reload_on_hangup(args.settings.clone(), globals.lang)?;
         let mut beside = Beside::default();
-        let observed = observe(&settings, &mut beside, globals.lang, out).await?;
+        let observed = observe(&settings, collector, &mut beside, globals.lang, out).await?;
         let directory = data.to_owned();
         let opened = tokio::task::spawn_blocking(move || Node::open(&directory, Box::new(SystemClock))).await;
         let node = opened.map_err(|error| Failure::Unavailable(text::server_failed(globals.lang, error)))??;
@@ -111,17 +112,27 @@ pub fn run(globals: &Globals, args: &ServeArgs, out: &mut dyn Write) -> Result<(
     })
 }
 
-/// Answers metrics and probes, if they are wanted, from before the ledger opens.
+/// Answers metrics and probes, and exports spans, if that is wanted, from before the ledger opens.
 async fn observe(
     settings: &Settings,
+    collector: Option<Collector>,
     beside: &mut Beside,
     lang: Lang,
     out: &mut dyn Write,
 ) -> Result<Arc<Observed>, Failure> {
-    let Some(address) = settings.metrics_listen else { return Ok(Arc::default()) };
+    let traces = collector.map(|collector| {
+        tracing::info!(endpoint = %collector.endpoint.uri(), "spans of calls are exported");
+        let (traces, export) = Traces::new(collector, settings.otlp.sampling_ppm);
+        beside.spawn(|stop| async move {
+            export.run(stop).await;
+            Ok(())
+        });
+        traces
+    });
+    let Some(address) = settings.metrics_listen else { return Ok(Arc::new(Observed::new(None, traces))) };
     let (listener, bound) = server::listen(address).await?;
     let metrics = Metrics::new()?;
-    let observed = Arc::new(Observed::new(Some(metrics.recorded())));
+    let observed = Arc::new(Observed::new(Some(metrics.recorded()), traces));
     let seen = Arc::clone(&observed);
     beside.spawn(|stop| observing::serve(seen, metrics, listener, stop));
     writeln!(out, "{}", text::serve_metrics(lang, bound))?;
@@ -133,6 +144,7 @@ async fn observe(
 pub(super) struct Admitted<'a> {
     data: &'a Path,
     tls: Option<Arc<Tls>>,
+    collector: Option<Collector>,
 }
 
 /// The directory to serve, if it may be served as the settings say; otherwise everything that speaks against it.
@@ -150,6 +162,11 @@ pub(super) fn admit(settings: &Settings, lang: Lang) -> Result<Admitted<'_>, Fai
         let is_loopback = settings.listen.ip().is_loopback();
         objections.extend((!is_loopback).then(|| text::serve_needs_loopback(lang, settings.listen)));
     }
+    let mut collector = None;
+    match settings.otlp.collector(lang) {
+        Ok(found) => collector = found,
+        Err(wrong) => objections.extend(wrong),
+    }
     // Metrics name nobody, and probes come from other machines; tiles show the log, whatever its readers' roles.
     let metrics = settings.metrics_listen.filter(|_| !settings.tls.is_set());
     let beside = [metrics, settings.tiles_listen].into_iter().flatten();
@@ -157,7 +174,7 @@ pub(super) fn admit(settings: &Settings, lang: Lang) -> Result<Admitted<'_>, Fai
     objections.extend(elsewhere.map(|address| text::serve_needs_loopback(lang, address)));
     objections.extend(settings.data.is_none().then(|| text::serve_needs_data(lang)));
     match &settings.data {
-        Some(data) if objections.is_empty() => Ok(Admitted { data, tls }),
+        Some(data) if objections.is_empty() => Ok(Admitted { data, tls, collector }),
         _ => Err(Failure::Usage(objections.join("\n"))),
     }
 }

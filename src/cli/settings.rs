@@ -18,12 +18,15 @@ use serde::{Deserialize, Serialize};
 use toml::de::{DeTable, DeValue};
 use tracing_subscriber::EnvFilter;
 
+use super::otlp::OtlpSettings;
 use super::{Failure, Lang};
 use crate::grpc::server::Limits;
 use crate::messages::cli as text;
 
 /// Before the name of a key, with `__` between its parts: `FUNDLEDGER__LIMITS__STREAMS_MAX`.
 const ENVIRONMENT_PREFIX: &str = "FUNDLEDGER";
+/// What every program that exports by OTLP takes its collector from.
+const STANDARD_OTLP_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 
 /// Every event is under a signed checkpoint within a second.
 pub(super) const CHECKPOINT_INTERVAL_MILLISECONDS: NonZeroU64 = NonZeroU64::new(500).expect("500 is not 0");
@@ -59,6 +62,8 @@ pub(super) struct Settings {
     pub(super) tls: TlsSettings,
     /// Logs of the service itself.
     pub(super) log: LogSettings,
+    /// Where spans of calls are exported to.
+    pub(super) otlp: OtlpSettings,
     /// What one client may take.
     pub(super) limits: LimitSettings,
 }
@@ -161,6 +166,7 @@ impl Default for Settings {
             insecure_dev: false,
             tls: TlsSettings::default(),
             log: LogSettings::default(),
+            otlp: OtlpSettings::default(),
             limits: LimitSettings::default(),
         }
     }
@@ -456,7 +462,13 @@ fn of_environment() -> Result<Vec<Layered>, Failure> {
     let sorted: BTreeMap<String, Value> = found.into_iter().collect();
     let origin =
         |key: &str| Origin::Environment(format!("{ENVIRONMENT_PREFIX}__{}", key.replace('.', "__").to_uppercase()));
-    Ok(sorted.into_iter().map(|(key, value)| (key.clone(), value, origin(&key))).collect())
+    // Before our own variables, which are meant for this program alone. Empty is unset, by its specification.
+    let standard = std::env::var_os(STANDARD_OTLP_ENDPOINT).filter(|value| !value.is_empty()).map(|value| {
+        let value = Value::new(None, value.to_string_lossy().into_owned());
+        ("otlp.endpoint".to_owned(), value, Origin::Environment(STANDARD_OTLP_ENDPOINT.to_owned()))
+    });
+    let own = sorted.into_iter().map(|(key, value)| (key.clone(), value, origin(&key)));
+    Ok(standard.into_iter().chain(own).collect())
 }
 
 fn of_flags(args: &SettingsArgs) -> Vec<Layered> {

@@ -1,4 +1,4 @@
-//! What a call is known by: an id in every line of the log, in the answer and in errors, and the trace that it belongs to.
+//! The id of a call, in every line of the log about it, in the answer and in errors.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -6,7 +6,6 @@ use http::{HeaderMap, HeaderValue};
 
 /// Metadata that carries the id of a call, in both directions.
 pub(super) const REQUEST_ID: &str = "x-request-id";
-const TRACEPARENT: &str = "traceparent";
 /// Longest id that is taken over.
 const ID_BYTES_MAX: usize = 64;
 
@@ -58,40 +57,6 @@ impl CallIds {
     }
 }
 
-/// Where a call stands in a trace (W3C Trace Context, version 00): the caller's span is the parent of ours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct TraceParent<'a> {
-    /// 32 hexadecimal digits.
-    pub(super) trace_id: &'a str,
-    /// 16 hexadecimal digits.
-    pub(super) parent_id: &'a str,
-}
-
-impl<'a> TraceParent<'a> {
-    /// That of a call, if it brings one that is well formed.
-    pub(super) fn of(headers: &'a HeaderMap) -> Option<Self> {
-        Self::parse(headers.get(TRACEPARENT)?.to_str().ok()?)
-    }
-
-    fn parse(text: &'a str) -> Option<Self> {
-        let mut parts = text.split('-');
-        let (version, trace_id, parent_id, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-        // Later versions may go on after the flags; version 00 may not, and ff is none.
-        let has_known_end = version != "00" || parts.next().is_none();
-        let is_hexadecimal = |part: &str, digits: usize| {
-            part.len() == digits && part.bytes().all(|byte| b"0123456789abcdef".contains(&byte))
-        };
-        let is_id = |part: &str, digits: usize| is_hexadecimal(part, digits) && part.bytes().any(|byte| byte != b'0');
-        let is_well_formed = is_hexadecimal(version, 2)
-            && version != "ff"
-            && is_id(trace_id, 32)
-            && is_id(parent_id, 16)
-            && is_hexadecimal(flags, 2)
-            && has_known_end;
-        is_well_formed.then_some(Self { trace_id, parent_id })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,29 +78,6 @@ mod tests {
             let id = of(refused.as_bytes());
             assert!(id.len() >= 18 && id != refused, "{refused}: {id}");
             assert!(made.insert(id), "no two are the same");
-        }
-    }
-
-    #[test]
-    fn traces_are_taken_over_if_they_are_well_formed() {
-        let (trace, parent) = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331");
-        let found =
-            |text: &str| TraceParent::parse(text).map(|found| (found.trace_id.to_owned(), found.parent_id.to_owned()));
-        let whole = Some((trace.to_owned(), parent.to_owned()));
-        for (text, expected) in [
-            (format!("00-{trace}-{parent}-01"), &whole),
-            (format!("00-{trace}-{parent}-00"), &whole),
-            (format!("01-{trace}-{parent}-01-more"), &whole),
-            (format!("00-{trace}-{parent}-01-more"), &None),
-            (format!("ff-{trace}-{parent}-01"), &None),
-            (format!("00-{}-{parent}-01", "0".repeat(32)), &None),
-            (format!("00-{trace}-{}-01", "0".repeat(16)), &None),
-            (format!("00-{}-{parent}-01", trace.to_uppercase()), &None),
-            (format!("00-{trace}-{parent}"), &None),
-            (format!("00-{trace}-{parent}-0"), &None),
-            (String::new(), &None),
-        ] {
-            assert_eq!(&found(&text), expected, "{text}");
         }
     }
 }

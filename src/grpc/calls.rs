@@ -1,7 +1,7 @@
-//! Every call, from its headers to its end: its id and span, its deadline, whether its caller calls too often, what it is
+//! Every call, from its headers to its end: its id, its deadline, whether its caller calls too often, what it is
 //! counted as, and the line that is logged of it.
 //!
-//! A call costs a span and a line, a command nothing. No line has a payload, a name or a personal value in it.
+//! A call costs a line if there is something to say, a command nothing. No line has a payload, a name or a personal value in it.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -20,20 +20,23 @@ use tonic::body::Body as TonicBody;
 use tonic::{Code, Status};
 use tonic_types::pb::{RequestInfo, Status as DetailedStatus};
 use tower::{Layer, Service};
-use tracing::Span;
 
 use super::admission::RequestRates;
-use super::call_ids::{CallId, CallIds, REQUEST_ID, TraceParent};
+use super::call_ids::{CallId, CallIds, REQUEST_ID};
 use super::node::Node;
 use super::observed::{Kind, Method, Observed, code_name};
+use super::spans::{ForCall, Identity, enter};
 use super::status::{Statuses, reason_of};
 use crate::domain::refusal::Reason;
+use crate::traces::Ended;
+use crate::traces::context::{Place, TraceParent};
 
 /// Under this name the lines about finished calls can be filtered.
 const ACCESS: &str = "fundledger::access";
 const REQUEST_INFO: &str = "type.googleapis.com/google.rpc.RequestInfo";
 const GRPC_STATUS: &str = "grpc-status";
 const GRPC_TIMEOUT: &str = "grpc-timeout";
+const TRACEPARENT: &str = "traceparent";
 
 /// How many commands a call has brought, as far as it was read.
 #[derive(Clone, Debug, Default)]
@@ -101,7 +104,7 @@ where
 {
     type Response = Response;
     type Error = S::Error;
-    type Future = InSpan<Result<Response, S::Error>>;
+    type Future = ForCall<Pin<Box<dyn Future<Output = Result<Response, S::Error>> + Send>>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
@@ -113,25 +116,18 @@ where
         let headers = request.headers();
         let statuses = Statuses::for_headers(headers);
         let method = Arc::clone(rules.observed.method(request.uri().path()));
-        let id = ids.of(headers);
-        let trace = TraceParent::of(headers);
-        // Of the highest level, so that it is there with whatever is logged at all.
-        let span = tracing::error_span!(
-            target: "fundledger::call",
-            "call",
-            request_id = id.as_str(),
-            method = method.name.as_str(),
-            trace_id = trace.map(|trace| trace.trace_id),
-            parent_id = trace.map(|trace| trace.parent_id),
-        );
+        let caller = headers.get(TRACEPARENT).and_then(|value| TraceParent::parse(value.to_str().ok()?));
+        let place = match rules.observed.traces() {
+            Some(traces) if method.kind != Kind::Probe => traces.begin(caller),
+            _ => caller.map(Place::from),
+        };
+        let identity = Arc::new(Identity { id: ids.of(headers), method: Arc::clone(&method), place });
         let deadline = deadline(&method, headers, rules.call_max).and_then(|after| began.checked_add(after));
         let commands = method.is_posting.then(CommandCount::default);
         let is_admitted = method.kind == Kind::Probe || rules.rates.admits(request.extensions());
         let call = Call {
             calls: self.calls.clone(),
-            method,
-            id,
-            span: span.clone(),
+            identity: Arc::clone(&identity),
             began,
             commands,
             end: None,
@@ -139,7 +135,7 @@ where
         };
         if !is_admitted {
             let refused = statuses.reason(Reason::TooManyRequests, &[]).into_http();
-            return InSpan { span, work: Box::pin(async move { Ok(call.answered(refused)) }) };
+            return ForCall::new(Some(identity), Box::pin(async move { Ok(call.answered(refused)) }));
         }
         if let Some(commands) = &call.commands {
             request.extensions_mut().insert(commands.clone());
@@ -155,23 +151,7 @@ where
             };
             Ok(call.answered(answer))
         };
-        InSpan { span, work: Box::pin(answered) }
-    }
-}
-
-/// Work for a call, in its span. Entering one takes time from every post: here it is done for each step, and nowhere else.
-pub(super) struct InSpan<T> {
-    span: Span,
-    work: Pin<Box<dyn Future<Output = T> + Send>>,
-}
-
-impl<T> Future for InSpan<T> {
-    type Output = T;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
-        let this = &mut *self;
-        let _entered = this.span.enter();
-        this.work.as_mut().poll(context)
+        ForCall::new(Some(identity), Box::pin(answered))
     }
 }
 
@@ -204,9 +184,7 @@ fn timeout(text: &str) -> Option<Duration> {
 /// One call. It is finished when this is dropped: whatever has no end by then was given up by its caller.
 struct Call {
     calls: Calls,
-    method: Arc<Method>,
-    id: CallId,
-    span: Span,
+    identity: Arc<Identity>,
     began: Instant,
     commands: Option<CommandCount>,
     end: Option<Code>,
@@ -216,7 +194,7 @@ struct Call {
 impl Call {
     /// The answer as it goes out, with the call's id; the call ends with the answer's body.
     fn answered(mut self, mut answer: Response) -> Response {
-        answer.headers_mut().insert(REQUEST_ID, self.id.value());
+        answer.headers_mut().insert(REQUEST_ID, self.identity.id.value());
         if answer.headers().contains_key(GRPC_STATUS) {
             self.ends_with(answer.headers_mut());
         }
@@ -238,7 +216,7 @@ impl Call {
         if let Some(reason) = self.reason {
             self.calls.0.rules.node.ledger().counts().told(reason);
         }
-        let identified = Status::with_details(status.code(), status.message(), identified(&status, &self.id));
+        let identified = Status::with_details(status.code(), status.message(), identified(&status, &self.identity.id));
         if let Err(error) = identified.add_header(headers) {
             tracing::warn!(%error, "an error went out without the id of its call");
         }
@@ -263,22 +241,40 @@ impl Drop for Call {
         let Rules { observed, slow, .. } = &self.calls.0.rules;
         let took = self.began.elapsed();
         let code = self.end.unwrap_or(Code::Cancelled);
-        observed.finish(&self.method, code, took);
-        let (span, name) = (&self.span, code_name(code));
+        observed.finish(&self.identity.method, code, took);
+        // A call may end wherever its answer is dropped.
+        let _entered = enter(Some(Arc::clone(&self.identity)));
+        let name = code_name(code);
         let reason = self.reason.map(Reason::as_str);
         let microseconds = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let commands = self.commands.as_ref().map(|commands| commands.0.load(Ordering::Relaxed));
         let is_fault = matches!(code, Code::Internal | Code::Unknown | Code::DataLoss);
+        if let (Some(traces), Some(Place { trace_id, parent_id, own: Some(own) })) =
+            (observed.traces(), self.identity.place)
+        {
+            traces.end(Ended {
+                trace_id,
+                parent_id,
+                own,
+                method: self.identity.method.known_name().cloned(),
+                request_id: self.identity.id.as_str().to_owned(),
+                code: name,
+                is_fault: is_fault || matches!(code, Code::DeadlineExceeded | Code::Unimplemented | Code::Unavailable),
+                reason,
+                commands,
+                took,
+            });
+        }
         // Those that many callers can cause at once are told by the metrics.
         let is_usual = matches!(code, Code::Ok | Code::Cancelled | Code::ResourceExhausted);
-        if self.method.kind == Kind::Unary && took >= *slow {
-            tracing::warn!(target: ACCESS, parent: span, code = name, reason, microseconds, commands, "a slow call");
+        if self.identity.method.kind == Kind::Unary && took >= *slow {
+            tracing::warn!(target: ACCESS, code = name, reason, microseconds, commands, "a slow call");
         } else if is_fault {
-            tracing::warn!(target: ACCESS, parent: span, code = name, reason, microseconds, commands, "a call failed");
+            tracing::warn!(target: ACCESS, code = name, reason, microseconds, commands, "a call failed");
         } else if is_usual {
-            tracing::debug!(target: ACCESS, parent: span, code = name, reason, microseconds, commands, "a call");
+            tracing::debug!(target: ACCESS, code = name, reason, microseconds, commands, "a call");
         } else {
-            tracing::info!(target: ACCESS, parent: span, code = name, reason, microseconds, commands, "a call was refused");
+            tracing::info!(target: ACCESS, code = name, reason, microseconds, commands, "a call was refused");
         }
     }
 }
@@ -296,9 +292,8 @@ impl Body for Answering {
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = &mut *self;
         // One answer that is ready says nothing any more.
-        let stream = this.call.as_ref().filter(|call| call.method.kind == Kind::Stream);
-        let span = stream.map(|call| call.span.clone());
-        let _entered = span.as_ref().map(Span::enter);
+        let stream = this.call.as_ref().filter(|call| call.identity.method.kind == Kind::Stream);
+        let _entered = stream.map(|call| enter(Some(Arc::clone(&call.identity))));
         let mut frame = ready!(Pin::new(&mut this.body).poll_frame(context));
         // Without a status in the end the answer was cut.
         if let (Some(Ok(frame)), Some(call)) = (&mut frame, &mut this.call)

@@ -32,7 +32,7 @@ pub mod releasing;
 pub(crate) mod rules;
 mod scope;
 pub mod server;
-mod spans;
+pub mod spans;
 mod statement;
 pub mod status;
 mod stopping;

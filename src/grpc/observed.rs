@@ -14,9 +14,12 @@ use tonic::Code;
 use super::node::Node;
 use crate::ledger::counts::Meters;
 use crate::pb::DESCRIPTORS;
+use crate::traces::Traces;
 
 /// Calls that read all there is, and are not cut by the server's own deadline: of these few run at a time.
 const WITHOUT_DEADLINE: &[&str] = &["fundledger.v1.AuditService/RunRules"];
+/// What methods that there are not count as.
+const OTHER: &str = "other";
 /// Codes of gRPC are 0 to 16.
 const CODES: usize = 17;
 /// Calls that bring commands.
@@ -109,23 +112,25 @@ pub struct Observed {
     is_draining: AtomicBool,
     methods: Methods,
     recorded: Option<Recorded>,
+    traces: Option<Traces>,
 }
 
 impl Default for Observed {
     /// Nobody looks: what a histogram would need is not recorded.
     fn default() -> Self {
-        Self::new(None)
+        Self::new(None, None)
     }
 }
 
 impl Observed {
     /// A service that has not started yet.
-    pub fn new(recorded: Option<Recorded>) -> Self {
+    pub fn new(recorded: Option<Recorded>, traces: Option<Traces>) -> Self {
         Self {
             running: OnceLock::new(),
             is_draining: AtomicBool::new(false),
             methods: Methods::of_all_services(),
             recorded,
+            traces,
         }
     }
 
@@ -146,13 +151,18 @@ impl Observed {
         self.running.get()
     }
 
+    /// Traces that its calls belong to; none, where nobody collects them.
+    pub fn traces(&self) -> Option<&Traces> {
+        self.traces.as_ref()
+    }
+
     /// Calls that were finished: method, code, and how many.
     pub fn finished(&self) -> impl Iterator<Item = (&str, &'static str, u64)> {
         self.methods.all().flat_map(|method| {
             let counts = method.finished.iter().zip(0..);
             let counts =
                 counts.map(|(counter, code)| (code_name(Code::from_i32(code)), counter.load(Ordering::Relaxed)));
-            counts.filter(|(_, count)| *count > 0).map(|(code, count)| (method.name.as_str(), code, count))
+            counts.filter(|(_, count)| *count > 0).map(|(code, count)| (&*method.name, code, count))
         })
     }
 
@@ -188,7 +198,7 @@ impl Observed {
 #[derive(Debug)]
 pub(super) struct Method {
     /// `package.Service/Method`.
-    pub(super) name: String,
+    pub(super) name: Arc<str>,
     pub(super) kind: Kind,
     /// Whether its calls bring commands.
     pub(super) is_posting: bool,
@@ -220,10 +230,17 @@ impl Method {
         Self {
             kind,
             is_posting: POSTING.contains(&name.as_str()),
-            name,
+            name: name.into(),
             finished: std::array::from_fn(|_| AtomicU64::new(0)),
             seconds: OnceLock::new(),
         }
+    }
+}
+
+impl Method {
+    /// Its name, if there is such a method.
+    pub(super) fn known_name(&self) -> Option<&Arc<str>> {
+        Some(&self.name).filter(|name| &***name != OTHER)
     }
 }
 
@@ -253,7 +270,7 @@ impl Methods {
                 }
             }
         }
-        Self { known, other: Arc::new(Method::new("other".to_owned(), true)) }
+        Self { known, other: Arc::new(Method::new(OTHER.to_owned(), true)) }
     }
 
     fn all(&self) -> impl Iterator<Item = &Method> {
@@ -302,7 +319,7 @@ mod tests {
             ("", "other", Kind::Unary),
         ] {
             let method = observed.method(path);
-            assert_eq!((method.name.as_str(), method.kind), (name, kind), "{path}");
+            assert_eq!((&*method.name, method.kind), (name, kind), "{path}");
         }
         observed.finish(observed.method("/other"), Code::Unimplemented, Duration::ZERO);
         observed.finish(observed.method("/another"), Code::Unimplemented, Duration::ZERO);

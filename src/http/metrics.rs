@@ -13,6 +13,7 @@ use crate::ledger::QUEUED_COMMANDS_MAX;
 use crate::ledger::clock::{Clock, SystemClock};
 use crate::ledger::counts::{Meters, Tally};
 use crate::log::Fault;
+use crate::traces::Traces;
 
 const POSITION: &str = "fundledger_position_sequence";
 const LAG: &str = "fundledger_lag_events";
@@ -38,6 +39,7 @@ const BUILD: &str = "fundledger_build_info";
 const START: &str = "fundledger_start_time_seconds";
 const SUBSCRIBERS: &str = "fundledger_subscribers";
 const CONNECTIONS: &str = "fundledger_connections";
+const SPANS: &str = "fundledger_spans_total";
 
 /// From a lone post in memory to a reader that waits for the slowest disk.
 const SECONDS: [f64; 15] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0];
@@ -101,6 +103,9 @@ impl Metrics {
             for (method, code, count) in observed.finished() {
                 counter!(REQUESTS, "method" => method.to_owned(), "code" => code).absolute(count);
             }
+            for (outcome, count) in observed.traces().map(Traces::counts).into_iter().flatten() {
+                counter!(SPANS, "outcome" => outcome).absolute(count);
+            }
             if let Some(running) = observed.running() {
                 of_running(running);
             }
@@ -133,6 +138,7 @@ fn describe() {
     describe_gauge!(BUILD, "1 for the version that runs.");
     describe_gauge!(START, Unit::Seconds, "When the program started, in seconds since 1970.");
     describe_gauge!(SUBSCRIBERS, Unit::Count, "Open subscriptions.");
+    describe_counter!(SPANS, Unit::Count, "Spans of calls, by what became of them.");
     describe_gauge!(CONNECTIONS, Unit::Count, "Open connections.");
 }
 

@@ -207,12 +207,15 @@ async fn no_secret_and_no_personal_value_is_in_the_log() {
             proposal_id: "propose-secret".to_owned(),
             signature: vec![7; 64].into(),
         };
-        let unknown = ledger.approve(approve).await.unwrap_err();
+        let unknown = ledger.approve(with(approve, &[("x-request-id", "approving")])).await.unwrap_err();
         assert_eq!(reason(&unknown), "KEY_NOT_FOUND");
         ledger.post(with(request(Vec::new()), &[("x-request-id", "the-last-one")])).await.unwrap_err();
         let log = service.log_with("the-last-one");
         assert!(log.matches("fundledger.v1.").count() >= 7, "{log}");
-        assert!(log.contains("an approval was not accepted"), "{log}");
+        // What is said of a call deep inside it carries its id.
+        let deep =
+            log.lines().find(|line| line.contains("an approval was not accepted")).unwrap_or_else(|| panic!("{log}"));
+        assert!(deep.contains("approving") && deep.contains("fundledger.v1.LedgerService/Approve"), "{deep}");
         let keys = data(&service.directory).join("keys");
         let mut secrets: Vec<String> = fs::read_dir(keys)
             .unwrap()

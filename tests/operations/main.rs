@@ -15,6 +15,7 @@ mod check;
 mod limits;
 mod logs;
 mod metrics;
+mod otlp;
 #[path = "../server/mod.rs"]
 mod server;
 mod service;
