@@ -17,6 +17,7 @@ mod keys;
 mod personal_data;
 mod preconditions;
 mod refusals;
+mod revoked;
 #[path = "../server/mod.rs"]
 mod server;
 mod single;
