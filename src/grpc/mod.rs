@@ -10,6 +10,7 @@ mod call_ids;
 mod calls;
 mod clocks;
 pub mod convert;
+mod following;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod identities;

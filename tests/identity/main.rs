@@ -13,6 +13,7 @@ mod actors;
 mod certificates;
 mod document;
 mod matrix;
+mod open;
 #[path = "../server/mod.rs"]
 mod server;
 mod serving;
