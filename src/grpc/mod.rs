@@ -40,5 +40,6 @@ mod stopping;
 mod storage;
 mod subscribe;
 mod supervision;
+pub mod timekeeping;
 mod trace;
 mod waiting;

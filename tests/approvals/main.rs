@@ -12,6 +12,7 @@
 
 mod batches;
 mod cli;
+mod clock;
 mod forged;
 mod keys;
 mod personal_data;
