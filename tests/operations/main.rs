@@ -12,9 +12,12 @@
 )]
 
 mod check;
+mod clock;
+mod hostile;
 mod limits;
 mod logs;
 mod metrics;
+mod raw;
 #[path = "../server/mod.rs"]
 mod server;
 mod service;
