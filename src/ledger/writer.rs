@@ -669,10 +669,8 @@ fn own_key(about: &str, sequence: Sequence) -> RequestId {
 
 /// Whether more approvals, or others, could make up for a refusal. For a role that the maker lacks none can.
 fn waits_for_approvals(refusal: &Refusal, maker: &ActorId) -> bool {
-    match refusal.reason {
-        Reason::RoleMissing => refusal.fact("principal") != Some(maker.as_str()),
-        reason => matches!(reason, Reason::ApprovalMissing | Reason::KeyRevoked),
-    }
+    let is_of_maker = refusal.reason == Reason::RoleMissing && refusal.fact("principal") == Some(maker.as_str());
+    !is_of_maker && matches!(refusal.reason, Reason::ApprovalMissing | Reason::RoleMissing | Reason::KeyRevoked)
 }
 
 fn refused(command: &'static str, refusal: &Refusal) -> Decision {

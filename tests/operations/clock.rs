@@ -1,5 +1,5 @@
 //! The machine's clock years ahead and years back, under the real program. libfaketime moves it, where there is one (the Debian
-//! package `libfaketime`, or FAKETIME_LIBRARY); `approvals::clock` moves the ledger's own clock without it.
+//! package `libfaketime`, or `FAKETIME_LIBRARY`); `approvals::clock` moves the ledger's own clock without it.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};

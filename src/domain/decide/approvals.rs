@@ -76,12 +76,10 @@ impl Case<'_> {
         let authority = &self.state.authority;
         let proposal = self.envelope.approvals.proposal().and_then(|sequence| authority.proposal(sequence));
         let Some(proposal) = proposal.filter(|proposal| !proposal.revoked.is_empty()) else { return Ok(()) };
-        match order {
-            Order::Transaction { operations } => {
-                operations.iter().try_for_each(|operation| self.was_not_revoked(proposal, operation.order()))
-            }
-            order => self.was_not_revoked(proposal, order),
+        if let Order::Transaction { operations } = order {
+            return operations.iter().try_for_each(|operation| self.was_not_revoked(proposal, operation.order()));
         }
+        self.was_not_revoked(proposal, order)
     }
 
     fn was_not_revoked(&self, proposal: &Proposal, order: &Order) -> Result<(), Refusal> {
