@@ -6,29 +6,6 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-/// Metrics that alerts and dashboard may name besides those in the table of docs/operations.md.
-const BESIDE_THE_TABLE: &[&str] = &[
-    "fundledger_build_info",
-    "fundledger_checkpoint_age_seconds",
-    "fundledger_commands_total",
-    "fundledger_connections",
-    "fundledger_disk_free_bytes",
-    "fundledger_events_total",
-    "fundledger_flush_duration_seconds",
-    "fundledger_group_events",
-    "fundledger_health",
-    "fundledger_log_bytes",
-    "fundledger_queue_commands",
-    "fundledger_queue_commands_max",
-    "fundledger_refusals_total",
-    "fundledger_request_duration_seconds",
-    "fundledger_requests_total",
-    "fundledger_snapshot_age_events",
-    "fundledger_start_time_seconds",
-    "fundledger_subscribers",
-    "fundledger_witness_age_seconds",
-];
-
 fn read(path: &str) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
@@ -58,7 +35,7 @@ fn alerts_and_dashboard_name_metrics_that_there_are() {
         let found: BTreeSet<&str> = names(&text, "fundledger_").map(metric).collect();
         assert!(found.len() > 10, "{path}: no metrics were found");
         for name in found {
-            assert!(table.contains(name) || BESIDE_THE_TABLE.contains(&name), "{path}: there is no {name}");
+            assert!(table.contains(name), "{path}: there is no {name}");
         }
     }
 }

@@ -12,11 +12,27 @@ use crate::ledger::examine::examine;
 use crate::log::Fault;
 use crate::messages::cli as text;
 
-/// Checks what `serve` would do. Settings were admitted before.
-pub(super) fn run(globals: &Globals, settings: &Settings, data: &Path, out: &mut dyn Write) -> Result<(), Failure> {
+/// How a ledger would be served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Transport {
+    /// In plain text, on loopback.
+    Plain,
+    /// With certificates on both sides.
+    Tls,
+}
+
+/// Checks what `serve` would do. Settings were admitted before, as those of a certain transport.
+pub(super) fn run(
+    globals: &Globals,
+    settings: &Settings,
+    data: &Path,
+    transport: Transport,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
     let lang = globals.lang;
     settings.witness_policy.as_deref().map(read_policy).transpose()?;
-    if is_empty(data).map_err(|fault| Failure::Unavailable(fault.to_string()))? {
+    let is_plain = transport == Transport::Plain;
+    if is_plain && is_empty(data).map_err(|fault| Failure::Unavailable(fault.to_string()))? {
         writeln!(out, "{}", text::check_would_create(lang, data.display()))?;
         return Ok(());
     }
@@ -39,6 +55,9 @@ pub(super) fn run(globals: &Globals, settings: &Settings, data: &Path, out: &mut
     let replayed = found.head.sequence.saturating_sub(found.snapshot_sequence);
     writeln!(out, "{}", text::check_ledger(lang, found.head.hash, &found.origin, found.head.sequence))?;
     writeln!(out, "{}", text::check_replayed(lang, replayed))?;
+    if !is_plain && !found.is_administered {
+        return Err(Failure::Refused(text::serve_needs_administrators(lang)));
+    }
     match found.read_only {
         None => writeln!(out, "{}", text::check_would_serve(lang)).map_err(Failure::from),
         Some(why) => Err(Failure::Refused(text::check_would_only_read(lang, why))),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::settings::TLS_KEYS;
 use super::{Failure, Globals, Lang};
 use crate::domain::approval::PublicKey;
 use crate::domain::ids::ActorId;
@@ -40,10 +41,15 @@ pub fn run(globals: &Globals, args: &InitArgs, out: &mut dyn Write) -> Result<()
             writeln!(out, "{}", text::init_log_key(globals.lang, signer.public()))?;
         }
         writeln!(out, "{}", text::init_back_up_keys(globals.lang))?;
+        let next = text::next_step(globals.lang);
         if administrators.is_empty() {
             writeln!(out, "{}", text::init_without_administrators(globals.lang))?;
+            writeln!(out, "{next}: fundledger serve --data {shown} --insecure-dev")?;
+        } else {
+            // Whoever has roles wants to know who asks: in plain text nobody is known.
+            writeln!(out, "{next}: fundledger serve --data {shown} --config FILE.toml")?;
+            writeln!(out, "{}", text::init_needs_tls(globals.lang, TLS_KEYS.join(", ")))?;
         }
-        writeln!(out, "{}: fundledger serve --data {shown} --insecure-dev", text::next_step(globals.lang))?;
     }
     Ok(())
 }

@@ -13,9 +13,9 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 use super::beside::Beside;
-use super::check;
+use super::check::{self, Transport};
 use super::logs::Logs;
-use super::settings::{self, Settings, SettingsArgs, TlsSettings};
+use super::settings::{self, Settings, SettingsArgs, TLS_KEYS, TlsSettings};
 use super::signals::StopSignals;
 use super::verify::read_policy;
 use super::{Failure, Globals, Lang};
@@ -56,10 +56,12 @@ pub fn run(globals: &Globals, args: &ServeArgs, out: &mut dyn Write) -> Result<(
     let settings = settings::load(&args.settings, globals.lang)?.settings;
     let Admitted { data, tls, collector } = admit(&settings, globals.lang)?;
     if args.check {
-        return check::run(globals, &settings, data, out);
+        let transport = if tls.is_some() { Transport::Tls } else { Transport::Plain };
+        return check::run(globals, &settings, data, transport, out);
     }
     let logs = Logs::start(&settings.log);
-    if is_empty(data).map_err(|fault| Failure::Unavailable(fault.to_string()))? {
+    // An unmounted volume must not become a second ledger: only who asked for one to try things out gets it.
+    if tls.is_none() && is_empty(data).map_err(|fault| Failure::Unavailable(fault.to_string()))? {
         drop(DataDirectory::create(data, Genesis::of_development(DEVELOPMENT_ORIGIN), &SystemClock)?);
     }
     let witnesses = settings.witness_policy.as_deref().map(read_policy).transpose()?;
@@ -181,24 +183,21 @@ pub(super) fn admit(settings: &Settings, lang: Lang) -> Result<Admitted<'_>, Fai
 
 /// Reads what the settings name, or tells everything that is wrong with it.
 fn load_certificates(settings: &TlsSettings, lang: Lang) -> Result<Tls, Vec<String>> {
-    let TlsSettings { certificate, key, client_ca, revocation_list, trust_domain } = settings.clone();
+    let TlsSettings { certificate, key, client_ca, revocation_list, stale_revocation_list: when_stale, trust_domain } =
+        settings.clone();
     let domain = trust_domain
         .as_deref()
         .map(|name| TrustDomain::parse(name).ok_or_else(|| text::serve_tls_wrong_domain(lang, name)));
     match (certificate, key, client_ca, domain) {
         (Some(certificate), Some(key), Some(client_ca), Some(Ok(trust_domain))) => {
-            let loaded = Tls::load(Files { certificate, key, client_ca, revocation_list, trust_domain });
+            let loaded = Tls::load(Files { certificate, key, client_ca, revocation_list, when_stale, trust_domain });
             loaded.map_err(|wrong| wrong.iter().map(|wrong| told(wrong, lang)).collect())
         }
         (certificate, key, client_ca, domain) => {
-            let missing = |key: &str, is_there: bool| (!is_there).then(|| text::serve_tls_needs(lang, key));
-            let missing = [
-                missing("tls.certificate", certificate.is_some()),
-                missing("tls.key", key.is_some()),
-                missing("tls.client_ca", client_ca.is_some()),
-                missing("tls.trust_domain", domain.is_some()),
-            ];
-            Err(missing.into_iter().flatten().chain(domain.and_then(Result::err)).collect())
+            let are_there = [certificate.is_some(), key.is_some(), client_ca.is_some(), domain.is_some()];
+            let missing = TLS_KEYS.iter().zip(are_there).filter(|(_, is_there)| !is_there);
+            let missing = missing.map(|(key, _)| text::serve_tls_needs(lang, *key));
+            Err(missing.chain(domain.and_then(Result::err)).collect())
         }
     }
 }

@@ -22,6 +22,7 @@ use super::otlp::OtlpSettings;
 use super::{Failure, Lang};
 use crate::grpc::server::Limits;
 use crate::messages::cli as text;
+use crate::tls::WhenStale;
 
 /// Before the name of a key, with `__` between its parts: `FUNDLEDGER__LIMITS__STREAMS_MAX`.
 const ENVIRONMENT_PREFIX: &str = "FUNDLEDGER";
@@ -68,6 +69,9 @@ pub(super) struct Settings {
     pub(super) limits: LimitSettings,
 }
 
+/// What TLS cannot do without.
+pub(super) const TLS_KEYS: [&str; 4] = ["tls.certificate", "tls.key", "tls.client_ca", "tls.trust_domain"];
+
 /// Mutual TLS: all of it, but for the revocation list, or nothing.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -80,6 +84,8 @@ pub(super) struct TlsSettings {
     pub(super) client_ca: Option<PathBuf>,
     /// What they have revoked.
     pub(super) revocation_list: Option<PathBuf>,
+    /// Whether a revocation list counts that is past its next update.
+    pub(super) stale_revocation_list: WhenStale,
     /// Whose identities are let in.
     pub(super) trust_domain: Option<String>,
 }
@@ -87,7 +93,7 @@ pub(super) struct TlsSettings {
 impl TlsSettings {
     /// Whether anything of it is set.
     pub(super) fn is_set(&self) -> bool {
-        let Self { certificate, key, client_ca, revocation_list, trust_domain } = self;
+        let Self { certificate, key, client_ca, revocation_list, stale_revocation_list: _, trust_domain } = self;
         [certificate, key, client_ca, revocation_list].into_iter().any(Option::is_some) || trust_domain.is_some()
     }
 }

@@ -70,6 +70,8 @@ pub struct Proposal {
     pub taken: u32,
     /// Approvals so far, in order.
     pub approvals: Vec<Approval>,
+    /// Roles that were taken from its maker since.
+    pub revoked: Vec<Holding>,
 }
 
 /// Roles, keys and proposals.
@@ -184,6 +186,9 @@ impl Authority {
                 if let Some(holdings) = self.holdings.get_mut(principal) {
                     holdings.retain(|held| *held != revoked);
                 }
+                for proposal in self.proposals.values_mut().filter(|proposal| proposal.maker == *principal) {
+                    proposal.revoked.push(revoked);
+                }
             }
             Payload::KeyRotated { principal, public_key, .. } => self.register(principal, *public_key),
             Payload::CommandProposed { content, expires_at } => self.propose(sequence, event, content, *expires_at),
@@ -239,6 +244,7 @@ impl Authority {
                 batch,
                 taken: 0,
                 approvals: Vec::new(),
+                revoked: Vec::new(),
             },
         );
     }

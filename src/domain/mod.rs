@@ -20,6 +20,7 @@ mod numbered;
 pub mod oversight;
 pub mod personal;
 pub mod persons;
+pub mod places;
 pub mod policy;
 pub mod principal;
 pub mod profile;

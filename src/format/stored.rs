@@ -306,7 +306,7 @@ stored_struct!(Holding { role, fund });
 stored_struct!(SigningKey { owner, public_key, is_live });
 stored_struct!(Approval { actor, key, signature });
 stored_struct!(ProposedBatch { root, command_count, control_total_minor });
-stored_struct!(Proposal { proposal_id, maker, proposed_at, expires_at, batch, taken, approvals });
+stored_struct!(Proposal { proposal_id, maker, proposed_at, expires_at, batch, taken, approvals, revoked });
 
 /// What is looked up by something else is found again.
 impl Stored for Authority {

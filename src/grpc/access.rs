@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use tonic::body::Body;
 use tower::{Layer, Service};
 
+use super::following::{Asked, Following};
 use super::identity::{Caller, Denied};
 use super::node::Node;
 use super::status::Statuses;
@@ -66,8 +67,17 @@ pub const METHODS: &[(&str, Need)] = &[
     ("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", Need::Certificate),
 ];
 
+/// Those whose answer goes on, or is long in coming: what they need is looked at until its end. Streams of postings look at
+/// each batch instead, so that what was taken is answered.
+pub const FOLLOWED: &[&str] = &[
+    "/fundledger.v1.QueryService/Trace",
+    "/fundledger.v1.QueryService/Subscribe",
+    "/fundledger.v1.AuditService/ReadEntries",
+    "/fundledger.v1.AuditService/RunRules",
+];
+
 impl Need {
-    fn is_met(self, caller: &Caller) -> Result<(), Denied> {
+    pub(super) fn is_met(self, caller: &Caller) -> Result<(), Denied> {
         let (is_met, action) = match self {
             Self::Certificate => return Ok(()),
             Self::Any(actions) => {
@@ -147,9 +157,14 @@ where
             let peer = request.extensions().get::<Arc<Peer>>().cloned();
             let path = request.uri().path().to_owned();
             match admitted(peer, &path, &node, statuses).await {
-                Ok(caller) => {
-                    request.extensions_mut().insert(caller);
-                    inner.call(request).await
+                Ok((caller, need)) => {
+                    request.extensions_mut().insert(caller.clone());
+                    let answer = inner.call(request).await?;
+                    if !FOLLOWED.contains(&path.as_str()) {
+                        return Ok(answer);
+                    }
+                    let asked = Asked { caller, path, need, node, statuses };
+                    Ok(answer.map(|body| Body::new(Following::new(body, asked))))
                 }
                 Err(status) => Ok(status.into_http()),
             }
@@ -162,7 +177,7 @@ async fn admitted(
     path: &str,
     node: &Node,
     statuses: Statuses,
-) -> Result<Caller, tonic::Status> {
+) -> Result<(Caller, Need), tonic::Status> {
     // Without one it did not come in by the door.
     let peer = peer.ok_or_else(|| statuses.reason(Reason::IdentityInvalid, &[]))?;
     let principal = match &peer.identity {
@@ -175,13 +190,13 @@ async fn admitted(
     };
     let caller = Caller::known(peer, principal, node);
     let need = METHODS.iter().find(|(method, _)| *method == path).map(|(_, need)| *need);
-    let met = |caller: &Caller| need.map_or(Err(Denied::Nobody), |need| need.is_met(caller));
-    if met(&caller).is_ok() {
-        return Ok(caller);
+    let need = need.ok_or_else(|| caller.refuse(Denied::Nobody, path, node, statuses))?;
+    if need.is_met(&caller).is_ok() {
+        return Ok((caller, need));
     }
     // A role may have been granted a moment ago.
     node.caught_up().await;
     let caller = caller.renewed(node);
-    met(&caller).map_err(|denied| caller.refuse(denied, path, node, statuses))?;
-    Ok(caller)
+    need.is_met(&caller).map_err(|denied| caller.refuse(denied, path, node, statuses))?;
+    Ok((caller, need))
 }

@@ -4,8 +4,8 @@ use tonic::Status;
 
 use super::page::{self, Page};
 use super::reading::{Reading, balance_as_of, read_position, shown, subject, wire_balance};
-use super::scope::Place;
 use crate::domain::ids::{AccountNumber, FundNumber, LotNumber};
+use crate::domain::places::Place;
 use crate::domain::refusal::Reason;
 use crate::domain::rights::Action;
 use crate::domain::time::Day;

@@ -5,7 +5,7 @@ use tonic::Status;
 use super::convert;
 use super::page;
 use super::reading::{Reading, read_position};
-use super::scope::Place;
+use crate::domain::places::Place;
 use crate::domain::rights::Action;
 use crate::domain::time::Day;
 use crate::ledger::clock::{Clock as _, SystemClock};

@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tonic::Status;
 
 use super::node::Node;
-use super::scope::{Place, places};
 use super::status::Statuses;
 use crate::domain::authority::Holding;
 use crate::domain::command::{Command, Order};
 use crate::domain::ids::{ActorId, FundNumber};
+use crate::domain::places::{Place, places};
 use crate::domain::principal::Principal;
 use crate::domain::refusal::Reason;
 use crate::domain::rights::{Action, Reach};
@@ -140,6 +140,16 @@ impl Caller {
         match self {
             Self::Unidentified => Self::Unidentified,
             Self::Known(known) => Self::known(Arc::clone(&known.peer), known.principal.clone(), node),
+        }
+    }
+
+    /// Whether their roles are what they were.
+    pub(super) fn has_same_roles(&self, node: &Node) -> bool {
+        match self {
+            Self::Unidentified => true,
+            Self::Known(known) => {
+                node.views().authority.held_by(&known.principal.actor) == known.rights.holdings.as_slice()
+            }
         }
     }
 

@@ -10,6 +10,7 @@ mod call_ids;
 mod calls;
 mod clocks;
 pub mod convert;
+mod following;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod identities;
@@ -39,5 +40,6 @@ mod stopping;
 mod storage;
 mod subscribe;
 mod supervision;
+pub mod timekeeping;
 mod trace;
 mod waiting;

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use super::identity::Refused;
 use super::releasing::WitnessAlarm;
+use super::timekeeping::ClockSteps;
 use crate::domain::event::Event;
 use crate::domain::ids::Sequence;
 use crate::domain::refusal::Reason;
@@ -55,6 +56,7 @@ pub struct Node {
     signing: Mutex<Option<Signing>>,
     witness_alarm: WitnessAlarm,
     refused: Refused,
+    clock_steps: ClockSteps,
     // Keeps the directory locked.
     directory: DataDirectory,
 }
@@ -219,6 +221,7 @@ impl Node {
             signing,
             witness_alarm: WitnessAlarm::default(),
             refused: Refused::default(),
+            clock_steps: ClockSteps::default(),
             directory,
         })
     }
@@ -266,6 +269,11 @@ impl Node {
     /// Whether witnesses keep payments waiting for too long.
     pub const fn witness_alarm(&self) -> &WitnessAlarm {
         &self.witness_alarm
+    }
+
+    /// How often the machine's clock was set.
+    pub const fn clock_steps(&self) -> &ClockSteps {
+        &self.clock_steps
     }
 
     /// What was refused on grounds of authority.

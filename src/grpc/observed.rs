@@ -15,6 +15,7 @@ use super::node::Node;
 use crate::ledger::counts::Meters;
 use crate::pb::DESCRIPTORS;
 use crate::traces::Traces;
+use crate::tls::Tls;
 
 /// Calls that read all there is, and are not cut by the server's own deadline: of these few run at a time.
 const WITHOUT_DEADLINE: &[&str] = &["fundledger.v1.AuditService/RunRules"];
@@ -104,6 +105,8 @@ pub struct Running {
     pub connections: Places,
     /// Its subscriptions.
     pub subscribers: Places,
+    /// Its certificates, where it has any.
+    pub tls: Option<Arc<Tls>>,
 }
 
 /// A service as it is seen from outside.

@@ -29,6 +29,7 @@ use super::proposals;
 use super::query::QueryApi;
 use super::status::Statuses;
 use super::stopping::Stopping;
+use super::timekeeping;
 use crate::domain::refusal::Reason;
 use crate::log::Fault;
 use crate::pb::DESCRIPTORS;
@@ -203,22 +204,24 @@ pub async fn serve_observed(
         tracing::error!(%error, "personal data of commands that came to nothing are left until the next start");
     }
     let tending = tokio::spawn(proposals::tend(Arc::clone(&node)));
+    let timekeeping = tokio::spawn(timekeeping::tend(Arc::clone(&node)));
     let intake = Intake::new(limits.intake_bytes_max);
     let rates = RequestRates::new(limits.requests_per_second);
     let forgetting = tokio::spawn(rates.clone().tend());
     let connections = Places::new(limits.connections_max);
     let subscribers = Places::new(limits.subscribers_max);
+    let door = door.into();
+    let (callers, tls) = match &door {
+        Door::Plain(_) => (Callers::Unidentified, None),
+        Door::Certified(_, tls) => (Callers::Certified, Some(Arc::clone(tls))),
+    };
     observed.starts(Running {
         node: Arc::clone(&node),
         connections: connections.clone(),
         subscribers: subscribers.clone(),
+        tls,
     });
     let rules = Rules { observed, node: Arc::clone(&node), rates, call_max: limits.call_max, slow: limits.slow_call };
-    let door = door.into();
-    let callers = match &door {
-        Door::Plain(_) => Callers::Unidentified,
-        Door::Certified(..) => Callers::Certified,
-    };
     let router = Server::builder()
         .layer(Calls::new(rules))
         .layer(MapResponseLayer::new(explained))
@@ -279,6 +282,7 @@ pub async fn serve_observed(
         () = deadline => tracing::warn!("streams were still open at the deadline; they were cut"),
     }
     tending.abort();
+    timekeeping.abort();
     if let Some(certificates) = certificates {
         certificates.abort();
     }

@@ -2,8 +2,8 @@
 //! catches up or follows: at the switch nothing can be missed or come twice, because there is no switch.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -33,21 +33,39 @@ const ENTRIES_A_READ: i64 = 4_096;
 const HEARTBEAT_SECONDS_DEFAULT: i32 = 10;
 const HEARTBEAT_SECONDS_MAX: i32 = 60;
 
+/// A message, and how far it brings whoever takes it.
+struct Onward {
+    message: v1::SubscribeResponse,
+    up_to: i64,
+}
+
 /// Messages on their way to a subscriber, and how it ends.
-pub(super) struct Subscription {
-    messages: mpsc::Receiver<v1::SubscribeResponse>,
-    end: Arc<Mutex<Option<Status>>>,
+pub(super) struct Subscription(Arc<Mutex<Waiting>>);
+
+struct Waiting {
+    messages: mpsc::Receiver<Onward>,
+    /// Last event that it took.
+    taken_up_to: i64,
+    end: Option<Status>,
+}
+
+impl Subscription {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Stream for Subscription {
     type Item = Result<v1::SubscribeResponse, Status>;
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.messages.poll_recv(context).map(|message| match message {
-            Some(message) => Some(Ok(message)),
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let mut waiting = self.waiting();
+        let Some(Onward { message, up_to }) = ready!(waiting.messages.poll_recv(context)) else {
             // The sender is gone; what it left is why the stream ends.
-            None => self.end.lock().unwrap_or_else(PoisonError::into_inner).take().map(Err),
-        })
+            return Poll::Ready(waiting.end.take().map(Err));
+        };
+        waiting.taken_up_to = up_to;
+        Poll::Ready(Some(Ok(message)))
     }
 }
 
@@ -109,7 +127,8 @@ impl QueryApi {
             statuses.reason(Reason::TooManySubscribers, &[("subscribers_max", most)])
         })?;
         let (messages, received) = mpsc::channel(MESSAGES_WAITING);
-        let end = Arc::new(Mutex::new(None));
+        let waiting = Waiting { messages: received, taken_up_to: after, end: None };
+        let subscription = Subscription(Arc::new(Mutex::new(waiting)));
         let mut subscriber = Subscriber {
             reading,
             filter: Filter { account, lot },
@@ -120,15 +139,15 @@ impl QueryApi {
             looked_up_to: after,
         };
         let stopping = self.stopping.clone();
-        let left = Arc::clone(&end);
+        let left = Subscription(Arc::clone(&subscription.0));
         spawn(async move {
-            let why = subscriber.run(stopping).await;
+            let end = subscriber.run(stopping).await;
             // In this order: the reason is there before the messages end, and the place is free only after both.
-            *left.lock().unwrap_or_else(PoisonError::into_inner) = why;
+            subscriber.leave(end, &left);
             drop(subscriber);
             drop(place);
         });
-        Ok(Response::new(Subscription { messages: received, end }))
+        Ok(Response::new(subscription))
     }
 }
 
@@ -137,15 +156,17 @@ struct Subscriber {
     filter: Filter,
     heartbeat: Duration,
     patience: Duration,
-    messages: mpsc::Sender<v1::SubscribeResponse>,
+    messages: mpsc::Sender<Onward>,
     /// Last event given to the subscriber.
     sent_up_to: i64,
     /// Last event that was looked at: what the filter passed over counts.
     looked_up_to: i64,
 }
 
-/// Why a subscription ends before the server does.
+/// Why a subscription ends.
 enum Cut {
+    /// The server stops.
+    Stopping,
     /// The subscriber hung up.
     Gone,
     /// It takes nothing.
@@ -160,21 +181,30 @@ struct Read {
 }
 
 impl Subscriber {
-    /// Runs until the end; says why, where there is somebody to tell.
-    async fn run(&mut self, mut stopping: Stopping) -> Option<Status> {
-        let cut = tokio::select! {
+    /// Runs until the end.
+    async fn run(&mut self, mut stopping: Stopping) -> Cut {
+        tokio::select! {
             cut = self.follow() => cut,
-            () = stopping.wait() => return Some(self.ended(Reason::ShuttingDown)),
-        };
-        match cut {
-            Cut::Gone => None,
-            Cut::TooSlow => Some(self.ended(Reason::SubscriberTooSlow)),
-            Cut::Unreadable(status) => Some(status),
+            () = stopping.wait() => Cut::Stopping,
         }
     }
 
-    fn ended(&self, reason: Reason) -> Status {
-        self.reading.statuses.reason(reason, &[("resume_after_sequence", self.sent_up_to.to_string())])
+    /// Says why it ends, where there is somebody to tell.
+    fn leave(&self, cut: Cut, subscription: &Subscription) {
+        let ended = |reason: Reason, up_to: i64| {
+            self.reading.statuses.reason(reason, &[("resume_after_sequence", up_to.to_string())])
+        };
+        let mut waiting = subscription.waiting();
+        waiting.end = match cut {
+            Cut::Gone => None,
+            Cut::Stopping => Some(ended(Reason::ShuttingDown, self.sent_up_to)),
+            Cut::TooSlow => {
+                // Its stream may stay open, unread, for as long as its connection: what waits there is nobody's to keep.
+                while waiting.messages.try_recv().is_ok() {}
+                Some(ended(Reason::SubscriberTooSlow, waiting.taken_up_to))
+            }
+            Cut::Unreadable(status) => Some(status),
+        };
     }
 
     async fn follow(&mut self) -> Cut {
@@ -224,7 +254,7 @@ impl Subscriber {
 
     /// Hands a message over; a subscriber that does not take it in time is cut off.
     async fn send(&self, part: Part) -> Result<(), Cut> {
-        let message = v1::SubscribeResponse { part: Some(part) };
+        let message = Onward { message: v1::SubscribeResponse { part: Some(part) }, up_to: self.looked_up_to };
         match tokio::time::timeout(self.patience, self.messages.send(message)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(Cut::Gone),

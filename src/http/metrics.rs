@@ -40,6 +40,11 @@ const START: &str = "fundledger_start_time_seconds";
 const SUBSCRIBERS: &str = "fundledger_subscribers";
 const CONNECTIONS: &str = "fundledger_connections";
 const SPANS: &str = "fundledger_spans_total";
+const CLOCK_BEHIND: &str = "fundledger_clock_behind_seconds";
+const CLOCK_STEPS: &str = "fundledger_clock_steps_total";
+const NEXT_UPDATE: &str = "fundledger_revocation_list_next_update_seconds";
+
+const NANOS_A_SECOND: i64 = 1_000_000_000;
 
 /// From a lone post in memory to a reader that waits for the slowest disk.
 const SECONDS: [f64; 15] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0];
@@ -140,9 +145,12 @@ fn describe() {
     describe_gauge!(SUBSCRIBERS, Unit::Count, "Open subscriptions.");
     describe_counter!(SPANS, Unit::Count, "Spans of calls, by what became of them.");
     describe_gauge!(CONNECTIONS, Unit::Count, "Open connections.");
+    describe_gauge!(CLOCK_BEHIND, Unit::Seconds, "How far the machine's clock is behind the last event.");
+    describe_counter!(CLOCK_STEPS, Unit::Count, "How often the machine's clock was set.");
+    describe_gauge!(NEXT_UPDATE, Unit::Seconds, "When the revocation list is to be replaced, in seconds since 1970.");
 }
 
-fn of_running(Running { node, connections, subscribers }: &Running) {
+fn of_running(Running { node, connections, subscribers, tls }: &Running) {
     let lag = node.lag();
     for (part, sequence) in parts(&lag) {
         gauge!(POSITION, "part" => part).set(sequence_as_float(sequence));
@@ -157,6 +165,10 @@ fn of_running(Running { node, connections, subscribers }: &Running) {
     }
     gauge!(CONNECTIONS).set(as_float(connections.taken()));
     gauge!(SUBSCRIBERS).set(as_float(subscribers.taken()));
+    gauge!(CLOCK_BEHIND).set(node.clock_behind().as_secs_f64());
+    counter!(CLOCK_STEPS).absolute(node.clock_steps().count());
+    let next_update = tls.as_ref().and_then(|tls| tls.next_update());
+    gauge!(NEXT_UPDATE).set(next_update.map_or(f64::NAN, |at| sequence_as_float(at.0 / NANOS_A_SECOND)));
     of_ledger(node);
     of_storage(node);
 }

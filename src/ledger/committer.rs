@@ -1,6 +1,7 @@
 //! The committer: stores a group, makes it durable once, tells everyone.
 
 use std::ops::ControlFlow;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc::Receiver};
 use std::time::Instant;
 
@@ -48,6 +49,9 @@ impl Committer {
             return ControlFlow::Break(());
         }
         self.shared.set_committed(last);
+        if let Some(event) = group.events.last() {
+            self.shared.booked_at.store(event.booked_at.0, Ordering::Relaxed);
+        }
         if let Some(meters) = self.shared.meters.get() {
             meters.record(began.elapsed().as_secs_f64(), group.events.len());
         }

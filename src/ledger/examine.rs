@@ -21,6 +21,8 @@ pub struct Examined {
     pub head: Head,
     /// The last entry that needs not be replayed: a snapshot has it; -1 for none.
     pub snapshot_sequence: i64,
+    /// Whether it has administrators: without them nobody can be given a role.
+    pub is_administered: bool,
     /// Why nothing could be posted, if so.
     pub read_only: Option<String>,
 }
@@ -56,5 +58,11 @@ pub fn examine(
         Err(fault) => Some(format!("what was signed last is not known: {fault}")),
     };
     read_only = read_only.or(objected);
-    Ok(Examined { origin: origin.to_string(), head, snapshot_sequence: snapshots.newest_sequence(), read_only })
+    Ok(Examined {
+        origin: origin.to_string(),
+        head,
+        snapshot_sequence: snapshots.newest_sequence(),
+        is_administered: start.is_administered(),
+        read_only,
+    })
 }

@@ -25,6 +25,7 @@ mod state_files;
 pub mod steps;
 mod writer;
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc as threads};
 use std::thread::JoinHandle;
 
@@ -158,6 +159,8 @@ pub type CommitSink = Box<dyn FnMut(Committed) + Send>;
 #[derive(Debug)]
 struct Shared {
     committed: Mutex<Head>,
+    // When the last committed event was booked, in nanoseconds.
+    booked_at: AtomicI64,
     read_only: OnceLock<String>,
     log_keys: Mutex<LogKeys>,
     // Set when a running ledger fails; not by what recovery finds.
@@ -171,6 +174,7 @@ impl Shared {
     fn new(start: &Start, read_only: Option<String>) -> Self {
         Self {
             committed: Mutex::new(start.head),
+            booked_at: AtomicI64::new(start.booked_at().0),
             read_only: read_only.map(OnceLock::from).unwrap_or_default(),
             log_keys: Mutex::new(start.log_keys().clone()),
             failed: watch::Sender::new(false),
@@ -514,6 +518,11 @@ impl Ledger {
     /// The last entry that is on disk.
     pub fn committed(&self) -> Head {
         self.shared.committed()
+    }
+
+    /// When the last event that is on disk was booked. A clock that says less was set back, or was ahead once.
+    pub fn booked_at(&self) -> UtcNanos {
+        UtcNanos(self.shared.booked_at.load(Ordering::Relaxed))
     }
 
     /// How many events were committed since the ledger was opened.

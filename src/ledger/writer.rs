@@ -113,6 +113,16 @@ impl Start {
         &self.state.log_keys
     }
 
+    /// When the last event was booked.
+    pub(super) const fn booked_at(&self) -> UtcNanos {
+        self.booked_at
+    }
+
+    /// Whether the ledger has administrators.
+    pub(super) fn is_administered(&self) -> bool {
+        self.state.authority().is_administered()
+    }
+
     /// Whether the keys of a block's events have the fingerprints that they had.
     pub(super) fn knows(&self, block: &Block, fingerprints: &Fingerprints) -> Result<bool, Fault> {
         for (sequence, entry) in (block.first_sequence..).zip(block.entries()) {
@@ -435,7 +445,7 @@ impl Writer {
         }
         let Command { envelope, preconditions, order } = &proposed.command;
         let decided = self.decide(envelope, preconditions, order.clone(), now)?;
-        if decided.is_err_and(|refusal| waits_for_approvals(&refusal)) {
+        if decided.is_err_and(|refusal| waits_for_approvals(&refusal, &envelope.actor)) {
             return Ok(None);
         }
         self.post(proposed, now).map(Some)
@@ -540,9 +550,11 @@ impl Writer {
         {
             batch.checkers = proposal.approvals.iter().map(|approval| approval.actor.clone()).collect();
         }
-        let is_of_batch = matches!(envelope.approvals, Approvals::Batch(_));
         let name = order.name();
         let decided = self.decide(&envelope, &preconditions, order, now)?;
+        let is_of_batch = matches!(envelope.approvals, Approvals::Batch(_));
+        let refusal = decided.as_ref().err().filter(|_| is_of_batch);
+        let waits = refusal.is_some_and(|refusal| waits_for_approvals(refusal, &envelope.actor));
         let booked_at = self.booking_time(now);
         let event = |decision| Event { booked_at, command_digest: digest, envelope: Some(envelope), decision };
         let (mut event, refusal) = match decided {
@@ -561,7 +573,7 @@ impl Writer {
                 }
             }
             // As for a proposed command: its key is not used up, and its approvals may still come.
-            Err(refusal) if is_of_batch && waits_for_approvals(&refusal) => {
+            Err(refusal) if waits => {
                 return Ok(Outcome::Refused { refusal, sequence: None, replayed: false });
             }
             Err(refusal) => (event(refused(name, &refusal)), refusal),
@@ -655,9 +667,10 @@ fn own_key(about: &str, sequence: Sequence) -> RequestId {
     RequestId::stored(format!("/{about}/{}", sequence.0))
 }
 
-/// Whether more approvals, or others, could make up for a refusal.
-fn waits_for_approvals(refusal: &Refusal) -> bool {
-    matches!(refusal.reason, Reason::ApprovalMissing | Reason::RoleMissing | Reason::KeyRevoked)
+/// Whether more approvals, or others, could make up for a refusal. For a role that the maker lacks none can.
+fn waits_for_approvals(refusal: &Refusal, maker: &ActorId) -> bool {
+    let is_of_maker = refusal.reason == Reason::RoleMissing && refusal.fact("principal") == Some(maker.as_str());
+    !is_of_maker && matches!(refusal.reason, Reason::ApprovalMissing | Reason::RoleMissing | Reason::KeyRevoked)
 }
 
 fn refused(command: &'static str, refusal: &Refusal) -> Decision {

@@ -79,6 +79,7 @@ init-admin-invalid = --admin { $key }: { $cause }
 init-admin-twice = the person or the key is named twice
 init-log-key = the log's public key, for auditors and witnesses: { $key }
 init-back-up-keys = back up keys/ apart from the log: without it retries and payees cannot be recognised
+init-needs-tls = its file sets { $keys }, and tls.revocation_list where certificates are revoked (docs/operations.md, "Mutual TLS")
 
 ## serve
 

@@ -78,6 +78,7 @@ init-admin-invalid = --admin { $key } 无效：{ $cause }
 init-admin-twice = 同一人员或密钥被重复指定
 init-log-key = 日志公钥（交审计人与见证人留存）：{ $key }
 init-back-up-keys = 请将 keys/ 与日志分开备份：缺少密钥则无法识别重试与收款人
+init-needs-tls = 该文件须设置 { $keys }；如需吊销证书，另设 tls.revocation_list（见 docs/operations.md 的 “Mutual TLS”）
 
 ## serve
 

@@ -253,6 +253,7 @@ found-the-signature-of-is-not-one-over-these-bytes = { $a } 的签名不是对�
 found-the-signed-bytes-are-of-another-command = 签名字节属于另一指令
 found-the-signed-bytes-are-no-command = 签名字节不是指令：{ $a }
 found-the-approvals-had-lapsed = 审批已过有效期
+found-had-lost-the-role-for-what-they-proposed = { $a } 已失去所提请事项所需的角色
 found-what-was-executed-is-not-what-was-proposed = 执行的内容与提请不同
 found-proposal-does-not-wait = 提请 { $a } 并非待批
 found-batch-does-not-wait = 批次提请 { $a } 并非待批

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
@@ -12,7 +13,7 @@ use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 use tokio_rustls::rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use tokio_rustls::rustls::version::TLS13;
 use tokio_rustls::rustls::{Error, RootCertStore, ServerConfig};
-use x509_parser::parse_x509_certificate;
+use x509_parser::{parse_x509_certificate, parse_x509_crl};
 
 use crate::domain::principal::TrustDomain;
 use crate::domain::time::UtcNanos;
@@ -30,8 +31,21 @@ pub struct Files {
     pub client_ca: PathBuf,
     /// What they have revoked; PEM.
     pub revocation_list: Option<PathBuf>,
+    /// Whether a revocation list counts that is past its next update.
+    pub when_stale: WhenStale,
     /// Whose identities are let in.
     pub trust_domain: TrustDomain,
+}
+
+/// What becomes of clients while a revocation list is past its next update: who was revoked since then is not known.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WhenStale {
+    /// None of them is let in.
+    #[default]
+    Refuse,
+    /// Those are whom the list does not name.
+    Accept,
 }
 
 impl Files {
@@ -90,6 +104,8 @@ impl fmt::Display for Wrong {
 pub(super) struct Material {
     pub(super) config: Arc<ServerConfig>,
     pub(super) verifier: Arc<dyn ClientCertVerifier>,
+    /// When the first of the revocation lists is to be replaced; `None` where there are none.
+    pub(super) next_update: Option<UtcNanos>,
 }
 
 /// Reads everything, or tells all that is wrong.
@@ -107,7 +123,13 @@ pub(super) fn load(files: &Files, now: UtcNanos) -> Result<Material, Vec<Wrong>>
     };
     let provider = Arc::new(ring::default_provider());
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
-    let verifier = verifier.with_crls(revoked).build().map_err(|error| {
+    let next_update = revoked.iter().filter_map(next_update).min();
+    let verifier = verifier.with_crls(revoked);
+    let verifier = match files.when_stale {
+        WhenStale::Refuse => verifier.enforce_revocation_expiration(),
+        WhenStale::Accept => verifier,
+    };
+    let verifier = verifier.build().map_err(|error| {
         let path = files.revocation_list.as_deref().unwrap_or(&files.client_ca);
         vec![wrong(path, Why::Malformed(error.to_string()))]
     })?;
@@ -124,7 +146,7 @@ pub(super) fn load(files: &Files, now: UtcNanos) -> Result<Material, Vec<Wrong>>
     // Whoever comes back shows their certificate again: it may have been revoked.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
-    Ok(Material { config: Arc::new(config), verifier })
+    Ok(Material { config: Arc::new(config), verifier, next_update })
 }
 
 fn wrong(path: &Path, why: Why) -> Wrong {
@@ -184,4 +206,10 @@ fn revocation_lists(path: &Path) -> Result<Vec<CertificateRevocationListDer<'sta
     let found: Result<Vec<_>, _> = CertificateRevocationListDer::pem_slice_iter(&read(path)?).collect();
     let found = found.map_err(|error| malformed(path, &error))?;
     if found.is_empty() { Err(wrong(path, Why::NoRevocationList)) } else { Ok(found) }
+}
+
+/// When a list is to be replaced. One that says nothing readable of it is refused by the verifier.
+fn next_update(list: &CertificateRevocationListDer<'_>) -> Option<UtcNanos> {
+    let (_, list) = parse_x509_crl(list).ok()?;
+    Some(UtcNanos(list.next_update()?.timestamp().saturating_mul(NANOS_A_SECOND)))
 }

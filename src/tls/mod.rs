@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::oneshot;
 use tokio_rustls::rustls::pki_types::{CertificateDer, UnixTime};
 
-pub use files::{Files, Why, Wrong};
+pub use files::{Files, WhenStale, Why, Wrong};
 pub use incoming::Connection;
 pub use peer::{NoIdentity, Peer};
 
@@ -35,6 +35,8 @@ struct State {
     seen: Seen,
     open: BTreeMap<u64, Open>,
     next: u64,
+    /// Whether it was told that a revocation list is past its next update.
+    told_stale: bool,
 }
 
 /// A connection that is open: it ends when its half of the channel is dropped.
@@ -51,8 +53,13 @@ impl Tls {
     pub fn load(files: Files) -> Result<Self, Vec<Wrong>> {
         let seen = seen(&files);
         let material = Arc::new(files::load(&files, SystemClock.now())?);
-        let state = State { material, seen, open: BTreeMap::new(), next: 0 };
+        let state = State { material, seen, open: BTreeMap::new(), next: 0, told_stale: false };
         Ok(Self { files, state: Mutex::new(state) })
+    }
+
+    /// When the first of the revocation lists is to be replaced; `None` where there are none.
+    pub fn next_update(&self) -> Option<UtcNanos> {
+        self.state().material.next_update
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -72,6 +79,8 @@ impl Tls {
                 state.material = Arc::new(material);
                 let closed = state.close_unaccepted(SystemClock.now());
                 tracing::info!(closed, "the certificates were read anew");
+                state.told_stale = false;
+                state.tell_stale(self.files.when_stale, SystemClock.now());
             }
             Err(wrong) => {
                 for wrong in wrong {
@@ -99,15 +108,37 @@ impl Tls {
         if has_changed {
             self.reload();
         } else {
-            let closed = self.state().close_unaccepted(SystemClock.now());
+            let mut state = self.state();
+            state.tell_stale(self.files.when_stale, SystemClock.now());
+            let closed = state.close_unaccepted(SystemClock.now());
             if closed > 0 {
-                tracing::info!(closed, "connections whose certificates have expired were closed");
+                tracing::info!(closed, "connections whose certificates are accepted no more were closed");
             }
         }
     }
 }
 
 impl State {
+    /// Says once of a revocation list that it is past its next update.
+    fn tell_stale(&mut self, when_stale: WhenStale, now: UtcNanos) {
+        let is_stale = self.material.next_update.is_some_and(|next_update| next_update <= now);
+        if is_stale && !self.told_stale {
+            match when_stale {
+                WhenStale::Refuse => {
+                    tracing::error!(
+                        "a revocation list is past its next update: its authority's clients are refused until there is a new one"
+                    );
+                }
+                WhenStale::Accept => {
+                    tracing::warn!(
+                        "a revocation list is past its next update: it counts still, and who was revoked since is let in"
+                    );
+                }
+            }
+        }
+        self.told_stale = is_stale;
+    }
+
     /// Closes connections whose certificates would not be accepted now; gives how many.
     fn close_unaccepted(&mut self, now: UtcNanos) -> usize {
         let before = self.open.len();

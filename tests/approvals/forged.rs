@@ -27,7 +27,7 @@ use crate::world::{World, key, pay, revoke, unregister};
 type Edit<'a> = Box<dyn Fn(&mut v1::Event) + 'a>;
 
 /// The events of a stopped ledger. The store is opened once: it lets go of its files some time after it was dropped.
-fn stored(world: &World) -> Vec<v1::Event> {
+pub(crate) fn stored(world: &World) -> Vec<v1::Event> {
     let log = SledLog::open(&log_path(&world.directory.path().join("data"))).unwrap();
     let reader = log.reader();
     let mut events = Vec::new();
@@ -40,7 +40,7 @@ fn stored(world: &World) -> Vec<v1::Event> {
 }
 
 /// Events with one of them edited, chained anew, as a bundle: what whoever holds the disk could make.
-fn forged(world: &World, events: &[v1::Event], edit: impl Fn(&mut v1::Event)) -> PathBuf {
+pub(crate) fn forged(world: &World, events: &[v1::Event], edit: impl Fn(&mut v1::Event)) -> PathBuf {
     let mut builder = BlockBuilder::new(Head::EMPTY);
     for mut event in events.iter().cloned() {
         edit(&mut event);

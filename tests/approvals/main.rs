@@ -12,11 +12,13 @@
 
 mod batches;
 mod cli;
+mod clock;
 mod forged;
 mod keys;
 mod personal_data;
 mod preconditions;
 mod refusals;
+mod revoked;
 #[path = "../server/mod.rs"]
 mod server;
 mod single;

@@ -18,6 +18,7 @@
 #[allow(dead_code, reason = "a part of it is used here")]
 mod approvals;
 mod forging;
+mod network;
 mod rows;
 #[path = "../server/mod.rs"]
 mod server;
@@ -235,6 +236,7 @@ fn document(seen: &[(&str, Vec<Seen<'_>>)]) -> String {
             text.push_str(&format!("| **{}**{words} | {local} | {kept} | {witnessed} |\n", row.name));
         }
     }
+    text.push_str(&network::document());
     text
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use fundledger::domain::principal::TrustDomain;
 use fundledger::grpc::server::{Door, Limits, listen, serve};
-use fundledger::tls::{Files, Tls};
+use fundledger::tls::{Files, Tls, WhenStale};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, IsCa, Issuer, KeyIdMethod, KeyPair,
     KeyUsagePurpose, RevokedCertParams, SanType, SerialNumber, date_time_ymd,
@@ -83,6 +83,11 @@ impl Authority {
 
     /// A list of what is revoked, PEM.
     pub(crate) fn revoke(&self, serials: &[u64]) -> String {
+        self.revoke_until(serials, 4000)
+    }
+
+    /// A list that is to be replaced by the beginning of a year.
+    pub(crate) fn revoke_until(&self, serials: &[u64], year: i32) -> String {
         let revoked = |serial: &u64| RevokedCertParams {
             serial_number: SerialNumber::from(*serial),
             revocation_time: date_time_ymd(2026, 1, 1),
@@ -90,8 +95,8 @@ impl Authority {
             invalidity_date: None,
         };
         let list = CertificateRevocationListParams {
-            this_update: date_time_ymd(2026, 1, 1),
-            next_update: date_time_ymd(4000, 1, 1),
+            this_update: date_time_ymd(2020, 1, 1),
+            next_update: date_time_ymd(year, 1, 1),
             crl_number: SerialNumber::from(1),
             issuing_distribution_point: None,
             revoked_certs: serials.iter().map(revoked).collect(),
@@ -128,7 +133,8 @@ impl Certified {
         let client_ca = folder.path().join("ca.pem");
         fs::write(&client_ca, &authority.certificate).unwrap();
         let trust_domain = TrustDomain::parse(DOMAIN).unwrap();
-        let files = Files { certificate, key, client_ca, revocation_list: None, trust_domain };
+        let files =
+            Files { certificate, key, client_ca, revocation_list: None, when_stale: WhenStale::Refuse, trust_domain };
         let tls = Tls::load(files).map_err(|wrong| wrong[0].to_string()).unwrap();
         let (listener, bound) = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let node = Arc::clone(world.node.as_ref().unwrap());

@@ -11,11 +11,15 @@
 
 mod actors;
 mod certificates;
+mod checks;
 mod document;
 mod matrix;
+mod open;
+mod revocation;
 #[path = "../server/mod.rs"]
 mod server;
 mod serving;
+mod strangers;
 #[allow(dead_code, reason = "shared with the tests of approvals, which use more of it")]
 #[path = "../approvals/world.rs"]
 mod world;

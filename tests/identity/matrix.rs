@@ -2,7 +2,7 @@
 
 use fundledger::domain::approval::Role;
 use fundledger::domain::rights::{Action, Reach};
-use fundledger::grpc::access::{METHODS, Need};
+use fundledger::grpc::access::{FOLLOWED, METHODS, Need};
 use fundledger::pb::DESCRIPTORS;
 use fundledger::pb::v1::{self, command::Payload};
 use prost::Message;
@@ -274,6 +274,14 @@ fn the_table_names_every_method_once() {
         for service in &file.service {
             let methods = service.method.iter();
             expected.extend(methods.map(|method| format!("/{}.{}/{}", file.package(), service.name(), method.name())));
+        }
+    }
+    // What goes on for long without posting anything is followed to its end.
+    let services = files.iter().flat_map(|file| file.service.iter().map(|service| (file.package(), service)));
+    for (package, service) in services.filter(|(package, _)| package.starts_with("fundledger.")) {
+        for method in service.method.iter().filter(|method| method.server_streaming() && !method.client_streaming()) {
+            let path = format!("/{package}.{}/{}", service.name(), method.name());
+            assert!(FOLLOWED.contains(&path.as_str()), "{path} is a stream that nobody follows");
         }
     }
     let mut named: Vec<&str> = METHODS.iter().map(|(path, _)| *path).collect();

@@ -1,7 +1,8 @@
 //! The binary over mutual TLS: whom it lets in, and what happens when its files change.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Lines};
+use std::io::{BufRead, BufReader, Lines, Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 
@@ -13,12 +14,13 @@ use crate::certificates::{Authority, DOMAIN, Signed};
 use crate::server::{BINARY, errors, output, start};
 use crate::world::key;
 
-struct Running {
-    folder: TempDir,
-    authority: Authority,
-    child: Child,
+pub(crate) struct Running {
+    pub(crate) folder: TempDir,
+    pub(crate) authority: Authority,
+    pub(crate) child: Child,
     log: Lines<BufReader<ChildStderr>>,
-    address: String,
+    pub(crate) address: String,
+    metrics: String,
 }
 
 impl Drop for Running {
@@ -28,13 +30,13 @@ impl Drop for Running {
     }
 }
 
-fn settings(folder: &Path, authority: &Authority) {
+pub(crate) fn settings(folder: &Path, authority: &Authority) {
     authority.server().write(folder, "server");
     fs::write(folder.join("ca.pem"), &authority.certificate).unwrap();
     fs::write(folder.join("crl.pem"), authority.revoke(&[])).unwrap();
     let path = |name: &str| folder.join(name).display().to_string();
     let content = format!(
-        "data = {:?}\nlisten = \"127.0.0.1:0\"\n[tls]\ncertificate = {:?}\nkey = {:?}\nclient_ca = {:?}\nrevocation_list = {:?}\ntrust_domain = {DOMAIN:?}\n",
+        "data = {:?}\nlisten = \"127.0.0.1:0\"\nmetrics_listen = \"127.0.0.1:0\"\n[tls]\ncertificate = {:?}\nkey = {:?}\nclient_ca = {:?}\nrevocation_list = {:?}\ntrust_domain = {DOMAIN:?}\n",
         path("data"),
         path("server.pem"),
         path("server.key"),
@@ -44,34 +46,67 @@ fn settings(folder: &Path, authority: &Authority) {
     fs::write(folder.join("fundledger.toml"), content).unwrap();
 }
 
+/// Makes a ledger with two administrators; says what `init` told.
+pub(crate) fn init(folder: &Path, more: &[&str]) -> String {
+    let mut init = Command::new(BINARY);
+    init.args(more).args(["init", "--origin", "test.invalid/funds", "--data"]).arg(folder.join("data"));
+    for admin in ["a1", "a2"] {
+        init.arg("--admin").arg(key(admin).verifier().to_string());
+    }
+    let created = output(&mut init).unwrap();
+    assert!(created.status.success(), "{}", errors(&created));
+    String::from_utf8(created.stdout).unwrap()
+}
+
 impl Running {
     fn new() -> Self {
+        Self::with(&[])
+    }
+
+    /// With settings besides those of the file, by their variables in the environment.
+    pub(crate) fn with(variables: &[(&str, &str)]) -> Self {
         let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new("test"));
         settings(folder.path(), &authority);
-        let mut init = Command::new(BINARY);
-        init.args(["init", "--origin", "test.invalid/funds", "--data"]).arg(folder.path().join("data"));
-        for admin in ["a1", "a2"] {
-            init.arg("--admin").arg(key(admin).verifier().to_string());
-        }
-        let created = output(&mut init).unwrap();
-        assert!(created.status.success(), "{}", errors(&created));
+        init(folder.path(), &[]);
         let mut serve = Command::new(BINARY);
         serve.args(["serve", "--quiet", "--config"]).arg(folder.path().join("fundledger.toml"));
+        serve.envs(variables.iter().map(|(key, value)| (format!("FUNDLEDGER__{key}"), *value)));
         let mut child = start(serve.stdout(Stdio::piped()).stderr(Stdio::piped())).unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let address = lines.find_map(|line| line.strip_prefix("listening on https://").map(str::to_owned)).unwrap();
+        let mut told = |start: &str| lines.find_map(|line| line.strip_prefix(start).map(str::to_owned)).unwrap();
+        let metrics = told("metrics at http://").replace("/metrics", "");
+        let address = told("listening on https://");
         let log = BufReader::new(child.stderr.take().unwrap()).lines();
-        Self { folder, authority, child, log, address }
+        Self { folder, authority, child, log, address, metrics }
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = output(Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()])).unwrap();
+        assert!(sent.status.success());
     }
 
     /// Tells it to read its files anew and waits until the log says what came of it.
-    fn reload(&mut self) -> String {
-        let hangup = output(Command::new("kill").args(["-HUP", &self.child.id().to_string()])).unwrap();
-        assert!(hangup.status.success());
-        self.log.by_ref().map_while(Result::ok).find(|line| line.contains("read anew")).unwrap()
+    pub(crate) fn reload(&mut self) -> String {
+        self.signal("HUP");
+        self.logged("read anew")
     }
 
-    fn cli(&self, person: &Signed, authority: &str, arguments: &[&str]) -> Output {
+    /// Waits for a line of the log.
+    pub(crate) fn logged(&mut self, text: &str) -> String {
+        self.log.by_ref().map_while(Result::ok).find(|line| line.contains(text)).unwrap()
+    }
+
+    /// Code and body of an answer of the plain HTTP beside the API.
+    pub(crate) fn get(&self, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(&self.metrics).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    }
+
+    pub(crate) fn cli(&self, person: &Signed, authority: &str, arguments: &[&str]) -> Output {
         let (certificate, private) = person.write(self.folder.path(), "person");
         let vouching = self.folder.path().join("trusted.pem");
         fs::write(&vouching, authority).unwrap();

@@ -1,6 +1,6 @@
 //! Every limit of connections and calls, exceeded.
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::net::TcpStream;
 
 use fundledger::pb::v1;
@@ -11,85 +11,12 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_types::StatusExt;
 
+use crate::raw::{
+    CANCEL, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, GOAWAY, HEADERS, REFUSED_STREAM, RST_STREAM, Raw, frame,
+    headers, number,
+};
 use crate::server::{payment, set_up};
 use crate::service::{Service, reason};
-
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const GOAWAY: u8 = 7;
-const END_STREAM: u8 = 1;
-const END_HEADERS: u8 = 4;
-const REFUSED_STREAM: u32 = 7;
-const CANCEL: u32 = 8;
-const ENHANCE_YOUR_CALM: u32 = 11;
-
-/// A client that keeps to no limit: HTTP/2 frames as they are given.
-struct Raw(TcpStream);
-
-impl Raw {
-    fn connect(service: &Service) -> Self {
-        let mut stream = TcpStream::connect(service.address()).unwrap();
-        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
-        let mut raw = Self(stream);
-        raw.send(&frame(4, 0, 0, &[]));
-        raw
-    }
-
-    fn send(&mut self, bytes: &[u8]) {
-        // A server that has had enough closes while this writes.
-        let _ = self.0.write_all(bytes);
-    }
-
-    /// Type, stream and payload of the next frame; nothing once the connection is closed.
-    fn next(&mut self) -> Option<(u8, u32, Vec<u8>)> {
-        let mut head = [0; 9];
-        self.0.read_exact(&mut head).ok()?;
-        let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
-        let mut payload = vec![0; length];
-        self.0.read_exact(&mut payload).ok()?;
-        Some((head[3], u32::from_be_bytes(head[5..].try_into().unwrap()), payload))
-    }
-
-    /// The next frame of a type.
-    fn frame_of(&mut self, wanted: u8) -> (u32, Vec<u8>) {
-        loop {
-            let (kind, stream, payload) = self.next().expect("the connection was closed");
-            if kind == wanted {
-                return (stream, payload);
-            }
-        }
-    }
-}
-
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
-}
-
-/// Headers of a call, each as a literal (HPACK).
-fn headers(path: &str, more: &[(&str, &str)]) -> Vec<u8> {
-    let own = [
-        (":method", "POST"),
-        (":scheme", "http"),
-        (":path", path),
-        (":authority", "x"),
-        ("content-type", "application/grpc"),
-        ("te", "trailers"),
-    ];
-    let mut block = Vec::new();
-    for (name, value) in own.iter().chain(more) {
-        block.push(0);
-        for text in [name, value] {
-            block.push(u8::try_from(text.len()).unwrap());
-            block.extend(text.as_bytes());
-        }
-    }
-    block
-}
-
-fn number(bytes: &[u8]) -> u32 {
-    u32::from_be_bytes(bytes.try_into().unwrap())
-}
 
 fn request(commands: Vec<v1::Command>) -> v1::PostRequest {
     v1::PostRequest { commands, ..Default::default() }

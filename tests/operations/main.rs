@@ -7,15 +7,19 @@
     clippy::panic,
     clippy::arithmetic_side_effects,
     clippy::float_arithmetic,
+    clippy::print_stderr,
     clippy::indexing_slicing,
     reason = "a test may fail"
 )]
 
 mod check;
+mod clock;
+mod hostile;
 mod limits;
 mod logs;
 mod metrics;
 mod otlp;
+mod raw;
 #[path = "../server/mod.rs"]
 mod server;
 mod service;

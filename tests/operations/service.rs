@@ -40,6 +40,13 @@ impl Service {
         Self::told_to_serve(directory, &[], variables.collect())
     }
 
+    /// A ledger that is served with variables in its environment.
+    pub(crate) fn under(directory: TempDir, variables: Vec<(String, String)>) -> Self {
+        let mut service = Self::told_to_serve(directory, &[], variables);
+        service.has_started();
+        service
+    }
+
     /// A ledger that is told to serve, with settings in a file.
     pub(crate) fn configured(directory: TempDir, file: &Path) -> Self {
         Self::told_to_serve(directory, &["--config", file.to_str().unwrap()], Vec::new())
@@ -77,7 +84,7 @@ impl Service {
         service
     }
 
-    fn into_directory(mut self) -> TempDir {
+    pub(crate) fn into_directory(mut self) -> TempDir {
         self.end();
         let other = tempfile::tempdir().unwrap();
         std::mem::replace(&mut self.directory, other)
@@ -104,6 +111,10 @@ impl Service {
             std::thread::yield_now();
         }
         panic!("it never logged `{text}`: {}", self.log());
+    }
+
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn signal(&self, name: &str) {

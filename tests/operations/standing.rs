@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use fundledger::pb::v1::GetCheckpointRequest;
+use fundledger::pb::v1::audit_service_client::AuditServiceClient;
 use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -97,4 +99,17 @@ async fn a_service_that_drains_still_answers_and_a_second_signal_ends_the_wait()
     assert_eq!(posted.len(), 1);
     service.signal("TERM");
     assert!(service.ended().success(), "an hour was waited for");
+}
+
+/// A ledger that has just begun has not signed anything yet: whoever asks waits for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_checkpoint_of_a_ledger_that_has_just_begun_is_waited_for() {
+    let service = Service::new(&[("CHECKPOINT_INTERVAL_MILLISECONDS", "3000")]);
+    let mut audit = AuditServiceClient::new(service.channel().await);
+    let latest = audit.get_checkpoint(GetCheckpointRequest::default()).await.unwrap().into_inner();
+    assert_eq!(latest.tree_size, 1);
+    // Nobody cosigns: that nobody waits for.
+    let witnessed = GetCheckpointRequest { witnessed: true, ..Default::default() };
+    let refused = audit.get_checkpoint(witnessed).await.unwrap_err();
+    assert_eq!((refused.code(), reason(&refused).as_str()), (Code::ResourceExhausted, "QUEUE_FULL"));
 }

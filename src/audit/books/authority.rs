@@ -8,6 +8,7 @@ use ed25519_dalek::{Signature, VerifyingKey};
 use prost::Message;
 use prost::bytes::Bytes;
 
+use super::makers::{Holding, is_no_longer_theirs, makers_of};
 use crate::audit::report::{Fact, FaultKind, Findings};
 use crate::pb::v1::command_proposed::Content;
 use crate::pb::v1::event::Payload;
@@ -22,6 +23,8 @@ pub(super) struct Authorization {
     request_id: String,
     actor: String,
     approvals: Vec<Approval>,
+    /// Who makes what was executed, part by part; of what was not under a proposal nothing.
+    makers: Vec<&'static [Role]>,
 }
 
 impl Authorization {
@@ -32,8 +35,20 @@ impl Authorization {
                 request_id: event.request_id.clone(),
                 actor: event.actor.clone(),
                 approvals: event.approvals.clone(),
+                makers: makers_of_all(event),
             })
         })
+    }
+}
+
+fn makers_of_all(event: &Event) -> Vec<&'static [Role]> {
+    match &event.payload {
+        Some(Payload::TransactionPosted(transaction)) if event.signed.is_some() => {
+            let parts = transaction.operations.iter().filter_map(|posted| posted.payload.clone());
+            parts.map(|payload| makers_of(&Payload::from(payload))).collect()
+        }
+        Some(payload) if event.signed.is_some() => vec![makers_of(payload)],
+        _ => Vec::new(),
     }
 }
 
@@ -70,6 +85,8 @@ struct Proposal {
     command: Option<Bytes>,
     batch: Option<Batch>,
     approvers: Vec<String>,
+    /// Roles that its maker has lost since.
+    lost: Vec<Holding>,
 }
 
 /// What is known of roles, keys and proposals.
@@ -87,16 +104,20 @@ impl Authority {
         &self.origin
     }
 
-    /// Takes in an event that is about authority, or was signed.
+    /// Takes in an event that is about authority, or was signed, and the funds of its legs.
     pub(super) fn event(
         &mut self,
         sequence: i64,
         event: &Event,
+        funds: &[i32],
         authorization: &Authorization,
         findings: &mut Findings,
     ) {
         let mut wrong = Vec::new();
         if let Some(signed) = &event.signed {
+            if !is_refusal(event) {
+                self.check_maker(signed, funds, authorization, &mut wrong);
+            }
             self.check_signed(event, signed, authorization, &mut wrong);
         }
         if let Some(payload) = &event.payload {
@@ -147,6 +168,10 @@ impl Authority {
                 if !self.holdings.remove(&(revoked.principal_id.clone(), revoked.role, revoked.fund)) {
                     wrong.push(fact!("{} loses a role they do not hold", revoked.principal_id));
                 }
+                let of_theirs = self.proposals.values_mut().filter(|proposal| proposal.maker == revoked.principal_id);
+                for proposal in of_theirs {
+                    proposal.lost.push((revoked.role, revoked.fund));
+                }
                 if revoked.role == i32::from(Role::Admin) && self.administrators() < ADMINISTRATORS_MIN {
                     wrong.push(fact!("fewer than two administrators remain"));
                 }
@@ -169,6 +194,7 @@ impl Authority {
                     command,
                     batch,
                     approvers: Vec::new(),
+                    lost: Vec::new(),
                 };
                 self.proposals.insert(sequence, proposal);
             }
@@ -252,6 +278,19 @@ impl Authority {
         }
         if !verifies(&key.public, message, &approval.signature) {
             wrong.push(fact!("the signature of {} is not one over these bytes", actor));
+        }
+    }
+
+    /// What was proposed is executed only while a role makes it that its maker holds.
+    fn check_maker(&self, signed: &SignedCommand, funds: &[i32], authorization: &Authorization, wrong: &mut Vec<Fact>) {
+        let Some(proposal) = self.proposals.get(&signed.proposal_sequence).filter(|proposal| !proposal.lost.is_empty())
+        else {
+            return;
+        };
+        let of_maker = self.holdings.iter().filter(|(who, _, _)| *who == proposal.maker);
+        let held: Vec<Holding> = of_maker.map(|(_, role, fund)| (*role, *fund)).collect();
+        if authorization.makers.iter().any(|makers| is_no_longer_theirs(makers, funds, &proposal.lost, &held)) {
+            wrong.push(fact!("{} had lost the role for what they proposed", proposal.maker));
         }
     }
 

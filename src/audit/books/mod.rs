@@ -14,6 +14,7 @@ mod interest;
 mod kinds;
 mod legs;
 mod log_keys;
+mod makers;
 mod payments;
 mod payouts;
 mod policies;
@@ -247,7 +248,10 @@ impl Books {
         self.entry_hash = record.entry_hash;
         self.booked_day = releases::booked_day(event.booked_at_ns);
         if let Some(authorization) = &record.authorization {
-            self.authority.event(sequence, event, authorization, &mut self.findings);
+            let of_leg = |leg: &Leg| self.accounts.get(leg.account).map(|account| account.fund);
+            let funds: BTreeSet<i32> = event.legs.iter().filter_map(of_leg).collect();
+            let funds: Vec<i32> = funds.into_iter().collect();
+            self.authority.event(sequence, event, &funds, authorization, &mut self.findings);
         }
         let Some(payload) = &event.payload else { return };
         self.check_commitments(sequence, event);

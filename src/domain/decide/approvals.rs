@@ -2,10 +2,13 @@
 
 use super::guard::Case;
 use crate::domain::approval::{Approval, Approvals, Role};
-use crate::domain::authority::Authority;
+use crate::domain::authority::{Authority, Proposal};
+use crate::domain::command::Order;
 use crate::domain::fund::{CHECKERS_DEFAULT, PolicyVersion};
 use crate::domain::ids::{ActorId, FundNumber};
+use crate::domain::places::{allow, places};
 use crate::domain::refusal::{Reason, Refusal};
+use crate::domain::rights::Action;
 use crate::domain::time::UtcNanos;
 
 /// What approvals are asked for: it decides whose count.
@@ -65,6 +68,30 @@ impl Case<'_> {
             return Err(Refusal::new(Reason::ApprovalExpired).with("expires_at", expires_at));
         }
         Ok(())
+    }
+
+    /// What a proposal executes is its maker's to order when it is booked, and not only when it was proposed: a role that was
+    /// taken from them since orders nothing. Who never had one is asked for none, as in plain text.
+    pub(super) fn maker_may_still(&self, order: &Order) -> Result<(), Refusal> {
+        let authority = &self.state.authority;
+        let proposal = self.envelope.approvals.proposal().and_then(|sequence| authority.proposal(sequence));
+        let Some(proposal) = proposal.filter(|proposal| !proposal.revoked.is_empty()) else { return Ok(()) };
+        if let Order::Transaction { operations } = order {
+            return operations.iter().try_for_each(|operation| self.was_not_revoked(proposal, operation.order()));
+        }
+        self.was_not_revoked(proposal, order)
+    }
+
+    fn was_not_revoked(&self, proposal: &Proposal, order: &Order) -> Result<(), Refusal> {
+        let Some(action) = Action::of(order) else { return Ok(()) };
+        let (held, places) = (self.state.authority.held_by(&proposal.maker), places(order, self.state));
+        let ever = [held, &proposal.revoked].concat();
+        if allow(held, action, &places) || !allow(&ever, action, &places) {
+            return Ok(());
+        }
+        let roles = Role::ALL.iter().filter(|role| action.reach(**role).is_some()).map(|role| role.as_str());
+        let roles: Vec<&str> = roles.collect();
+        Err(Refusal::new(Reason::RoleMissing).with("principal", &proposal.maker).with("role", roles.join(",")))
     }
 
     /// At least so many approvals count. Where too few do, the first that does not count says why.

@@ -2,7 +2,7 @@
 //! family is another file and its lines in [`decide`].
 //!
 //! **Precedence.** The same bad order always gets the same refusal, the first that applies of: segregation of duties; approvals
-//! that hold no more; preconditions; names that do not exist (or an event that cannot be reversed), or exist already; funds
+//! that hold no more; a maker who lost the role for it; preconditions; names that do not exist (or an event that cannot be reversed), or exist already; funds
 //! mixed; families, account kinds and what the policy sets; closed periods; missing approvals; the order's own rules; freezes; expiry, purpose and scope; the
 //! account's balance; the lot's balance; overflow.
 
@@ -93,6 +93,7 @@ pub fn decide(
     let case = Case { state, envelope, together_minor: 0 };
     case.duties_are_segregated()?;
     case.approvals_hold(context.now)?;
+    case.maker_may_still(&order)?;
     precondition::check(case, context)?;
     if let Order::Transaction { operations } = order {
         return transaction::decide(state, envelope, operations, context);
