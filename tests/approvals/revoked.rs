@@ -70,7 +70,7 @@ async fn a_transaction_is_refused_where_one_of_its_operations_is_not_its_makers_
         operation(v1::operation::Operation::ExecutePayment(payment)),
         operation(v1::operation::Operation::AllocateBudget(Box::new(allocation))),
     ];
-    let transaction = Payload::Transaction(Box::new(v1::Transaction { operations, ..Default::default() }));
+    let transaction = Payload::Transaction(Box::new(v1::Transaction { operations }));
     let proposed = world.propose("p", "m1", vec![world.made_by("m1", transaction)]).await.unwrap();
     receipt(world.administer(revoke("m1", Role::Maker)).await);
     // At the first approval: no other could make up for it.

@@ -1,6 +1,7 @@
 //! The machine's clock years ahead and years back, under the real program. libfaketime moves it, where there is one (the Debian
 //! package `libfaketime`, or `FAKETIME_LIBRARY`); `approvals::clock` moves the ledger's own clock without it.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
@@ -40,7 +41,7 @@ fn value(service: &Service, name: &str) -> f64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_clock_years_ahead_and_years_back_is_told_and_breaks_nothing() {
     let Some(library) = library() else {
-        eprintln!("SKIPPED: there is no libfaketime to move the clock with");
+        writeln!(std::io::stderr(), "SKIPPED: there is no libfaketime to move the clock with").unwrap();
         return;
     };
     let directory = new_ledger();

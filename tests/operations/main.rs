@@ -7,7 +7,6 @@
     clippy::panic,
     clippy::arithmetic_side_effects,
     clippy::float_arithmetic,
-    clippy::print_stderr,
     clippy::indexing_slicing,
     reason = "a test may fail"
 )]
