@@ -6,7 +6,9 @@ use crate::domain::ids::{AccountId, FundId, FundNumber, LotId, UnitId};
 use crate::domain::nontax::NontaxOrder;
 use crate::domain::oversight::Oversight;
 use crate::domain::persons::PersonsOrder;
+use crate::domain::procurement::{Amendment, Procurement, Settlement};
 use crate::projection::Views;
+use crate::projection::contracts::{ContractView, TenderView};
 
 /// A fund and an agency. What is of none, or of none that is known, is in nobody's reach but theirs who reach everywhere.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -100,7 +102,33 @@ pub(super) fn places<'a>(order: &'a Order, views: &'a Views) -> Vec<Place<'a>> {
             | Oversight::MatterClose { .. }
             | Oversight::Disclosure { .. }
             | Oversight::Performance { .. }
+            | Oversight::Goal(_)
+            | Oversight::Output(_)
             | Oversight::PersonalData(_) => Vec::new(),
+        },
+        Order::Procurement(order) => match order.as_ref() {
+            Procurement::Tender(tender) => {
+                vec![Place { unit: Some(tender.unit_id.as_str()), ..fund(&tender.fund) }]
+            }
+            Procurement::Registration(contract) => {
+                vec![Place { unit: Some(contract.unit_id.as_str()), ..fund(&contract.fund) }]
+            }
+            Procurement::FinalAccount(account) => vec![fund(&account.fund)],
+            Procurement::Award(award) => {
+                let tender = views.contracts.tender(&award.tender_id);
+                let place =
+                    |tender: &'a TenderView| Place { fund: Some(tender.fund), unit: Some(tender.unit_id.as_str()) };
+                tender.map(place).into_iter().collect()
+            }
+            Procurement::Amendment(Amendment { contract_id, .. })
+            | Procurement::Settlement(Settlement { contract_id, .. }) => {
+                let known = views.contracts.contract(contract_id.as_str());
+                let place = |contract: &'a ContractView| Place {
+                    fund: Some(contract.fund),
+                    unit: contract.registration.as_ref().map(|registration| registration.unit_id.as_str()),
+                };
+                known.map(place).into_iter().collect()
+            }
         },
         Order::DefineFund(_)
         | Order::SetPolicy { .. }

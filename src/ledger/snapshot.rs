@@ -19,7 +19,7 @@ use crate::format::stored::{Malformed, Stored, put_count, take_count};
 use crate::stored_struct;
 
 /// Version of the layout below; it stands in the file's name.
-pub(super) const LAYOUT: &str = "state-14";
+pub(super) const LAYOUT: &str = "state-15";
 /// Version of the layout of the chunks beside it.
 pub(super) const CHUNKS_LAYOUT: &str = "chunks-14";
 
@@ -199,7 +199,7 @@ stored_struct!(PolicyVersion {
 });
 stored_struct!(CheckerTier { from_minor, checkers });
 stored_struct!(Payment { sequence, operation, fund, amount_minor, returned_minor, contract, status, tie });
-stored_struct!(Contract { contract_id, fund, payee, open, carried_minor });
+stored_struct!(Contract { contract_id, fund, payee, open, carried_minor, paid_minor });
 impl Stored for LogKeys {
     fn put(&self, to: &mut Vec<u8>) {
         let changes: Vec<(LogKey, LogKeyChange)> =
