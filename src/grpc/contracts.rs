@@ -5,7 +5,7 @@ use tonic::Status;
 use super::convert;
 use super::page;
 use super::reading::{Reading, read_position, shown};
-use crate::domain::ids::{FundNumber, PayeeRef};
+use crate::domain::ids::{Code, FundNumber, PayeeRef, TenderId};
 use crate::domain::money;
 use crate::domain::procurement::ProcurementMethod;
 use crate::domain::refusal::Reason;
@@ -37,9 +37,9 @@ pub(super) async fn list(
     let fits = |contract: &ContractView| {
         let registration = contract.registration.as_ref();
         let is = |asked: &str, known: Option<&str>| asked.is_empty() || known == Some(asked);
-        is(&request.ocid, contract.ocid.as_ref().map(|ocid| ocid.as_str()))
-            && is(&request.tender_id, registration.and_then(|known| known.tender_id.as_ref()).map(|id| id.as_str()))
-            && is(&request.project_id, registration.and_then(|known| known.project_id.as_ref()).map(|id| id.as_str()))
+        is(&request.ocid, contract.ocid.as_ref().map(Code::as_str))
+            && is(&request.tender_id, registration.and_then(|known| known.tender_id.as_ref()).map(TenderId::as_str))
+            && is(&request.project_id, registration.and_then(|known| known.project_id.as_ref()).map(Code::as_str))
             && is(&request.unit_id, registration.map(|known| known.unit_id.as_str()))
             && supplier.is_none_or(|supplier| supplier == contract.supplier)
             && (request.fund_id.is_empty() || fund == Some(contract.fund))
@@ -89,13 +89,11 @@ fn supplier_of(reading: &Reading, request: &v1::ListContractsRequest) -> Result<
             let supplier = convert::payee("supplier", identity, reading.node.pseudonyms());
             supplier.map(Some).map_err(|violations| reading.statuses.violations(&violations))
         }
-        ("", pseudonym) => match <[u8; 16]>::try_from(pseudonym) {
-            Ok(pseudonym) => Ok(Some(PayeeRef(pseudonym))),
-            Err(_) => {
-                let description = format!("is {} bytes long; a pseudonym has 16", pseudonym.len());
-                Err(reading.violation("supplier_pseudonym", Reason::FieldInvalid, description))
-            }
-        },
+        ("", pseudonym) => {
+            let of_form = <[u8; 16]>::try_from(pseudonym).map(|bytes| Some(PayeeRef(bytes)));
+            let description = || format!("is {} bytes long; a pseudonym has 16", pseudonym.len());
+            of_form.map_err(|_| reading.violation("supplier_pseudonym", Reason::FieldInvalid, description()))
+        }
         _ => {
             let description = "stands together with supplier; only one of them can be given".to_owned();
             Err(reading.violation("supplier_pseudonym", Reason::FieldInvalid, description))

@@ -400,6 +400,61 @@ findings-explained = explained
 findings-put-right = put right
 findings-closed = closed
 
+## contracts
+
+contracts-pseudonym = --supplier-pseudonym takes the 32 hexadecimal digits of a pseudonym
+contracts-contract = contract
+contracts-fund = fund
+contracts-unit = unit
+contracts-project = project
+contracts-tender = tender
+contracts-method = method
+contracts-ocid = OCID
+contracts-supplier = supplier
+contracts-price = price (minor units)
+contracts-added = added
+contracts-committed = committed
+contracts-paid = paid
+contracts-returned = came back
+contracts-left = left
+contracts-registered = registered by
+contracts-last = last event
+
+## projects
+
+projects-project = project
+projects-fund = fund
+projects-estimate = estimate (minor units)
+projects-final = final account
+projects-contracted = contracted
+projects-paid = paid
+projects-returned = came back
+projects-left = left
+projects-surplus = surplus
+projects-last = last event
+
+## performance
+
+performance-kind = kind
+performance-subject = subject
+performance-year = year
+performance-indicator = indicator
+performance-name = name
+performance-category = category
+performance-direction = direction
+performance-target = target (thousandths)
+performance-actual = done (thousandths)
+performance-unit-of-measure = unit
+performance-as-of = by
+performance-weight = weight (ppm)
+performance-attainment = attained (ppm)
+performance-score = score
+performance-issued = issued (minor units)
+performance-paid = paid
+performance-execution = paid of issued (ppm)
+performance-idle = idle
+performance-left = left
+
 ## clocks
 
 clocks-code = code

@@ -399,6 +399,61 @@ findings-explained = 已答复
 findings-put-right = 已整改
 findings-closed = 已销号
 
+## contracts
+
+contracts-pseudonym = --supplier-pseudonym 须为 32 位十六进制假名
+contracts-contract = 合同
+contracts-fund = 基金
+contracts-unit = 单位
+contracts-project = 项目
+contracts-tender = 招标编号
+contracts-method = 采购方式
+contracts-ocid = 开放合同编号
+contracts-supplier = 供应商
+contracts-price = 价款（最小货币单位）
+contracts-added = 累计追加
+contracts-committed = 占用
+contracts-paid = 已支付
+contracts-returned = 已退回
+contracts-left = 剩余
+contracts-registered = 登记事件
+contracts-last = 最近事件
+
+## projects
+
+projects-project = 项目
+projects-fund = 基金
+projects-estimate = 核定概算（最小货币单位）
+projects-final = 竣工决算
+projects-contracted = 合同价款
+projects-paid = 已支付
+projects-returned = 已退回
+projects-left = 剩余
+projects-surplus = 结余
+projects-last = 最近事件
+
+## performance
+
+performance-kind = 类型
+performance-subject = 对象
+performance-year = 年度
+performance-indicator = 指标
+performance-name = 名称
+performance-category = 类别
+performance-direction = 方向
+performance-target = 目标值（千分之一）
+performance-actual = 完成值（千分之一）
+performance-unit-of-measure = 计量单位
+performance-as-of = 截至
+performance-weight = 权重（ppm）
+performance-attainment = 完成率（ppm）
+performance-score = 得分
+performance-issued = 下达（最小货币单位）
+performance-paid = 已支付
+performance-execution = 执行率（ppm）
+performance-idle = 闲置
+performance-left = 剩余
+
 ## clocks
 
 clocks-code = 时限代码

@@ -227,7 +227,7 @@ stored_struct!(Tie { contract, project });
 pub struct Contracts {
     tenders: BTreeMap<TenderId, TenderView>,
     // In the order in which they became known.
-    contracts: Vec<ContractView>,
+    known: Vec<ContractView>,
     contract_places: BTreeMap<ContractId, usize>,
     projects: Vec<ProjectView>,
     project_places: BTreeMap<(FundNumber, Code), usize>,
@@ -243,12 +243,12 @@ impl Contracts {
 
     /// All contracts, in the order in which they became known.
     pub fn contracts(&self) -> &[ContractView] {
-        &self.contracts
+        &self.known
     }
 
     /// A contract.
     pub fn contract(&self, contract_id: &str) -> Option<&ContractView> {
-        self.contract_places.get(contract_id).and_then(|place| self.contracts.get(*place))
+        self.contract_places.get(contract_id).and_then(|place| self.known.get(*place))
     }
 
     /// All projects, in the order in which they became known.
@@ -277,18 +277,18 @@ impl Contracts {
                 let fund = fund_of(legs, books);
                 let contract = self.contract_at(sequence, contract_id, fund, *payee);
                 contract.ocid = contract.ocid.take().or_else(|| ocid.clone());
-                change_commitment(contract, legs, books, false);
+                change_commitment(contract, legs, books, Carried::Untouched);
             }
             Payload::CommitmentReleased { contract_id } => {
                 if let Some(contract) = self.contract_mut(sequence, contract_id) {
-                    change_commitment(contract, legs, books, false);
+                    change_commitment(contract, legs, books, Carried::Untouched);
                 }
             }
             Payload::PaymentExecuted(payment) => self.pay(sequence, payment, legs, books),
             Payload::PaymentReturned { payment_id, .. } => self.give_back(sequence, payment_id, legs, books),
             Payload::Reversed { payment_id, contract_id, .. } => {
                 if let Some(contract) = contract_id.as_ref().and_then(|id| self.contract_mut(sequence, id)) {
-                    change_commitment(contract, legs, books, true);
+                    change_commitment(contract, legs, books, Carried::Counts);
                 }
                 if let Some(payment_id) = payment_id {
                     self.give_back(sequence, payment_id, legs, books);
@@ -296,7 +296,7 @@ impl Contracts {
                 }
             }
             Payload::CarriedForward { lot, .. } => {
-                for contract in &mut self.contracts {
+                for contract in &mut self.known {
                     for (_, open) in contract.open.iter_mut().filter(|(of, _)| of == lot) {
                         contract.carried_minor = money::add(contract.carried_minor, std::mem::take(open));
                     }
@@ -321,7 +321,7 @@ impl Contracts {
             && let Some(contract) = self.contract_mut(sequence, contract_id)
         {
             contract.paid_minor = money::add(contract.paid_minor, paid_minor);
-            change_commitment(contract, legs, books, true);
+            change_commitment(contract, legs, books, Carried::Counts);
             tie.contract = self.contract_places.get(contract_id).and_then(|place| u32::try_from(*place).ok());
         }
         if let Some(project_id) = &payment.project_id {
@@ -337,7 +337,7 @@ impl Contracts {
     fn give_back(&mut self, sequence: Sequence, payment_id: &PaymentId, legs: &[Leg], books: &Books) {
         let Some(Tie { contract, project }) = self.ties.get(payment_id).copied() else { return };
         let back_minor = used_minor(legs, books).saturating_neg();
-        let contract = contract.and_then(|place| self.contracts.get_mut(usize::try_from(place).ok()?));
+        let contract = contract.and_then(|place| self.known.get_mut(usize::try_from(place).ok()?));
         if let Some(contract) = contract {
             contract.returned_minor = money::add(contract.returned_minor, back_minor);
             contract.last = sequence;
@@ -435,7 +435,7 @@ impl Contracts {
 
     fn contract_mut(&mut self, sequence: Sequence, contract_id: &ContractId) -> Option<&mut ContractView> {
         let place = self.contract_places.get(contract_id)?;
-        let contract = self.contracts.get_mut(*place)?;
+        let contract = self.known.get_mut(*place)?;
         contract.last = sequence;
         Some(contract)
     }
@@ -463,7 +463,7 @@ impl Contracts {
             first: sequence,
             last: sequence,
         };
-        let contract = row(&mut self.contracts, &mut self.contract_places, contract_id.clone(), new);
+        let contract = row(&mut self.known, &mut self.contract_places, contract_id.clone(), new);
         contract.last = sequence;
         contract
     }
@@ -512,17 +512,24 @@ fn used_minor(legs: &[Leg], books: &Books) -> i64 {
     })
 }
 
+/// Whether legs on the CARRY account count against a contract.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Carried {
+    /// They belong to something else.
+    Untouched,
+    /// A payment's, or what undoes one.
+    Counts,
+}
+
 /// What legs change of what is committed; of what was carried over only where they are a payment's, or undo one.
-fn change_commitment(contract: &mut ContractView, legs: &[Leg], books: &Books, is_payment: bool) {
+fn change_commitment(contract: &mut ContractView, legs: &[Leg], books: &Books, counts_carried: Carried) {
     for leg in legs {
         let Some(account) = books.account(leg.account) else { continue };
         let change = account.kind.change(leg.debit_minor);
-        match account.kind {
-            AccountKind::AuthorityCommitted => contract.change_open(leg.lot, change),
-            AccountKind::AuthorityCarry if is_payment => {
-                contract.carried_minor = money::add(contract.carried_minor, change);
-            }
-            _ => {}
+        if account.kind == AccountKind::AuthorityCommitted {
+            contract.change_open(leg.lot, change);
+        } else if account.kind == AccountKind::AuthorityCarry && counts_carried == Carried::Counts {
+            contract.carried_minor = money::add(contract.carried_minor, change);
         }
     }
 }
@@ -532,7 +539,7 @@ impl Stored for Contracts {
         let tenders: Vec<(TenderId, TenderView)> =
             self.tenders.iter().map(|(tender_id, tender)| (tender_id.clone(), tender.clone())).collect();
         tenders.put(to);
-        self.contracts.put(to);
+        self.known.put(to);
         self.projects.put(to);
         let ties: Vec<(PaymentId, Tie)> =
             self.ties.iter().map(|(payment_id, tie)| (payment_id.clone(), *tie)).collect();
@@ -551,7 +558,7 @@ impl Stored for Contracts {
             project_places.map(|(place, project)| ((project.fund, project.project_id.clone()), place)).collect();
         Ok(Self {
             tenders: tenders.into_iter().collect(),
-            contracts,
+            known: contracts,
             contract_places,
             projects,
             project_places,

@@ -202,18 +202,13 @@ impl Performances {
     #[expect(clippy::indexing_slicing, reason = "a place is that of a row, and rows are only added")]
     fn row(&mut self, kind: Option<SubjectKind>, subject_id: &Code, year: i32) -> &mut PerformanceView {
         let key = (subject_id.clone(), year, kind);
-        let place = match self.places.get(&key) {
-            Some(place) => *place,
-            None => match self.places.remove(&(subject_id.clone(), year, None)) {
-                Some(place) => place,
-                None => {
-                    let subject_id = subject_id.clone();
-                    let (goals, scores) = (Vec::new(), Vec::new());
-                    self.all.push(PerformanceView { kind, subject_id, year, goals, scores });
-                    self.all.len().saturating_sub(1)
-                }
-            },
-        };
+        let known = self.places.get(&key).copied();
+        let known = known.or_else(|| self.places.remove(&(subject_id.clone(), year, None)));
+        let place = known.unwrap_or(self.all.len());
+        if place == self.all.len() {
+            let subject_id = subject_id.clone();
+            self.all.push(PerformanceView { kind, subject_id, year, goals: Vec::new(), scores: Vec::new() });
+        }
         self.places.insert(key, place);
         let view = &mut self.all[place];
         view.kind = kind;

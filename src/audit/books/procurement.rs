@@ -60,7 +60,7 @@ impl Contract {
 #[derive(Default)]
 pub(super) struct Contracts {
     tenders: ById<Tender>,
-    contracts: BTreeMap<Fingerprint, Contract>,
+    known: BTreeMap<Fingerprint, Contract>,
     /// Payments under contracts.
     payments: ById<Fingerprint>,
 }
@@ -106,7 +106,7 @@ impl Books {
             self.wrong(step, fact!("contract {} of fund {} for {}", contract_id, registered.fund, price));
         }
         let ocid = self.check_award(step, registered);
-        let contract = self.contracts.contracts.entry(self.fingerprints.of(&registered.contract_id)).or_default();
+        let contract = self.contracts.known.entry(self.fingerprints.of(&registered.contract_id)).or_default();
         let is_new = contract.payee.is_empty();
         let fits = is_new || (contract.payee == registered.supplier && contract.fund == registered.fund);
         let is_again = contract.registered.is_some();
@@ -166,7 +166,7 @@ impl Books {
     /// 政府采购法§49: what is added to a contract is a tenth of its first price at most; what is taken off leaves what is bound.
     pub(super) fn amend_contract(&mut self, step: Step<'_>, amended: &ContractAmended) {
         let contract_id = format!("{:?}", amended.contract_id);
-        let contract = self.contracts.contracts.get_mut(&self.fingerprints.of(&amended.contract_id));
+        let contract = self.contracts.known.get_mut(&self.fingerprints.of(&amended.contract_id));
         let change = amended.change_minor;
         let Some((bound, registered)) =
             contract.and_then(|contract| Some((contract.bound(), contract.registered.as_mut()?)))
@@ -197,7 +197,7 @@ impl Books {
     /// 竣工结算: once, at most at the price, and with what is retained not below what was paid.
     pub(super) fn settle_contract(&mut self, step: Step<'_>, settled: &ContractSettled) {
         let contract_id = format!("{:?}", settled.contract_id);
-        let contract = self.contracts.contracts.get_mut(&self.fingerprints.of(&settled.contract_id));
+        let contract = self.contracts.known.get_mut(&self.fingerprints.of(&settled.contract_id));
         let Some((paid, registered)) =
             contract.and_then(|contract| Some((contract.paid, contract.registered.as_mut()?)))
         else {
@@ -248,7 +248,7 @@ impl Books {
         let contract_id = format!("{:?}", committed.contract_id);
         let Some(fund) = self.fund_of(postings) else { return };
         let is_asked_for = self.wants_registered_contracts(fund, step.business_day);
-        let contract = self.contracts.contracts.entry(self.fingerprints.of(&committed.contract_id)).or_default();
+        let contract = self.contracts.known.entry(self.fingerprints.of(&committed.contract_id)).or_default();
         contract.change_open(postings);
         if contract.payee.is_empty() {
             contract.fund = fund;
@@ -265,7 +265,7 @@ impl Books {
         }
         match registered {
             None if is_asked_for => {
-                self.wrong(step, fact!("contract {} is committed to, which nobody registered", contract_id))
+                self.wrong(step, fact!("contract {} is committed to, which nobody registered", contract_id));
             }
             None => {}
             Some((price, is_same)) => {
@@ -287,14 +287,14 @@ impl Books {
         if contract_id.is_empty() {
             return;
         }
-        if let Some(contract) = self.contracts.contracts.get_mut(&self.fingerprints.of(contract_id)) {
+        if let Some(contract) = self.contracts.known.get_mut(&self.fingerprints.of(contract_id)) {
             contract.change_open(postings);
         }
     }
 
     /// A lot is carried over: nothing of it is committed any more.
     pub(super) fn carry_commitments(&mut self, lot: i32) {
-        for contract in self.contracts.contracts.values_mut() {
+        for contract in self.contracts.known.values_mut() {
             contract.open.remove(&lot);
         }
     }
@@ -306,7 +306,7 @@ impl Books {
         }
         let contract_id = format!("{:?}", payment.contract_id);
         let key = self.fingerprints.of(&payment.contract_id);
-        let Some(contract) = self.contracts.contracts.get_mut(&key) else {
+        let Some(contract) = self.contracts.known.get_mut(&key) else {
             return self.wrong(step, fact!("a payment under contract {}, which nobody committed to", contract_id));
         };
         contract.change_open(postings);
@@ -332,7 +332,7 @@ impl Books {
             return;
         }
         let key = self.contracts.payments.get(&self.fingerprints.of(payment_id));
-        if let Some(contract) = key.and_then(|key| self.contracts.contracts.get_mut(key)) {
+        if let Some(contract) = key.and_then(|key| self.contracts.known.get_mut(key)) {
             contract.paid = contract.paid.saturating_sub(amount);
         }
     }

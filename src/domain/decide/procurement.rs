@@ -11,6 +11,7 @@ use crate::domain::procurement::{
     Settlement, Tender, TenderRow,
 };
 use crate::domain::refusal::{Reason, Refusal};
+use crate::domain::state::Contract;
 
 pub(super) fn decide(case: Case<'_>, order: ProcurementOrder, context: &Context<'_>) -> Result<Decision, Refusal> {
     match order {
@@ -135,7 +136,7 @@ fn amend(case: Case<'_>, amendment: Amendment) -> Result<Decision, Refusal> {
             .with("contract", contract_id)
             .with("asked_minor", change_minor));
     }
-    let bound_minor = contracts::contract_of(case, contract_id).map_or(0, |known| known.bound_minor());
+    let bound_minor = contracts::contract_of(case, contract_id).map_or(0, Contract::bound_minor);
     within(contract_id, price_minor, bound_minor.max(1))?;
     Ok(event(case, fund, Procurement::Amendment(amendment)))
 }
@@ -190,7 +191,7 @@ pub(super) fn commitment_fits(
 ) -> Result<(), Refusal> {
     let Some(contract) = case.state.families.registered.get(contract_id) else { return Ok(()) };
     same_ocid(contract_id, contract.ocid.as_ref(), ocid.map(Code::as_str))?;
-    let bound_minor = contracts::contract_of(case, contract_id).map_or(0, |known| known.bound_minor());
+    let bound_minor = contracts::contract_of(case, contract_id).map_or(0, Contract::bound_minor);
     within(contract_id, money::subtract(contract.price_minor, bound_minor), asked_minor)
 }
 
