@@ -110,7 +110,7 @@ actions! {
     ReadClocks = "READ_CLOCKS", "List statutory clocks":
         [Maker Everywhere, Checker Everywhere, Leader Everywhere, Treasury Everywhere, Agency OwnAgency, Auditor Everywhere, Discloser Everywhere];
     /// What happened.
-    ReadHistory = "READ_HISTORY", "Read events, traces and findings, and subscribe":
+    ReadHistory = "READ_HISTORY", "Read events, traces, findings, contracts, projects and performance, and subscribe":
         [Maker Everywhere, Checker Everywhere, Leader Everywhere, Treasury Everywhere, Auditor Everywhere];
     /// Rules.
     RunRules = "RUN_RULES", "Run auditors' rules": [Leader Everywhere, Auditor Everywhere];

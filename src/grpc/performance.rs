@@ -35,7 +35,7 @@ pub(super) async fn list(
     let all = views.performances.all();
     let (found, next_page_token) = page::of_rows(all, page, &parameters, as_of, fits, Clone::clone);
     let money = Sums::of(&views, &found);
-    let performance = found.iter().map(|view| wire_performance(view, &money)).collect();
+    let performance = found.iter().map(|view| wire_performance(&views, view, &money)).collect();
     Ok(v1::ListPerformanceResponse { performance, next_page_token, position: Some(read_position(&views.position)) })
 }
 
@@ -59,7 +59,7 @@ pub(super) async fn one(
     };
     let view = views.performances.of(&subject, request.year).ok_or_else(not_found)?;
     let money = Sums::of(&views, std::slice::from_ref(view));
-    let performance = Some(wire_performance(view, &money));
+    let performance = Some(wire_performance(&views, view, &money));
     Ok(v1::GetPerformanceResponse { performance, position: Some(read_position(&views.position)) })
 }
 
@@ -83,38 +83,26 @@ impl Money {
     }
 }
 
-/// Money of the subjects of a page, summed in one pass over the accounts.
+/// Money of the subjects of a page, summed in one pass over the accounts: there may be millions of them.
 #[derive(Default)]
-struct Sums<'v> {
+struct Sums {
     lots: BTreeMap<LotNumber, Money>,
-    units: BTreeMap<&'v str, Money>,
-    projects: BTreeMap<&'v str, Money>,
-    views: Option<&'v Views>,
+    units: BTreeMap<Code, Money>,
+    projects: BTreeMap<Code, Money>,
 }
 
-impl<'v> Sums<'v> {
-    fn of(views: &'v Views, page: &[PerformanceView]) -> Self {
-        let mut sums = Self { views: Some(views), ..Self::default() };
+impl Sums {
+    fn of(views: &Views, page: &[PerformanceView]) -> Self {
+        let mut sums = Self::default();
         for view in page {
-            let id = view.subject_id.as_str();
+            let id = view.subject_id.clone();
             match view.kind {
                 None => {}
                 Some(SubjectKind::Lot) => {
-                    sums.lots.extend(views.books.lot_named(id).map(|lot| (lot, Money::default())));
+                    sums.lots.extend(views.books.lot_named(id.as_str()).map(|lot| (lot, Money::default())));
                 }
-                Some(SubjectKind::Unit) => {
-                    let account = views
-                        .books
-                        .accounts()
-                        .find(|(_, account)| account.unit_id.as_ref().is_some_and(|unit| unit.as_str() == id));
-                    let unit = account.and_then(|(_, account)| account.unit_id.as_ref());
-                    sums.units.extend(unit.map(|unit| (unit.as_str(), Money::default())));
-                }
-                Some(SubjectKind::Project) => {
-                    let projects = views.contracts.projects().iter();
-                    let project = projects.map(|project| project.project_id.as_str()).find(|known| *known == id);
-                    sums.projects.extend(project.map(|project| (project, Money::default())));
-                }
+                Some(SubjectKind::Unit) => drop(sums.units.insert(id, Money::default())),
+                Some(SubjectKind::Project) => drop(sums.projects.insert(id, Money::default())),
             }
         }
         sums.add_accounts(views);
@@ -122,7 +110,7 @@ impl<'v> Sums<'v> {
         sums
     }
 
-    fn add_accounts(&mut self, views: &'v Views) {
+    fn add_accounts(&mut self, views: &Views) {
         if self.lots.is_empty() && self.units.is_empty() {
             return;
         }
@@ -153,7 +141,7 @@ impl<'v> Sums<'v> {
         }
     }
 
-    fn add_projects(&mut self, views: &'v Views) {
+    fn add_projects(&mut self, views: &Views) {
         if self.projects.is_empty() {
             return;
         }
@@ -171,14 +159,11 @@ impl<'v> Sums<'v> {
         }
     }
 
-    fn money(&self, view: &PerformanceView) -> Money {
+    fn money(&self, views: &Views, view: &PerformanceView) -> Money {
         let id = view.subject_id.as_str();
         let found = match view.kind {
             None => None,
-            Some(SubjectKind::Lot) => {
-                let lot = self.views.and_then(|views| views.books.lot_named(id));
-                lot.and_then(|lot| self.lots.get(&lot))
-            }
+            Some(SubjectKind::Lot) => views.books.lot_named(id).and_then(|lot| self.lots.get(&lot)),
             Some(SubjectKind::Unit) => self.units.get(id),
             Some(SubjectKind::Project) => self.projects.get(id),
         };
@@ -198,8 +183,8 @@ fn add(sum: &mut Money, kind: Kind, held: i64) {
     *part = money::add(*part, held);
 }
 
-fn wire_performance(view: &PerformanceView, sums: &Sums<'_>) -> v1::Performance {
-    let money = sums.money(view);
+fn wire_performance(views: &Views, view: &PerformanceView, sums: &Sums) -> v1::Performance {
+    let money = sums.money(views, view);
     v1::Performance {
         subject_kind: view.kind.map_or(0, SubjectKind::number),
         subject_id: view.subject_id.to_string(),
