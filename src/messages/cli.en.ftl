@@ -246,6 +246,7 @@ check-numbering = numbers of funds, accounts, lots and policy versions
 check-legs = every leg: account, lot, fund, kind for the type of event, balanced per book
 check-balances = balances re-derived from the legs: no account and no lot below zero; issued, used, cash and claims agree
 check-returns = payments, clearings, returns, reversals and frozen amounts
+check-contracts = contracts as they were awarded, their additions, what is committed and paid under them; final accounts; goals
 check-closings = closed days and months, sealed trial balances
 check-duties = makers apart from checkers
 check-checkpoint = the root of the tree over the entries against checkpoints
@@ -258,7 +259,7 @@ check-before = everything before the sequence that was asked for: entries, links
 check-keyed-digests = digests of commands and pseudonyms of payees: opaque without the ledger's keys
 check-approvals = signed approvals over the stored bytes, by keys that counted; batches by their root; roles and proposals
 check-named-persons = that persons who were only named as makers and checkers acted
-check-decision-rules = rules of decision: checkers needed, plans, purposes, expiry, contracts, freezes in force
+check-decision-rules = rules of decision: checkers needed, plans, purposes, expiry, freezes in force
 
 fault-framing = framing
 fault-checksum = checksum

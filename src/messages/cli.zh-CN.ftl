@@ -245,6 +245,7 @@ check-numbering = 资金、账户、批次、政策版本的编号
 check-legs = 每条分录：账户、批次、资金、类型，各账套借贷平衡
 check-balances = 由分录重算全部余额：账户与批次不为负；下达、支出、资金与权益相符
 check-returns = 支付、清算、退款、冲销与冻结金额
+check-contracts = 合同与中标结果、补充合同限额、合同占用与支付；竣工决算；绩效目标
 check-closings = 日结、月结与封存的试算平衡
 check-duties = 制单与审批分离
 check-checkpoint = 条目树根与检查点比对
@@ -257,7 +258,7 @@ check-before = 所给序号之前的一切：条目、链接以及请求编号�
 check-keyed-digests = 指令摘要与收款人假名：无密钥不可核对
 check-approvals = 对存储字节的签名审批（密钥当时有效）、批次根、角色与提请
 check-named-persons = 仅列名而未签名的制单人与审批人是否本人
-check-decision-rules = 决策规则：审批人数、用款计划、用途、有效期、合同与冻结
+check-decision-rules = 决策规则：审批人数、用款计划、用途、有效期与冻结
 
 fault-framing = framing 存储格式错误
 fault-checksum = checksum 校验和不符

@@ -389,7 +389,7 @@ async fn contracts_are_listed_by_what_they_are() {
         (&shown["contracts"][0]["registered"], &shown["contracts"][0]["left_minor"]),
         (&json!(false), &json!(7))
     );
-    let digits: String = pseudonym.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits = fundledger::cli::render::hex(&pseudonym);
     let shown = run(&["--lang", "zh", "contracts", "--server", &url, "--supplier-pseudonym", &digits]);
     let shown = String::from_utf8(shown.stdout).unwrap();
     assert!(shown.contains("采购方式") && shown.contains("SINGLE_SOURCE") && !shown.contains("OPEN_TENDER"), "{shown}");

@@ -3,12 +3,12 @@
 use super::super::{Depth, FaultKind as Kind};
 use super::family_story::{self, INVEST, INVESTMENT, NEXT, RELIEF, account, add, day, estimate, families, person};
 use super::money::check_story;
-use super::story::{Row, Story, reversed};
+use super::story::{Row, Story};
 use super::{audit, blocks, chained};
 use crate::pb::v1::event::Payload;
 use crate::pb::v1::{
     AccountKind, CommitmentReleased, Committed, ContractAmended, ContractRegistered, ContractSettled, Event,
-    FinalAccountApproved, GoalSet, OutputRecorded, PaymentExecuted, TenderAwarded, TenderOpened,
+    FinalAccountApproved, GoalSet, OutputRecorded, PaymentExecuted, Reversed, TenderAwarded, TenderOpened,
 };
 
 const OCID: &str = "ocds-213czf-school";
@@ -115,13 +115,12 @@ fn school() -> Story {
     add(s, "commit", on(), commit("K", BUILDER), &committed(70));
     let undone = add(s, "pay first", on(), pay("s-1"), &paid(50));
     let mirror: Vec<Row> = paid(50).iter().map(|(at, lot, amount)| (*at, *lot, -amount)).collect();
-    let reversal = match reversed(undone, "s-1") {
-        Payload::Reversed(mut reversal) => {
-            reversal.contract_id = "K".into();
-            Payload::Reversed(reversal)
-        }
-        other => panic!("another type: {other:?}"),
-    };
+    let reversal = Payload::Reversed(Reversed {
+        original_sequence: undone,
+        payment_id: "s-1".into(),
+        contract_id: "K".into(),
+        ..Reversed::default()
+    });
     add(s, "reverse", on(), reversal, &mirror);
     add(s, "pay", on(), pay("s-2"), &paid(50));
     add(s, "amend", on(), amend(8), &[]);
