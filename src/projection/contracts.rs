@@ -264,6 +264,12 @@ impl Contracts {
 
     pub(super) fn apply(&mut self, sequence: Sequence, event: &Event, books: &Books) {
         let Some(envelope) = &event.envelope else { return };
+        // Nearly always: most payments are of no contract and no project.
+        if let Payload::PaymentExecuted(payment) = &event.decision.payload
+            && is_of_neither(payment)
+        {
+            return;
+        }
         for step in event.decision.steps() {
             self.step(sequence, envelope, step, books);
         }
@@ -312,7 +318,7 @@ impl Contracts {
     }
 
     fn pay(&mut self, sequence: Sequence, payment: &PaymentExecuted, legs: &[Leg], books: &Books) {
-        if payment.contract_id.is_none() && payment.project_id.is_none() {
+        if is_of_neither(payment) {
             return;
         }
         let paid_minor = used_minor(legs, books);
@@ -496,6 +502,10 @@ fn row<'a, K: Ord, T>(rows: &'a mut Vec<T>, places: &mut BTreeMap<K, usize>, key
         rows.push(new);
     }
     &mut rows[place]
+}
+
+const fn is_of_neither(payment: &PaymentExecuted) -> bool {
+    payment.contract_id.is_none() && payment.project_id.is_none()
 }
 
 fn fund_of(legs: &[Leg], books: &Books) -> FundNumber {
