@@ -171,6 +171,14 @@ reasons! {
     MatterExists = 134, "MATTER_EXISTS";
     /// A disclosure of this name exists.
     DisclosureExists = 135, "DISCLOSURE_EXISTS";
+    /// The contract was registered before.
+    ContractRegistered = 136, "CONTRACT_REGISTERED";
+    /// The tender was awarded before.
+    AwardExists = 137, "AWARD_EXISTS";
+    /// A tender of this name exists.
+    TenderExists = 138, "TENDER_EXISTS";
+    /// A goal of this indicator exists for the subject and year: name the event that it replaces.
+    GoalExists = 139, "GOAL_EXISTS";
     /// Maker and checkers are not distinct persons (职责未分离, `E_SOD`).
     SegregationOfDuties = 140, "SEGREGATION_OF_DUTIES";
     /// Fewer checkers than the policy asks for (审批不足, `E_APPROVAL`).
@@ -299,14 +307,6 @@ reasons! {
     PaymentUnreleased = 202, "PAYMENT_UNRELEASED";
     /// No other key that the log announced would go on signing.
     LastLogKey = 203, "LAST_LOG_KEY";
-    /// The contract was registered before.
-    ContractRegistered = 136, "CONTRACT_REGISTERED";
-    /// The tender was awarded before.
-    AwardExists = 137, "AWARD_EXISTS";
-    /// A tender of this name exists.
-    TenderExists = 138, "TENDER_EXISTS";
-    /// A goal of this indicator exists for the subject and year: name the event that it replaces.
-    GoalExists = 139, "GOAL_EXISTS";
     /// Authority is committed to registered contracts only (合同未备案).
     ContractUnregistered = 210, "CONTRACT_UNREGISTERED";
     /// The contract is settled: its price changes no more.
