@@ -60,6 +60,12 @@ const FIXTURES: &[(&str, &str, i64, &str)] = &[
     ("every_event.bundle", ORIGIN, 55, "55c306d6ea9d0183a27a3fda40df2cc3614b5f0fc9e53d06f512ece6dd3d0876"),
     ("approvals.bundle", "test.invalid/funds", 87, "604b49e1ae7ba73f06bff58989d05b2c691a7fb8af8f87894bb6459abb7169a5"),
     ("families.bundle", "test.invalid/funds", 113, "89c4cf24682b98ac1f38afee8d8ab50ae571aa0b0d0d5ce6384b76020c5858de"),
+    (
+        "procurement.bundle",
+        "test.invalid/funds",
+        26,
+        "acd0a48b6b06752995b654846c9ffc41b398c284604b16fa5deb90d4f9147b2e",
+    ),
     ("witnessed.bundle", ORIGIN, 1, "fc45822be3b7a821bb4748809dd09f22d5dc319b9e6ec12b3f85866f5439d679"),
     ("releases.bundle", ORIGIN, 18, "d9a8168b84ba3121a40e9abf200968d907b623d99cbd11ae8e2680f5b82fef61"),
     ("transactions.bundle", ORIGIN, 30, "a410722b994a2d739912b7fdd6a6cbad476923611f507e902a03b48e1e4435eb"),
@@ -297,6 +303,8 @@ fn the_frozen_bundles_hold_every_type_of_event_and_an_entry_in_parts() {
         HousingWithdrawn LoanIssued LoanRepaid SurplusDistributed
         Reconciled Flagged FindingExplained FindingRectified FindingClosed MatterOpened MatterClosed Disclosed
         PerformanceScored PeriodReopened
+        GoalSet OutputRecorded TenderOpened TenderAwarded ContractRegistered ContractAmended ContractSettled
+        FinalAccountApproved
         PersonalDataRestricted PersonalDataReleased PersonalDataErased PersonalDataOpened);
     assert!(events.iter().any(|event| event.personal_data.len() == 2), "no commitments to personal data");
 }

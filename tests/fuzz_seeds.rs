@@ -41,7 +41,7 @@ use prost_reflect::{DescriptorPool, DynamicMessage};
 use sha2::{Digest, Sha256};
 
 /// Fixtures whose events are seeds, and how many of each are enough for a small one.
-const FIXTURES: [&str; 4] = ["approvals", "every_event", "families", "transactions"];
+const FIXTURES: [&str; 5] = ["approvals", "every_event", "families", "procurement", "transactions"];
 const SMALL: usize = 4;
 const ORIGIN: &str = "ledger.example.org/funds";
 

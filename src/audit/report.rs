@@ -238,6 +238,8 @@ checks! {
     Balances = "balances";
     /// Payments, clearings, returns, reversals and frozen amounts.
     Returns = "returns";
+    /// Contracts as they were awarded, their additions, and what is committed and paid under them; final accounts; goals.
+    Contracts = "contracts";
     /// Closed days and months, sealed trial balances.
     Closings = "closings";
     /// Makers apart from checkers.
@@ -262,14 +264,22 @@ checks! {
     Approvals = "approvals";
     /// That persons who were only named as makers and checkers acted.
     NamedPersons = "named_persons";
-    /// Rules of decision: checkers needed, plans, purposes, expiry, contracts, freezes in force.
+    /// Rules of decision: checkers needed, plans, purposes, expiry, freezes in force.
     DecisionRules = "decision_rules";
 }
 
 /// Checks of the bytes, then of the books, then what this program cannot check.
 const CHAIN_CHECKS: &[Check] = &[Check::Sequences, Check::Chain, Check::Events];
-const BOOK_CHECKS: &[Check] =
-    &[Check::Numbering, Check::Legs, Check::Balances, Check::Returns, Check::Closings, Check::Duties, Check::Approvals];
+const BOOK_CHECKS: &[Check] = &[
+    Check::Numbering,
+    Check::Legs,
+    Check::Balances,
+    Check::Returns,
+    Check::Contracts,
+    Check::Closings,
+    Check::Duties,
+    Check::Approvals,
+];
 const NEVER_CHECKED: &[Check] = &[Check::KeyedDigests, Check::NamedPersons, Check::DecisionRules];
 
 /// Which checks were on, for the report's two lists.

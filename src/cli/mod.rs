@@ -25,6 +25,7 @@ pub mod clocks;
 pub mod completions;
 pub mod config;
 pub mod connect;
+pub mod contracts;
 pub mod demo;
 pub mod disclose;
 mod disclosed;
@@ -38,6 +39,7 @@ pub mod init;
 pub mod keys;
 mod logs;
 mod otlp;
+pub mod performance;
 pub mod personal_data;
 pub mod post;
 mod posting;
@@ -112,6 +114,12 @@ pub enum Command {
     Funds(supervision::FundsArgs),
     /// List auditors' findings, and how far each has got.
     Findings(supervision::FindingsArgs),
+    /// List contracts: what was registered, committed, paid and came back.
+    Contracts(contracts::ContractsArgs),
+    /// List projects: estimates, final accounts, and what was paid.
+    Projects(contracts::ProjectsArgs),
+    /// List goals of performance, what was done towards them, scores, and the money beside them.
+    Performance(performance::PerformanceArgs),
     /// Open and list personal data: what the vault holds, and the log only commits to.
     PersonalData(personal_data::PersonalDataArgs),
     /// List events by what they are about.
@@ -161,6 +169,9 @@ impl Command {
             Self::Clocks(args) => clocks::run(globals, args, out),
             Self::Funds(args) => supervision::funds(globals, args, out),
             Self::Findings(args) => supervision::findings(globals, args, out),
+            Self::Contracts(args) => contracts::contracts(globals, args, out),
+            Self::Projects(args) => contracts::projects(globals, args, out),
+            Self::Performance(args) => performance::run(globals, args, out),
             Self::PersonalData(args) => personal_data::run(globals, args, out),
             Self::Events(args) => events::run(globals, args, out),
             Self::Rules(args) => rules::run(globals, args, out),

@@ -14,7 +14,7 @@ use crate::pb::v1::{
     ListFindingsRequest, ListFundsRequest, RecipientKind,
 };
 
-const PAGE_ROWS: i32 = 1_000;
+pub(super) const PAGE_ROWS: i32 = 1_000;
 
 /// Arguments of `funds`.
 #[derive(Args, Clone, Debug)]
@@ -179,7 +179,7 @@ async fn list_findings(connection: &Connection, args: &FindingsArgs) -> Result<V
 }
 
 /// The end of an enum's name; nothing where nothing is said.
-fn word(name: &'static str, prefix: &str) -> &'static str {
+pub(super) fn word(name: &'static str, prefix: &str) -> &'static str {
     match name.strip_prefix(prefix) {
         Some("UNSPECIFIED") | None => "",
         Some(word) => word,

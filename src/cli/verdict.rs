@@ -101,6 +101,7 @@ fn meaning(check: Check, lang: Lang) -> String {
         Check::Legs => text::check_legs(lang),
         Check::Balances => text::check_balances(lang),
         Check::Returns => text::check_returns(lang),
+        Check::Contracts => text::check_contracts(lang),
         Check::Closings => text::check_closings(lang),
         Check::Duties => text::check_duties(lang),
         Check::Checkpoint => text::check_checkpoint(lang),

@@ -15,6 +15,7 @@ use super::nontax::NontaxOrder;
 use super::oversight::OversightOrder;
 use super::personal::PersonalCommitment;
 use super::persons::PersonsOrder;
+use super::procurement::ProcurementOrder;
 use super::profile::RecipientKind;
 use super::time::{Day, Period, UtcNanos};
 
@@ -252,6 +253,7 @@ pub enum Order {
     Persons(Box<PersonsOrder>),
     Housing(Box<HousingOrder>),
     Oversight(Box<OversightOrder>),
+    Procurement(Box<ProcurementOrder>),
     RecordOpeningBalance {
         fund_id: FundId,
         document_number: DocumentNumber,
@@ -396,6 +398,7 @@ impl Operation {
             | Order::Persons(_)
             | Order::Housing(_)
             | Order::Oversight(_)
+            | Order::Procurement(_)
             | Order::RecordOpeningBalance { .. }
             | Order::Freeze { .. }
             | Order::Unfreeze { .. }
@@ -463,6 +466,7 @@ impl Order {
             Self::Nontax(order) => order.amount_minor(),
             Self::Persons(order) => order.amount_minor(),
             Self::Housing(order) => order.amount_minor(),
+            Self::Procurement(order) => order.amount_minor(),
             Self::Transaction { operations } => {
                 operations.iter().fold(0, |sum, operation| money::add(sum, operation.0.amount_minor()))
             }
@@ -483,6 +487,7 @@ impl Order {
             Self::Persons(order) => order.name(),
             Self::Housing(order) => order.name(),
             Self::Oversight(order) => order.command_name(),
+            Self::Procurement(order) => order.command_name(),
             Self::RecordOpeningBalance { .. } => "record_opening_balance",
             Self::IssueBudget { .. } => "issue_budget",
             Self::AllocateBudget { .. } => "allocate_budget",

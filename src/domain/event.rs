@@ -16,6 +16,7 @@ use super::money::Amount;
 use super::nontax::NontaxEvent;
 use super::oversight::OversightEvent;
 use super::persons::PersonsEvent;
+use super::procurement::ProcurementEvent;
 use super::profile::RecipientKind;
 use super::refusal::Refusal;
 use super::release::Released;
@@ -234,6 +235,7 @@ pub enum Payload {
     Persons(Box<PersonsEvent>),
     Housing(Box<HousingEvent>),
     Oversight(Box<OversightEvent>),
+    Procurement(Box<ProcurementEvent>),
     OpeningBalance {
         fund: FundNumber,
         document_number: DocumentNumber,

@@ -21,6 +21,8 @@ pub enum NameError {
         /// The first one.
         character: char,
     },
+    /// Not of the form that its standard asks for.
+    Form,
 }
 
 impl fmt::Display for NameError {
@@ -29,6 +31,7 @@ impl fmt::Display for NameError {
             Self::Empty => write!(f, "is missing"),
             Self::TooLong { bytes, max } => write!(f, "is {bytes} bytes long, at most {max} are allowed"),
             Self::Character { character } => write!(f, "has a character that is not allowed: {character:?}"),
+            Self::Form => write!(f, "is not of the form ocds-xxxxxx-…"),
         }
     }
 }
@@ -53,6 +56,22 @@ const fn is_in_id(byte: u8) -> bool {
 
 fn check_reason_code(text: &str) -> Result<(), NameError> {
     check(text, |c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+}
+
+const OCID_START: &str = "ocds-";
+const OCID_PREFIX_CHARACTERS: usize = 6;
+
+/// `ocds-`, six characters that the registry gave, a hyphen, and an id of the publisher's own (Open Contracting Data Standard 1.1).
+fn check_ocid(text: &str) -> Result<(), NameError> {
+    check_id(text)?;
+    let own = text.strip_prefix(OCID_START).and_then(|rest| rest.split_once('-'));
+    let is_given = |prefix: &str| {
+        prefix.len() == OCID_PREFIX_CHARACTERS && prefix.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9'))
+    };
+    match own {
+        Some((prefix, id)) if is_given(prefix) && !id.is_empty() => Ok(()),
+        _ => Err(NameError::Form),
+    }
 }
 
 fn check(text: &str, allowed: fn(char) -> bool) -> Result<(), NameError> {
@@ -151,6 +170,10 @@ names! {
     MatterId by check_id;
     /// A publication.
     DisclosureId by check_id;
+    /// A tender, or another procurement (招标编号).
+    TenderId by check_id;
+    /// Open Contracting ID: a registered prefix, and the publisher's own id.
+    Ocid by check_ocid;
     /// A case that froze something.
     CaseId by check_id;
     /// A policy.
@@ -269,6 +292,17 @@ mod tests {
             ("文".repeat(129).as_str(), false),
         ] {
             assert_eq!(DocumentNumber::parse(text).is_ok(), good, "{text:?}");
+        }
+        for (text, good) in [
+            ("ocds-213czf-2026:school-1", true),
+            ("ocds-213czf-", false),
+            ("ocds-213czf", false),
+            ("ocds-213cz-1", false),
+            ("ocds-213CZF-1", false),
+            ("OCDS-213czf-1", false),
+            ("213czf-1", false),
+        ] {
+            assert_eq!(Ocid::parse(text).is_ok(), good, "{text:?}");
         }
         assert!(ReasonCode::parse("ACCOUNT_NAME_MISMATCH").is_ok());
         assert!(ReasonCode::parse("Zhang San").is_err());

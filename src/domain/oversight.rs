@@ -7,6 +7,7 @@ use super::ids::{
 };
 use super::money::AmountOrZero;
 use super::numbered::numbered;
+use super::performance::{EvaluatorKind, Goal, Output};
 use super::personal::PersonalData;
 use super::time::{Day, Period};
 
@@ -129,7 +130,10 @@ pub enum Oversight<A, F> {
         year: i32,
         score: u32,
         document_number: DocumentNumber,
+        evaluator: Option<EvaluatorKind>,
     },
+    Goal(Goal),
+    Output(Output),
     Reopening {
         fund: F,
         period: Period,
@@ -156,6 +160,8 @@ impl<A, F> Oversight<A, F> {
             Self::MatterClose { .. } => "close_matter",
             Self::Disclosure { .. } => "record_disclosure",
             Self::Performance { .. } => "score_performance",
+            Self::Goal(_) => "set_goal",
+            Self::Output(_) => "record_output",
             Self::Reopening { .. } => "reopen_period",
             Self::PersonalData(data) => data.command_name(),
         }
@@ -172,6 +178,8 @@ impl<A, F> Oversight<A, F> {
             Self::MatterClose { matter_id, .. } => Some(matter_id.as_str()),
             Self::Disclosure { disclosure_id, .. } => Some(disclosure_id.as_str()),
             Self::Performance { subject_id, .. } => Some(subject_id.as_str()),
+            Self::Goal(goal) => Some(goal.key.subject.id.as_str()),
+            Self::Output(output) => Some(output.key.subject.id.as_str()),
             Self::Reconciliation(_) | Self::Reopening { .. } | Self::PersonalData(_) => None,
         }
     }

@@ -3,10 +3,11 @@
 use super::authority::Holding;
 use super::command::{Adjustment, FreezeScope, Order};
 use super::housing::HousingOrder;
-use super::ids::{AccountId, FundId, FundNumber, LotId, UnitId};
+use super::ids::{AccountId, ContractId, FundId, FundNumber, LotId, TenderId, UnitId};
 use super::nontax::NontaxOrder;
 use super::oversight::Oversight;
 use super::persons::PersonsOrder;
+use super::procurement::{Amendment, Procurement, Settlement};
 use super::rights::Action;
 use super::state::State;
 
@@ -27,6 +28,10 @@ pub trait Names {
     fn place_of_account(&self, account_id: &AccountId) -> Option<Place<'_>>;
     /// The fund of a lot.
     fn fund_of_lot(&self, lot_id: &LotId) -> Option<FundNumber>;
+    /// Fund and unit of a tender.
+    fn place_of_tender(&self, tender_id: &TenderId) -> Option<Place<'_>>;
+    /// Fund and unit of a contract.
+    fn place_of_contract(&self, contract_id: &ContractId) -> Option<Place<'_>>;
 }
 
 impl Names for State {
@@ -41,6 +46,16 @@ impl Names for State {
 
     fn fund_of_lot(&self, lot_id: &LotId) -> Option<FundNumber> {
         self.lot(*self.lot_names.get(lot_id)?).map(|lot| lot.fund)
+    }
+
+    fn place_of_tender(&self, tender_id: &TenderId) -> Option<Place<'_>> {
+        self.families.tenders.get(tender_id).map(|tender| Place { fund: Some(tender.fund), unit: None })
+    }
+
+    fn place_of_contract(&self, contract_id: &ContractId) -> Option<Place<'_>> {
+        let known = self.contract_names.get(contract_id).and_then(|number| self.contract(*number));
+        let fund = self.families.registered.get(contract_id).map(|contract| contract.fund);
+        fund.or_else(|| known.map(|contract| contract.fund)).map(|fund| Place { fund: Some(fund), unit: None })
     }
 }
 
@@ -126,7 +141,21 @@ pub fn places<'a>(order: &'a Order, names: &'a impl Names) -> Vec<Place<'a>> {
             | Oversight::MatterClose { .. }
             | Oversight::Disclosure { .. }
             | Oversight::Performance { .. }
+            | Oversight::Goal(_)
+            | Oversight::Output(_)
             | Oversight::PersonalData(_) => Vec::new(),
+        },
+        Order::Procurement(order) => match order.as_ref() {
+            Procurement::Tender(tender) => vec![Place { unit: Some(tender.unit_id.as_str()), ..fund(&tender.fund) }],
+            Procurement::Registration(contract) => {
+                vec![Place { unit: Some(contract.unit_id.as_str()), ..fund(&contract.fund) }]
+            }
+            Procurement::FinalAccount(account) => vec![fund(&account.fund)],
+            Procurement::Award(award) => names.place_of_tender(&award.tender_id).into_iter().collect(),
+            Procurement::Amendment(Amendment { contract_id, .. })
+            | Procurement::Settlement(Settlement { contract_id, .. }) => {
+                names.place_of_contract(contract_id).into_iter().collect()
+            }
         },
         Order::DefineFund(_)
         | Order::SetPolicy { .. }

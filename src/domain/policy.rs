@@ -58,6 +58,8 @@ pub struct PolicyTerms {
     pub working_weekends: Vec<Day>,
     /// What becomes of payments that witnesses have not seen; `None` means that nothing depends on witnesses.
     pub witnessing: Option<Witnessing>,
+    /// Whether authority is committed to registered contracts only.
+    pub registered_contracts_only: bool,
 }
 
 numbered! {

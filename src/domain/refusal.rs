@@ -133,6 +133,12 @@ reasons! {
     FindingNotFound = 114, "FINDING_NOT_FOUND";
     /// No matter of this name.
     MatterNotFound = 115, "MATTER_NOT_FOUND";
+    /// No tender of this name.
+    TenderNotFound = 117, "TENDER_NOT_FOUND";
+    /// No goal of this indicator for the subject and year.
+    GoalNotFound = 118, "GOAL_NOT_FOUND";
+    /// No project of this name: none with an estimate, a tender or a contract.
+    ProjectNotFound = 119, "PROJECT_NOT_FOUND";
     /// A fund of this name exists.
     FundExists = 120, "FUND_EXISTS";
     /// An account of this name exists, or one of this kind for the fund and unit.
@@ -165,6 +171,14 @@ reasons! {
     MatterExists = 134, "MATTER_EXISTS";
     /// A disclosure of this name exists.
     DisclosureExists = 135, "DISCLOSURE_EXISTS";
+    /// The contract was registered before.
+    ContractRegistered = 136, "CONTRACT_REGISTERED";
+    /// The tender was awarded before.
+    AwardExists = 137, "AWARD_EXISTS";
+    /// A tender of this name exists.
+    TenderExists = 138, "TENDER_EXISTS";
+    /// A goal of this indicator exists for the subject and year: name the event that it replaces.
+    GoalExists = 139, "GOAL_EXISTS";
     /// Maker and checkers are not distinct persons (职责未分离, `E_SOD`).
     SegregationOfDuties = 140, "SEGREGATION_OF_DUTIES";
     /// Fewer checkers than the policy asks for (审批不足, `E_APPROVAL`).
@@ -293,6 +307,26 @@ reasons! {
     PaymentUnreleased = 202, "PAYMENT_UNRELEASED";
     /// No other key that the log announced would go on signing.
     LastLogKey = 203, "LAST_LOG_KEY";
+    /// Authority is committed to registered contracts only (合同未备案).
+    ContractUnregistered = 210, "CONTRACT_UNREGISTERED";
+    /// The contract is settled: its price changes no more.
+    ContractSettled = 211, "CONTRACT_SETTLED";
+    /// More than the tender's ceiling, or than was awarded (超限价).
+    OverTender = 212, "OVER_TENDER";
+    /// The Open Contracting ID is not that of the tender or contract.
+    OcidMismatch = 213, "OCID_MISMATCH";
+    /// The additions to the contract would exceed a tenth of its first price (政府采购法§49).
+    OverAmendment = 214, "OVER_AMENDMENT";
+    /// The record named is not the one that holds now. Read again, and decide again.
+    RecordSuperseded = 215, "RECORD_SUPERSEDED";
+    /// The goal's year has ended.
+    GoalYearEnded = 216, "GOAL_YEAR_ENDED";
+    /// The weights of the subject's goals would exceed 1,000,000 ppm.
+    OverWeight = 217, "OVER_WEIGHT";
+    /// The tender was not awarded yet.
+    TenderUnawarded = 218, "TENDER_UNAWARDED";
+    /// What is retained of the contract is not due yet (质保金未到期).
+    RetentionHeld = 219, "RETENTION_HELD";
 }
 
 impl fmt::Display for Reason {

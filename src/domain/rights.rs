@@ -4,6 +4,7 @@ use super::approval::Role;
 use super::command::Order;
 use super::oversight::Oversight;
 use super::personal::PersonalData;
+use super::procurement::Procurement;
 
 /// How far a role reaches for an action. A role that was granted for one fund reaches no further than that fund anyway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +81,12 @@ actions! {
     CloseMatter = "CLOSE_MATTER", "Record that a matter was dealt with": [Maker Everywhere, Agency Everywhere];
     /// Performance.
     Score = "SCORE", "Record an evaluation of performance": [Maker Everywhere, Leader Everywhere];
+    /// Goals and outputs.
+    Perform = "PERFORM", "Set goals of performance, and record what was done towards them":
+        [Maker Everywhere, Leader Everywhere, Agency Everywhere];
+    /// Tenders and contracts.
+    Procure = "PROCURE", "Register tenders, awards, contracts, their amendments and settlements":
+        [Maker Everywhere, Agency OwnAgency];
     /// Publications.
     Disclose = "DISCLOSE", "Record a publication": [Discloser Everywhere];
     /// Findings.
@@ -106,7 +113,7 @@ actions! {
     ReadClocks = "READ_CLOCKS", "List statutory clocks":
         [Maker Everywhere, Checker Everywhere, Leader Everywhere, Treasury Everywhere, Agency OwnAgency, Auditor Everywhere, Discloser Everywhere];
     /// What happened.
-    ReadHistory = "READ_HISTORY", "Read events, traces and findings, and subscribe":
+    ReadHistory = "READ_HISTORY", "Read events, traces, findings, contracts, projects and performance, and subscribe":
         [Maker Everywhere, Checker Everywhere, Leader Everywhere, Treasury Everywhere, Auditor Everywhere];
     /// Rules.
     RunRules = "RUN_RULES", "Run auditors' rules": [Leader Everywhere, Auditor Everywhere];
@@ -132,6 +139,8 @@ impl Action {
         Self::OpenMatter,
         Self::CloseMatter,
         Self::Score,
+        Self::Perform,
+        Self::Procure,
         Self::Disclose,
         Self::Flag,
         Self::OpenPersonalData,
@@ -178,11 +187,20 @@ impl Action {
                 Oversight::MatterClose { .. } => Self::CloseMatter,
                 Oversight::Disclosure { .. } => Self::Disclose,
                 Oversight::Performance { .. } => Self::Score,
+                Oversight::Goal(_) | Oversight::Output(_) => Self::Perform,
                 Oversight::PersonalData(PersonalData::Open { .. }) => Self::OpenPersonalData,
                 Oversight::Reopening { .. }
                 | Oversight::PersonalData(
                     PersonalData::Restrict(..) | PersonalData::Release(..) | PersonalData::Erase(..),
                 ) => Self::SetUp,
+            },
+            Order::Procurement(order) => match order.as_ref() {
+                Procurement::FinalAccount(_) => Self::Budget,
+                Procurement::Tender(_)
+                | Procurement::Award(_)
+                | Procurement::Registration(_)
+                | Procurement::Amendment(_)
+                | Procurement::Settlement(_) => Self::Procure,
             },
             Order::Propose { .. } | Order::Approve { .. } | Order::Withdraw { .. } | Order::Transaction { .. } => {
                 return None;

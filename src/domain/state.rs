@@ -1,6 +1,7 @@
 //! What the rules need to know of the past, and how an event changes it.
 
 mod families;
+mod procurement;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -144,12 +145,19 @@ pub struct Contract {
     pub open: Vec<((AccountNumber, LotNumber), i64)>,
     /// What was committed when its lots were carried over and has not been paid since.
     pub carried_minor: i64,
+    /// What was paid under it and did not come back, minor units.
+    pub paid_minor: i64,
 }
 
 impl Contract {
     /// What is still committed in an account, of one lot.
     pub fn open_minor(&self, account: AccountNumber, lot: LotNumber) -> i64 {
         self.open.iter().find(|(key, _)| *key == (account, lot)).map_or(0, |(_, open)| *open)
+    }
+
+    /// What is committed in all accounts, or paid and did not come back, minor units.
+    pub fn bound_minor(&self) -> i64 {
+        self.open.iter().fold(self.paid_minor, |sum, (_, open)| money::add(sum, *open))
     }
 
     fn change(&mut self, account: AccountNumber, lot: LotNumber, change: i64) {
@@ -302,7 +310,10 @@ impl State {
             self.apply_step(sequence, dates, step);
         }
         if let (Payload::Oversight(oversight), Some(envelope)) = (&event.decision.payload, &event.envelope) {
-            self.apply_oversight(&envelope.actor, oversight);
+            self.apply_oversight(sequence, &envelope.actor, oversight);
+        }
+        if let Some(envelope) = event.envelope.as_ref().filter(|_| !self.families.payers.is_empty()) {
+            event.decision.steps().for_each(|step| self.note_payer(&envelope.actor, step));
         }
     }
 
@@ -399,7 +410,7 @@ impl State {
             Payload::EstimateApproved { project_id, fund, amount, issuer_id, document_number } => {
                 self.documents.insert((issuer_id.clone(), document_number.clone()), sequence);
                 let project = self.families.projects.entry((*fund, project_id.clone()));
-                let project = project.or_insert(Project { estimate_minor: 0, paid_minor: 0 });
+                let project = project.or_insert(Project { estimate_minor: 0, final_minor: None, paid_minor: 0 });
                 project.estimate_minor = amount.minor();
             }
             Payload::EntitlementDetermined(determined) => {
@@ -410,6 +421,7 @@ impl State {
             Payload::Nontax(event) => self.apply_nontax(event, legs),
             Payload::Persons(event) => self.apply_persons(sequence, event, legs),
             Payload::Housing(event) => self.apply_housing(sequence, day, event, legs),
+            Payload::Procurement(event) => self.apply_procurement(event),
             Payload::OpeningBalance { lots, .. } => lots.iter().for_each(|lot| self.open_lot(sequence, lot)),
             Payload::BudgetIssued { lot } => self.open_lot(sequence, lot),
             Payload::BudgetAdjusted { issuer_id, document_number, .. } => {
@@ -453,6 +465,9 @@ impl State {
                 if let Some(payment) = self.payments.get_mut(payment_id) {
                     payment.returned_minor = money::add(payment.returned_minor, returned);
                     let is_all = payment.returned_minor >= payment.amount_minor;
+                    if let Some(contract) = self.contracts.get_mut(payment.contract.index()) {
+                        contract.paid_minor = money::subtract(contract.paid_minor, returned);
+                    }
                     self.families.untie_payment(payment.fund, payment.tie, returned, is_all);
                 }
             }
@@ -461,6 +476,9 @@ impl State {
                 self.unreleased.remove(&(*original, *operation));
                 if let Some(payment) = payment_id.as_ref().and_then(|payment_id| self.payments.get_mut(payment_id)) {
                     payment.status = PaymentStatus::Reversed;
+                    if let Some(contract) = self.contracts.get_mut(payment.contract.index()) {
+                        contract.paid_minor = money::subtract(contract.paid_minor, payment.amount_minor);
+                    }
                     self.families.untie_payment(payment.fund, payment.tie, payment.amount_minor, true);
                 }
                 if let Some(contract) = contract_id.as_ref().and_then(|id| self.contract_names.get(id)).copied() {
@@ -549,6 +567,9 @@ impl State {
         }
         // Crediting USED is what makes it a payment, so the credit there is its amount.
         let amount_minor = self.amount_on(legs, AccountKind::AuthorityUsed);
+        if let Some(contract) = self.contracts.get_mut(contract.index()) {
+            contract.paid_minor = money::add(contract.paid_minor, amount_minor);
+        }
         let fund = self.fund_of(legs);
         let record = Payment {
             sequence,
@@ -602,6 +623,7 @@ impl State {
             payee,
             open: Vec::new(),
             carried_minor: 0,
+            paid_minor: 0,
         });
         number
     }

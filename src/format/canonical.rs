@@ -4,6 +4,7 @@
 
 mod families;
 mod oversight;
+mod procurement;
 
 use crate::domain::approval::Approvals;
 use crate::domain::authority::ProposedContent;
@@ -26,6 +27,8 @@ const MORE_STILL: u8 = 3;
 const PERSONAL_DATA: u8 = 4;
 const PROFILE: u8 = 5;
 const RECIPIENT: u8 = 6;
+const EVALUATOR: u8 = 7;
+const REGISTERED_CONTRACTS: u8 = 8;
 
 /// Appends the canonical bytes of a command, without its key: the key is looked up, the rest is compared.
 pub fn write(command: &Command, buffer: &mut Vec<u8>) {
@@ -196,6 +199,7 @@ fn write_order(order: &Order, out: &mut Canonical<'_>) {
         Order::Persons(order) => families::write_persons(order, out),
         Order::Housing(order) => families::write_housing(order, out),
         Order::Oversight(order) => oversight::write_oversight(order, out),
+        Order::Procurement(order) => procurement::write_procurement(order, out),
         Order::RecordOpeningBalance { fund_id, document_number, document_sha256, lots, lines } => {
             out.text(fund_id.as_str());
             out.text(document_number.as_str());

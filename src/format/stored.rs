@@ -9,7 +9,8 @@ use crate::domain::authority::{Authority, Holding, Proposal, ProposedBatch, Sign
 use crate::domain::ids::{
     AccountId, AccountNumber, ActorId, BankReference, CaseId, Code, ContractId, ContractNumber, DisclosureId,
     DisplayName, DocumentNumber, FindingId, FundId, FundNumber, IssuerId, KeyNumber, LegalBasis, LoanId, LotId,
-    LotNumber, MatterId, NoticeId, PayeeRef, PaymentId, PolicyId, ReasonCode, RequestId, Sequence, UnitId, UnitNumber,
+    LotNumber, MatterId, NoticeId, Ocid, PayeeRef, PaymentId, PolicyId, ReasonCode, RequestId, Sequence, TenderId,
+    UnitId, UnitNumber,
 };
 use crate::domain::money::AmountOrZero;
 use crate::domain::time::{Day, Period, UtcNanos};
@@ -78,10 +79,12 @@ stored_names!(
     LotId,
     MatterId,
     NoticeId,
+    Ocid,
     PaymentId,
     PolicyId,
     ReasonCode,
     RequestId,
+    TenderId,
     UnitId
 );
 

@@ -6,6 +6,7 @@ mod fields;
 mod oversight;
 mod parser;
 mod personal;
+mod procurement;
 mod setup;
 mod straight;
 mod terms;
@@ -281,12 +282,22 @@ impl Parser<'_> {
             | Payload::CloseMatter(_)
             | Payload::RecordDisclosure(_)
             | Payload::ScorePerformance(_)
+            | Payload::SetGoal(_)
+            | Payload::RecordOutput(_)
             | Payload::ReopenPeriod(_)
             | Payload::RestrictPersonalData(_)
             | Payload::ReleasePersonalData(_)
             | Payload::ErasePersonalData(_)
             | Payload::OpenPersonalData(_) => {
                 self.oversight_order(payload).map(|order| Order::Oversight(Box::new(order)))
+            }
+            Payload::OpenTender(_)
+            | Payload::AwardTender(_)
+            | Payload::RegisterContract(_)
+            | Payload::AmendContract(_)
+            | Payload::SettleContract(_)
+            | Payload::ApproveFinalAccount(_) => {
+                self.procurement_order(payload).map(|order| Order::Procurement(Box::new(order)))
             }
             Payload::IssueBudget(wire) => self.issue_budget(*wire),
             Payload::AllocateBudget(wire) => {
@@ -574,6 +585,14 @@ const fn section(payload: &v1::command::Payload) -> &'static str {
         Payload::CloseMatter(_) => "close_matter.",
         Payload::RecordDisclosure(_) => "record_disclosure.",
         Payload::ScorePerformance(_) => "score_performance.",
+        Payload::SetGoal(_) => "set_goal.",
+        Payload::RecordOutput(_) => "record_output.",
+        Payload::OpenTender(_) => "open_tender.",
+        Payload::AwardTender(_) => "award_tender.",
+        Payload::RegisterContract(_) => "register_contract.",
+        Payload::AmendContract(_) => "amend_contract.",
+        Payload::SettleContract(_) => "settle_contract.",
+        Payload::ApproveFinalAccount(_) => "approve_final_account.",
         Payload::ReopenPeriod(_) => "reopen_period.",
         Payload::RestrictPersonalData(_) => "restrict_personal_data.",
         Payload::ReleasePersonalData(_) => "release_personal_data.",

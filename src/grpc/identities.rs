@@ -73,6 +73,10 @@ pub(super) fn for_each(wire: &mut v1::Command, mut meet: impl FnMut(&mut String,
             person(&mut withdrawal.property, &mut withdrawal.property_pseudonym);
         }
         Some(Payload::IssueLoan(loan)) => person(&mut loan.person, &mut loan.person_pseudonym),
+        Some(Payload::AwardTender(award)) => person(&mut award.supplier, &mut award.supplier_pseudonym),
+        Some(Payload::RegisterContract(contract)) => {
+            person(&mut contract.supplier, &mut contract.supplier_pseudonym);
+        }
         Some(Payload::OpenMatter(matter)) => person(&mut matter.party, &mut matter.party_pseudonym),
         Some(Payload::RestrictPersonalData(data)) => person(&mut data.person, &mut data.person_pseudonym),
         Some(Payload::ReleasePersonalData(data)) => person(&mut data.person, &mut data.person_pseudonym),
@@ -120,6 +124,12 @@ pub(super) fn for_each(wire: &mut v1::Command, mut meet: impl FnMut(&mut String,
             | Payload::CloseMatter(_)
             | Payload::RecordDisclosure(_)
             | Payload::ScorePerformance(_)
+            | Payload::SetGoal(_)
+            | Payload::RecordOutput(_)
+            | Payload::OpenTender(_)
+            | Payload::AmendContract(_)
+            | Payload::SettleContract(_)
+            | Payload::ApproveFinalAccount(_)
             | Payload::ReopenPeriod(_)
             | Payload::SignedCommand(_),
         ) => {}

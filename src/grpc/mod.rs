@@ -9,6 +9,7 @@ mod batch;
 mod call_ids;
 mod calls;
 mod clocks;
+mod contracts;
 pub mod convert;
 mod following;
 #[cfg(fuzzing)]
@@ -21,6 +22,7 @@ mod listing;
 pub mod node;
 pub mod observed;
 mod page;
+mod performance;
 mod personal;
 mod post_stream;
 pub(crate) mod posting;

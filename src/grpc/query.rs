@@ -15,7 +15,7 @@ use super::spans::spawn;
 use super::status::Statuses;
 use super::stopping::{Stopping, UntilStopped};
 use super::subscribe::Subscription;
-use super::{balances, clocks, listing, statement, supervision, trace};
+use super::{balances, clocks, contracts, listing, performance, statement, supervision, trace};
 use crate::domain::refusal::Reason;
 use crate::pb::v1;
 use crate::pb::v1::query_service_server::QueryService;
@@ -121,6 +121,46 @@ impl QueryService for QueryApi {
     ) -> Result<Response<v1::ListFindingsResponse>, Status> {
         let (reading, request) = self.reading(request)?;
         supervision::findings(reading, request).await.map(Response::new)
+    }
+
+    async fn list_contracts(
+        &self,
+        request: Request<v1::ListContractsRequest>,
+    ) -> Result<Response<v1::ListContractsResponse>, Status> {
+        let (reading, request) = self.reading(request)?;
+        contracts::list(reading, request).await.map(Response::new)
+    }
+
+    async fn get_contract(
+        &self,
+        request: Request<v1::GetContractRequest>,
+    ) -> Result<Response<v1::GetContractResponse>, Status> {
+        let (reading, request) = self.reading(request)?;
+        contracts::one(reading, request).await.map(Response::new)
+    }
+
+    async fn list_performance(
+        &self,
+        request: Request<v1::ListPerformanceRequest>,
+    ) -> Result<Response<v1::ListPerformanceResponse>, Status> {
+        let (reading, request) = self.reading(request)?;
+        performance::list(reading, request).await.map(Response::new)
+    }
+
+    async fn get_performance(
+        &self,
+        request: Request<v1::GetPerformanceRequest>,
+    ) -> Result<Response<v1::GetPerformanceResponse>, Status> {
+        let (reading, request) = self.reading(request)?;
+        performance::one(reading, request).await.map(Response::new)
+    }
+
+    async fn list_projects(
+        &self,
+        request: Request<v1::ListProjectsRequest>,
+    ) -> Result<Response<v1::ListProjectsResponse>, Status> {
+        let (reading, request) = self.reading(request)?;
+        contracts::projects(reading, request).await.map(Response::new)
     }
 
     async fn list_events(

@@ -1,6 +1,6 @@
 //! Of which fund and agency names are, as the views know them.
 
-use crate::domain::ids::{AccountId, FundId, FundNumber, LotId, UnitId};
+use crate::domain::ids::{AccountId, ContractId, FundId, FundNumber, LotId, TenderId, UnitId};
 use crate::domain::places::{Names, Place};
 use crate::projection::Views;
 
@@ -16,5 +16,16 @@ impl Names for Views {
 
     fn fund_of_lot(&self, lot_id: &LotId) -> Option<FundNumber> {
         self.books.lot(self.books.lot_named(lot_id.as_str())?).map(|lot| lot.fund)
+    }
+
+    fn place_of_tender(&self, tender_id: &TenderId) -> Option<Place<'_>> {
+        let tender = self.contracts.tender(tender_id)?;
+        Some(Place { fund: Some(tender.fund), unit: Some(tender.unit_id.as_str()) })
+    }
+
+    fn place_of_contract(&self, contract_id: &ContractId) -> Option<Place<'_>> {
+        let contract = self.contracts.contract(contract_id.as_str())?;
+        let unit = contract.registration.as_ref().map(|registration| registration.unit_id.as_str());
+        Some(Place { fund: Some(contract.fund), unit })
     }
 }

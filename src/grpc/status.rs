@@ -46,6 +46,10 @@ pub const fn code(reason: Reason) -> Code {
         | Reason::FindingExists
         | Reason::MatterExists
         | Reason::DisclosureExists
+        | Reason::ContractRegistered
+        | Reason::AwardExists
+        | Reason::TenderExists
+        | Reason::GoalExists
         | Reason::LoanExists
         | Reason::DuplicateBenefit
         | Reason::DuplicateContribution
@@ -68,6 +72,9 @@ pub const fn code(reason: Reason) -> Code {
         | Reason::NoticeNotFound
         | Reason::FindingNotFound
         | Reason::MatterNotFound
+        | Reason::TenderNotFound
+        | Reason::GoalNotFound
+        | Reason::ProjectNotFound
         | Reason::LoanNotFound
         | Reason::RoleNotFound => Code::NotFound,
         Reason::IdentityInvalid => Code::Unauthenticated,
@@ -124,6 +131,16 @@ pub const fn code(reason: Reason) -> Code {
         | Reason::NoBudget
         | Reason::PaymentUnreleased
         | Reason::LastLogKey
+        | Reason::ContractUnregistered
+        | Reason::ContractSettled
+        | Reason::OverTender
+        | Reason::OcidMismatch
+        | Reason::OverAmendment
+        | Reason::RecordSuperseded
+        | Reason::GoalYearEnded
+        | Reason::OverWeight
+        | Reason::TenderUnawarded
+        | Reason::RetentionHeld
         | Reason::NoWitnesses
         | Reason::NothingToMove
         | Reason::OverContract

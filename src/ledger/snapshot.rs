@@ -199,7 +199,7 @@ stored_struct!(PolicyVersion {
 });
 stored_struct!(CheckerTier { from_minor, checkers });
 stored_struct!(Payment { sequence, operation, fund, amount_minor, returned_minor, contract, status, tie });
-stored_struct!(Contract { contract_id, fund, payee, open, carried_minor });
+stored_struct!(Contract { contract_id, fund, payee, open, carried_minor, paid_minor });
 impl Stored for LogKeys {
     fn put(&self, to: &mut Vec<u8>) {
         let changes: Vec<(LogKey, LogKeyChange)> =

@@ -250,6 +250,7 @@ check-numbering = numbers of funds, accounts, lots and policy versions
 check-legs = every leg: account, lot, fund, kind for the type of event, balanced per book
 check-balances = balances re-derived from the legs: no account and no lot below zero; issued, used, cash and claims agree
 check-returns = payments, clearings, returns, reversals and frozen amounts
+check-contracts = contracts as they were awarded, their additions, what is committed and paid under them; final accounts; goals
 check-closings = closed days and months, sealed trial balances
 check-duties = makers apart from checkers
 check-checkpoint = the root of the tree over the entries against checkpoints
@@ -262,7 +263,7 @@ check-before = everything before the sequence that was asked for: entries, links
 check-keyed-digests = digests of commands and pseudonyms of payees: opaque without the ledger's keys
 check-approvals = signed approvals over the stored bytes, by keys that counted; batches by their root; roles and proposals
 check-named-persons = that persons who were only named as makers and checkers acted
-check-decision-rules = rules of decision: checkers needed, plans, purposes, expiry, contracts, freezes in force
+check-decision-rules = rules of decision: checkers needed, plans, purposes, expiry, freezes in force
 
 fault-framing = framing
 fault-checksum = checksum
@@ -403,6 +404,61 @@ findings-open = OPEN
 findings-explained = explained
 findings-put-right = put right
 findings-closed = closed
+
+## contracts
+
+contracts-pseudonym = --supplier-pseudonym takes the 32 hexadecimal digits of a pseudonym
+contracts-contract = contract
+contracts-fund = fund
+contracts-unit = unit
+contracts-project = project
+contracts-tender = tender
+contracts-method = method
+contracts-ocid = OCID
+contracts-supplier = supplier
+contracts-price = price (minor units)
+contracts-added = added
+contracts-committed = committed
+contracts-paid = paid
+contracts-returned = came back
+contracts-left = left
+contracts-registered = registered by
+contracts-last = last event
+
+## projects
+
+projects-project = project
+projects-fund = fund
+projects-estimate = estimate (minor units)
+projects-final = final account
+projects-contracted = contracted
+projects-paid = paid
+projects-returned = came back
+projects-left = left
+projects-surplus = surplus
+projects-last = last event
+
+## performance
+
+performance-kind = kind
+performance-subject = subject
+performance-year = year
+performance-indicator = indicator
+performance-name = name
+performance-category = category
+performance-direction = direction
+performance-target = target (thousandths)
+performance-actual = done (thousandths)
+performance-unit-of-measure = unit
+performance-as-of = by
+performance-weight = weight (ppm)
+performance-attainment = attained (ppm)
+performance-score = score
+performance-issued = issued (minor units)
+performance-paid = paid
+performance-execution = paid of issued (ppm)
+performance-idle = idle
+performance-left = left
 
 ## clocks
 

@@ -249,6 +249,7 @@ check-numbering = 资金、账户、批次、政策版本的编号
 check-legs = 每条分录：账户、批次、资金、类型，各账套借贷平衡
 check-balances = 由分录重算全部余额：账户与批次不为负；下达、支出、资金与权益相符
 check-returns = 支付、清算、退款、冲销与冻结金额
+check-contracts = 合同与中标结果、补充合同限额、合同占用与支付；竣工决算；绩效目标
 check-closings = 日结、月结与封存的试算平衡
 check-duties = 制单与审批分离
 check-checkpoint = 条目树根与检查点比对
@@ -261,7 +262,7 @@ check-before = 所给序号之前的一切：条目、链接以及请求编号�
 check-keyed-digests = 指令摘要与收款人假名：无密钥不可核对
 check-approvals = 对存储字节的签名审批（密钥当时有效）、批次根、角色与提请
 check-named-persons = 仅列名而未签名的制单人与审批人是否本人
-check-decision-rules = 决策规则：审批人数、用款计划、用途、有效期、合同与冻结
+check-decision-rules = 决策规则：审批人数、用款计划、用途、有效期与冻结
 
 fault-framing = framing 存储格式错误
 fault-checksum = checksum 校验和不符
@@ -402,6 +403,61 @@ findings-open = 待答复
 findings-explained = 已答复
 findings-put-right = 已整改
 findings-closed = 已销号
+
+## contracts
+
+contracts-pseudonym = --supplier-pseudonym 须为 32 位十六进制假名
+contracts-contract = 合同
+contracts-fund = 基金
+contracts-unit = 单位
+contracts-project = 项目
+contracts-tender = 招标编号
+contracts-method = 采购方式
+contracts-ocid = 开放合同编号
+contracts-supplier = 供应商
+contracts-price = 价款（最小货币单位）
+contracts-added = 累计追加
+contracts-committed = 占用
+contracts-paid = 已支付
+contracts-returned = 已退回
+contracts-left = 剩余
+contracts-registered = 登记事件
+contracts-last = 最近事件
+
+## projects
+
+projects-project = 项目
+projects-fund = 基金
+projects-estimate = 核定概算（最小货币单位）
+projects-final = 竣工决算
+projects-contracted = 合同价款
+projects-paid = 已支付
+projects-returned = 已退回
+projects-left = 剩余
+projects-surplus = 结余
+projects-last = 最近事件
+
+## performance
+
+performance-kind = 类型
+performance-subject = 对象
+performance-year = 年度
+performance-indicator = 指标
+performance-name = 名称
+performance-category = 类别
+performance-direction = 方向
+performance-target = 目标值（千分之一）
+performance-actual = 完成值（千分之一）
+performance-unit-of-measure = 计量单位
+performance-as-of = 截至
+performance-weight = 权重（ppm）
+performance-attainment = 完成率（ppm）
+performance-score = 得分
+performance-issued = 下达（最小货币单位）
+performance-paid = 已支付
+performance-execution = 执行率（ppm）
+performance-idle = 闲置
+performance-left = 剩余
 
 ## clocks
 

@@ -3,14 +3,18 @@
 
 pub mod books;
 pub mod clocks;
+pub mod contracts;
 pub mod events;
 pub mod findings;
 pub mod history;
+pub mod performance;
 pub mod trace;
 
 use self::books::Books;
 use self::clocks::Clocks;
+use self::contracts::Contracts;
 use self::findings::Findings;
+use self::performance::Performances;
 use crate::domain::authority::Authority;
 use crate::domain::event::Event;
 use crate::domain::ids::Sequence;
@@ -33,6 +37,10 @@ pub struct Views {
     pub clocks: Clocks,
     /// Auditors' findings.
     pub findings: Findings,
+    /// Tenders, contracts and projects.
+    pub contracts: Contracts,
+    /// Goals and scores.
+    pub performances: Performances,
 }
 
 impl Default for Views {
@@ -43,6 +51,8 @@ impl Default for Views {
             authority: Authority::default(),
             clocks: Clocks::default(),
             findings: Findings::default(),
+            contracts: Contracts::default(),
+            performances: Performances::default(),
         }
     }
 }
@@ -57,6 +67,8 @@ impl Views {
             self.authority.apply(Sequence(sequence), event);
             self.clocks.apply(Sequence(sequence), event, &self.books);
             self.findings.apply(Sequence(sequence), event);
+            self.contracts.apply(Sequence(sequence), event, &self.books);
+            self.performances.apply(Sequence(sequence), event);
             sequence = sequence.saturating_add(1);
         }
         self.position = head;
@@ -69,6 +81,8 @@ impl Views {
         self.authority.put(&mut to);
         self.clocks.put(&mut to);
         self.findings.put(&mut to);
+        self.contracts.put(&mut to);
+        self.performances.put(&mut to);
         to
     }
 
@@ -82,6 +96,8 @@ impl Views {
             authority: Authority::take(from)?,
             clocks: Clocks::take(from)?,
             findings: Findings::take(from)?,
+            contracts: Contracts::take(from)?,
+            performances: Performances::take(from)?,
         };
         if from.is_empty() { Ok(views) } else { Err(Malformed) }
     }

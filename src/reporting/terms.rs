@@ -74,7 +74,8 @@ events! {
     NontaxNoticed, NontaxCollected, NontaxSplit, NontaxRefunded, ContributionReceived, IncomeReceived, FundsMoved,
     BenefitPaid, BenefitRecovered, RelationTransferred, InterestCredited, HousingWithdrawn, LoanIssued, LoanRepaid,
     SurplusDistributed, Reconciled, Flagged, FindingExplained, FindingRectified, FindingClosed, MatterOpened, MatterClosed,
-    Disclosed, PerformanceScored, PeriodReopened, PersonalDataRestricted, PersonalDataReleased, PersonalDataErased,
+    Disclosed, PerformanceScored, GoalSet, OutputRecorded, TenderOpened, TenderAwarded, ContractRegistered, ContractAmended,
+    ContractSettled, FinalAccountApproved, PeriodReopened, PersonalDataRestricted, PersonalDataReleased, PersonalDataErased,
     PersonalDataOpened,
 }
 

@@ -33,7 +33,9 @@ fn samples() -> BTreeMap<String, Value> {
             "items": [{ "code": "i", "maxAmountMinor": 5 }], "withdrawalReasons": ["RENT"],
             "interestMethod": "INTEREST_METHOD_DAY_PRODUCT", "clocks": [{ "code": "c", "kind": "CLOCK_KIND_MATTER",
                 "limit": 5, "unit": "LIMIT_UNIT_DAYS" }] } } });
-    for payload in crate::oversight::samples().into_iter().chain(crate::personal_data::samples()) {
+    let supervision = crate::oversight::samples().into_iter().chain(crate::personal_data::samples());
+    let procurement = crate::procurement::samples().into_iter().chain(crate::performance::samples());
+    for payload in supervision.chain(procurement) {
         let kind = payload.as_object().unwrap().keys().next().unwrap().clone();
         samples.insert(kind, on("2026-01-05", "s", payload));
     }

@@ -80,8 +80,28 @@ async fn freeze() {
             println!("{}: {}", line["requestId"], status.message);
         }
     }
+    export(world, "families.bundle");
+}
+
+/// The same of the events of procurement and of goals.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+#[ignore = "only for new types of events"]
+async fn freeze_procurement() {
+    let mut world = World::new();
+    for line in scenario("s6-investment").iter().take_while(|line| line.get("commitAuthority").is_none()) {
+        world.accept(line).await;
+    }
+    let more = crate::procurement::samples().into_iter().chain(crate::performance::samples());
+    for (at, payload) in more.enumerate() {
+        world.accept(&on("2026-06-30", &format!("more-{at}"), payload)).await;
+    }
+    export(world, "procurement.bundle");
+}
+
+#[expect(clippy::print_stdout, reason = "whoever freezes reads it")]
+fn export(mut world: World, name: &str) {
     world.served.stop();
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("families.bundle");
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let (data, bundle) = (world.served.data(), path.to_str().unwrap().to_owned());
     drop(std::fs::remove_file(&path));
     let exported = run(&["export", "--data", data.to_str().unwrap(), "--bundle", &bundle]);

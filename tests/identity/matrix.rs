@@ -135,6 +135,27 @@ fn sample(action: Action, unit: &str) -> Option<Payload> {
             year: 2026,
             score: 1,
             document_number: "1".to_owned(),
+            evaluator: 0,
+        })),
+        Action::Perform => Payload::RecordOutput(Box::new(v1::RecordOutput {
+            subject_kind: v1::SubjectKind::Unit.into(),
+            subject_id: unit.to_owned(),
+            year: 2026,
+            indicator_code: "roads".to_owned(),
+            as_of: Some(TODAY),
+            document_number: "1".to_owned(),
+            document_sha256: digest(),
+            ..Default::default()
+        })),
+        Action::Procure => Payload::OpenTender(Box::new(v1::OpenTender {
+            tender_id: "T".to_owned(),
+            fund_id: "F".to_owned(),
+            unit_id: unit.to_owned(),
+            method: v1::ProcurementMethod::OpenTender.into(),
+            ceiling_minor: 1,
+            document_number: "1".to_owned(),
+            document_sha256: digest(),
+            ..Default::default()
         })),
         Action::Disclose => Payload::RecordDisclosure(Box::new(v1::RecordDisclosure {
             disclosure_id: "D".to_owned(),

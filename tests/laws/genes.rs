@@ -3,6 +3,7 @@
 
 mod families;
 mod oversight;
+mod procurement;
 
 use std::borrow::Cow;
 
@@ -427,6 +428,8 @@ impl<'a> Genes<'a> {
             33..51 => self.family_order(kind - 33),
             51 => Order::CloseAccount { account_id: self.account() },
             52..66 => Order::Oversight(Box::new(self.oversight(kind - 52, Self::account, Self::fund))),
+            67..69 => Order::Oversight(Box::new(self.oversight(kind - 53, Self::account, Self::fund))),
+            69..75 => Order::Procurement(Box::new(self.procurement(kind - 69, Self::fund))),
             66 => Order::RotateLogKey { key: LogKey::stored(self.text()), change: self.pick(LOG_KEY_CHANGES) },
             _ => Order::Transaction { operations: self.list(Self::operation) },
         }
@@ -606,6 +609,15 @@ impl<'a> Genes<'a> {
             }
             69 => Payload::LogKeyRotated { key: LogKey::stored(self.text()), change: self.pick(LOG_KEY_CHANGES) },
             43 | 45 | 46 | 70..=73 | 80..=86 | 100..=103 => self.family_payload(tag),
+            140 | 141 => {
+                let kind = if tag == 140 { 14 } else { 15 };
+                let fund = |g: &mut Self| FundNumber(g.number().max(1));
+                Payload::Oversight(Box::new(self.oversight(kind, |g| AccountNumber(g.number()), fund)))
+            }
+            142..=147 => {
+                let kind = usize::try_from(tag - 142).unwrap();
+                Payload::Procurement(Box::new(self.procurement(kind, |g| FundNumber(g.number().max(1)))))
+            }
             120..=133 => {
                 let kind = usize::try_from(tag - 120).unwrap();
                 Payload::Oversight(Box::new(self.oversight(
@@ -623,4 +635,4 @@ impl<'a> Genes<'a> {
 const LOG_KEY_CHANGES: &[LogKeyChange] = &[LogKeyChange::Announced, LogKeyChange::Retired];
 
 /// How many kinds of commands there are, each form of an adjustment and of a freeze for itself.
-pub(crate) const COMMAND_KINDS: usize = 68;
+pub(crate) const COMMAND_KINDS: usize = 76;

@@ -137,7 +137,8 @@ def above_zero(accounts, parts):
 class Terms:
     """What a policy version sets."""
 
-    __slots__ = ("from_day", "rates", "splits", "items", "reasons", "method", "is_income_emptied", "witnessing")
+    __slots__ = ("from_day", "rates", "splits", "items", "reasons", "method", "is_income_emptied", "witnessing",
+                 "wants_registered")  # fmt: skip
 
     def __init__(self, policy):
         terms = policy.get("terms", {})
@@ -152,6 +153,7 @@ class Terms:
         self.method = terms.get("interest_method", 0)
         self.is_income_emptied = bool(terms.get("empty_income_at_month_end", 0))
         self.witnessing = terms.get("witnessing", {})
+        self.wants_registered = bool(terms.get("registered_contracts_only", 0))
 
 
 NO_TERMS = Terms({})
@@ -199,10 +201,16 @@ class Loan:
 class Project:
     """A project of government investment."""
 
-    __slots__ = ("estimate", "paid")
+    __slots__ = ("estimate", "paid", "final")
 
     def __init__(self):
         self.estimate = self.paid = 0
+        self.final = None
+
+    @property
+    def cap(self):
+        """What all payments stay within: the final account, once there is one."""
+        return self.estimate if self.final is None else min(self.final, self.estimate)
 
 
 # ---- The rules -----------------------------------------------------------------------------------------------------
@@ -463,8 +471,8 @@ class Families:
             return
         payment.project = project
         project.paid += payment.amount
-        if project.paid > project.estimate:
-            amounts = f"{project.paid} are paid, the estimate is {project.estimate}"
+        if project.paid > project.cap:
+            amounts = f"{project.paid} are paid, the estimate is {project.cap}"
             self.fault(sequence, "payment", f"project {project_id!r}: {amounts}")
 
     def came_back(self, payment, amount, is_all):

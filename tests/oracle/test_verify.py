@@ -483,6 +483,48 @@ def pay_for(ledger, name, amount, *fields):
     ledger.change(name, fields={2: ANN, **dict(fields)}, policy_version=1)
 
 
+def zigzag(number):
+    """A number of a sint64 field."""
+    return number << 1 if number >= 0 else (-number << 1) - 1
+
+
+def commit(ledger, name, amount, *fields):
+    """Commits authority to the contract K of BEN."""
+    ledger.move(name, 29, (1, "K"), (3, BEN), *fields, debit=PLAN, credit=COMMITTED, amount=amount)
+
+
+def school():
+    """A project from its tender to its final account, with goals."""
+    ledger = authority(3)
+    late = D1 + 20
+    ledger.add("estimate", 45, (1, "school"), (2, 1), (3, 500), (4, "council"), (5, "e-1"))
+    ledger.add("tender", 142, (1, "T"), (2, 1), (3, "unit-a"), (4, "school"), (5, 1), (6, 100), (7, "ocds-213czf-1"))
+    ledger.add("award", 143, (1, "T"), (2, BEN), (3, 90))
+    ledger.add("contract", 144, (1, "K"), (2, 1), (3, "unit-a"), (4, "school"), (5, "T"), (8, BEN), (9, 80))
+    commit(ledger, "commit", 70)
+    for name in ("P1", "P2"):
+        ledger.pay(name, COMMITTED, 50)
+        ledger.change(name, fields={2: BEN, 6: "school", 7: "K"}, policy_version=1)
+        if name == "P1":
+            ledger.reverse("no-P1", "P1")
+            ledger.change("no-P1", fields={4: "K"})
+    ledger.add("amend", 145, (1, "K"), (2, zigzag(8)))
+    commit(ledger, "commit-2", 18)
+    ledger.move("release", 30, (1, "K"), debit=COMMITTED, credit=PLAN, amount=8)
+    ledger.add("reduce", 145, (1, "K"), (2, zigzag(-8)))
+    goal = ((1, 2), (2, "school"), (3, 2026))
+    first = ledger.add("goal", 140, *goal, (4, "places"), (8, 900), (9, 1), (10, 600_000))
+    ledger.add("goal-2", 140, *goal, (4, "costs"), (8, 900), (9, 2), (10, 400_000))
+    ledger.add("goal-3", 140, *goal, (4, "places"), (8, 900), (9, 1), (10, 500_000), (11, first))
+    first = ledger.add("output", 141, *goal, (4, "places"), (5, 600), (6, D1))
+    ledger.add("output-2", 141, *goal, (4, "places"), (5, 700), (6, D1), (7, first))
+    ledger.add("settle", 146, (1, "K"), (2, 60), (3, 10), (4, late))
+    ledger.pay("P3", COMMITTED, 10, day=late)
+    ledger.change("P3", fields={2: BEN, 6: "school", 7: "K"}, policy_version=1)
+    ledger.add("final", 147, (1, "school"), (2, 1), (3, 60), day=late)
+    return ledger
+
+
 def investment():
     """A project that stays within its estimate, since a payment was returned and another reversed."""
     ledger = authority(3)
@@ -985,7 +1027,7 @@ class FamiliesTest(BundleTest):
             self.assertTrue(any(says in message for message in messages), messages)
 
     def test_good(self):
-        for make in (nontax, pension, housing, investment, relief, education):
+        for make in (nontax, pension, housing, investment, relief, education, school):
             with self.subTest(make.__name__):
                 self.good(make())
         self.good(residents(pension()))
@@ -1753,6 +1795,49 @@ class FamiliesTest(BundleTest):
         self.good(ledger)
 
     # -- Investment, payouts, entitlements
+
+    def test_contracts(self):
+        for name, fields, says in (
+            ("tender", {6: None}, "tender 'T' of fund 1 up to 0"), ("tender", {7: "ocds-x-1"}, "up to 100"),
+            ("award", {3: 101}, "is awarded for 101, its ceiling is 100"), ("award", {1: "none"}, "was never opened"),
+            ("contract", {9: 91}, "is not what was awarded"), ("contract", {8: ANN}, "is not what was awarded"),
+            ("contract", {5: "none"}, "is not what was awarded"), ("contract", {5: None}, "says not how"),
+            ("contract", {7: "ocds-213czf-2"}, "is not what was awarded"), ("contract", {2: 9}, "of fund 9 for 80"),
+            ("commit", {3: ANN}, "is of another contractor"), ("commit", {2: "ocds-213czf-2"}, "not 'ocds-213czf-2'"),
+            ("amend", {2: zigzag(9)}, "9 is added to contract 'K', first 80"), ("amend", {2: None}, "is amended by 0"),
+            ("amend", {1: "none"}, "is amended, but not registered"),
+            ("reduce", {2: zigzag(-9)}, "80 is committed or paid under contract 'K', its price is 79"),
+            ("settle", {2: 81}, "is settled at 81, its price is 80"), ("settle", {3: 11}, "50 are paid under contract"),
+            ("settle", {4: None}, "of which 10 is retained"), ("settle", {1: "none"}, "is settled, but not registered"),
+            ("final", {3: 501}, "its estimate is 500"), ("final", {3: 59}, "60 were paid"),
+            ("final", {1: "none"}, "which has no estimate"), ("final", {4: b"\x7f"}, "names events to come"),
+        ):  # fmt: skip
+            self.finds(school(), name, "books", says, fields=fields)
+        for name, fields, says in (
+            ("P2", {2: ANN}, "is of another contractor"), ("P2", {7: "none"}, "was never committed to"),
+        ):  # fmt: skip
+            self.finds(school(), name, "payment", says, fields=fields)
+        # What is retained is paid from its day on, and not before.
+        self.finds(school(), "P3", "payment", "60 are paid under contract 'K', 50 may be", day=D1 + 19)
+        # The contract is as it was registered, and the policy asks for that.
+        ledger = authority(3, policy_terms=message((14, 1)))
+        commit(ledger, "commit", 1)
+        self.finds(ledger, "commit", "books", "is committed to, but not registered")
+        for name in ("tender", "award", "contract"):
+            ledger = school()
+            number, *fields = ledger.events[ledger.at[name]]["payload"]
+            ledger.add("again", number, *fields, day=D1 + 20)
+            self.finds(ledger, "again", "books", "before")
+
+    def test_goals(self):
+        for name, fields, says in (
+            ("goal", {2: "none"}, "a goal of 'none', which is unknown"), ("goal", {3: 2025}, "of 2025 is set in 2026"),
+            ("goal", {10: None}, "weighs 0"), ("goal", {11: 1}, "replaces 1, not 0"),
+            ("goal-2", {10: 400_001}, "all together 1000001"), ("goal-3", {11: None}, "replaces 0, not"),
+            ("output", {4: "none"}, "which was never set"), ("output", {7: 1}, "passes over"),
+            ("output-2", {7: None}, "passes over"), ("output-2", {7: 1}, "passes over"),
+        ):  # fmt: skip
+            self.finds(school(), name, "books", says, fields=fields)
 
     def test_estimates(self):
         self.finds(investment(), "estimate", "books", "an estimate of 0", fields={3: 0})

@@ -23,6 +23,7 @@ import struct
 import sys
 import zlib
 
+from contracts import Contracts
 from families import HOUSING_PROVIDENT, SOCIAL_INSURANCE, Families
 from kinds import (
     ASSETS, AT_BANKS, BOND, CARRY, CASH_BOOK, CLAIMS, CLEARING, COMMITTED, DISTRIBUTED, FISCAL_SPECIAL, FROZEN, FUND_LOT,
@@ -65,13 +66,15 @@ CHECKED_DEEP = (
     "persons: once a month and item, limits, facts that bar, recoveries; notices, refunds, loans; interest by the legs",
     "what comparisons with bank statements say of the books",
     "payments that wait for witnesses: released by a proof, and cleared only after",
+    "contracts: as they were awarded, additions within a tenth, commitments and payments within the price; final accounts",
+    "goals of performance: weights, what replaces and corrects which record",
 )
 NOT_CHECKED = (
     "whether the chain is the one that was published: no signature or witness is looked at",
     "keyed digests (commands, payees): opaque without their keys",
-    "rules of decision: checkers needed, plan step, purposes, economic codes, expiry, contracts, freezes that block, "
+    "rules of decision: checkers needed, plan step, purposes, economic codes, expiry, freezes that block, "
     "instalments of loans, payouts issued again; roles and keys",
-    "supervision and statutory clocks: reconciliations, findings, matters, disclosures, performance",
+    "supervision and statutory clocks: reconciliations, findings, matters, disclosures, scores of performance",
     "signatures of approvals: the standard library has no Ed25519",
 )
 
@@ -123,7 +126,8 @@ PolicySplit: 1 code string, 2 shares SplitShare*
 PolicyItem: 1 code string, 2 from_pool bool, 3 from_personal bool, 4 max_amount_minor int64
 PolicyWitnessing: 1 rule int32, 2 from_amount_minor int64
 PolicyTerms: 1 rates PolicyRate*, 2 splits PolicySplit*, 3 items PolicyItem*, 4 withdrawal_reasons string*,
-  5 interest_method int32, 6 empty_income_at_month_end bool, 10 witnessing PolicyWitnessing
+  5 interest_method int32, 6 empty_income_at_month_end bool, 10 witnessing PolicyWitnessing,
+  14 registered_contracts_only bool
 PolicySet: 1 policy_id string, 2 version int32, 3 effective_from_day int32, 4 plan_step int32,
   5 checker_tiers CheckerTier*, 6 document_sha256 bytes, 7 signed_approvals bool, 8 terms PolicyTerms
 AccountOpened: 1 account int32, 2 account_id string, 3 fund int32, 4 kind int32, 5 unit_id string,
@@ -147,7 +151,8 @@ PaymentExecuted: 1 payment_id string, 2 payee bytes, 3 purpose string, 4 functio
   11 recipient_kind int32
 Cleared: 1 bank_reference string, 2 payment_ids string*
 PaymentReturned: 1 payment_id string, 2 original_sequence int64, 3 bank_reference string, 4 reason_code string
-Reversed: 1 original_sequence int64, 2 reason_code string, 3 payment_id string, 5 operation int32
+Reversed: 1 original_sequence int64, 2 reason_code string, 3 payment_id string, 4 contract_id string,
+  5 operation int32
 PostedOperation: 1 policy_version int32, 2 leg_count int32, 25 BudgetIssued oneof, 26 BudgetAllocated oneof,
   27 BudgetAdjusted oneof, 28 PlanApproved oneof, 29 Committed oneof, 30 CommitmentReleased oneof,
   34 PaymentExecuted oneof, 37 Reversed oneof
@@ -210,7 +215,25 @@ MatterOpened: 1 matter_id string, 2 kind string, 3 unit_id string, 4 fund int32,
   6 about_sequence int64, 7 first_handler string
 MatterClosed: 1 matter_id string, 2 outcome_code string
 Disclosed: 1 disclosure_id string, 2 scope string, 3 file_sha256 bytes, 4 as_of_sequence int64
-PerformanceScored: 1 subject_id string, 2 year int32, 3 score int32, 4 document_number string
+PerformanceScored: 1 subject_id string, 2 year int32, 3 score int32, 4 document_number string, 5 evaluator int32
+GoalSet: 1 subject_kind int32, 2 subject_id string, 3 year int32, 4 indicator_code string, 5 indicator_name string,
+  6 category int32, 7 unit_of_measure string, 8 target_milli int64, 9 direction int32, 10 weight_ppm int32,
+  11 replaces_sequence int64, 12 document_number string, 13 document_sha256 bytes
+OutputRecorded: 1 subject_kind int32, 2 subject_id string, 3 year int32, 4 indicator_code string,
+  5 actual_milli int64, 6 as_of_day int32, 7 corrects_sequence int64, 8 document_number string,
+  9 document_sha256 bytes
+TenderOpened: 1 tender_id string, 2 fund int32, 3 unit_id string, 4 project_id string, 5 method int32,
+  6 ceiling_minor int64, 7 ocid string, 8 document_number string, 9 document_sha256 bytes
+TenderAwarded: 1 tender_id string, 2 supplier bytes, 3 amount_minor int64, 4 document_number string,
+  5 document_sha256 bytes
+ContractRegistered: 1 contract_id string, 2 fund int32, 3 unit_id string, 4 project_id string, 5 tender_id string,
+  6 method int32, 7 ocid string, 8 supplier bytes, 9 amount_minor int64, 10 signed_day int32,
+  11 document_number string, 12 document_sha256 bytes
+ContractAmended: 1 contract_id string, 2 change_minor sint64, 3 document_number string, 4 document_sha256 bytes
+ContractSettled: 1 contract_id string, 2 amount_minor int64, 3 retention_minor int64, 4 retention_until_day int32,
+  5 document_number string, 6 document_sha256 bytes
+FinalAccountApproved: 1 project_id string, 2 fund int32, 3 amount_minor int64, 4 surplus_sequences packed,
+  5 document_number string, 6 document_sha256 bytes
 PeriodReopened: 1 fund int32, 2 period int32, 3 reason_code string
 PersonalDataScope: 1 party bytes, 2 first_sequence int64, 3 last_sequence int64
 PersonalDataRestricted: 1 scope PersonalDataScope, 2 legal_basis string
@@ -235,6 +258,9 @@ Event: 1 booked_at_ns sfixed64, 2 business_day int32, 3 request_id string, 4 com
   101 LoanIssued oneof, 102 LoanRepaid oneof, 103 SurplusDistributed oneof, 120 Reconciled oneof, 121 Flagged oneof,
   122 FindingExplained oneof, 123 FindingRectified oneof, 124 FindingClosed oneof, 125 MatterOpened oneof,
   126 MatterClosed oneof, 127 Disclosed oneof, 128 PerformanceScored oneof, 129 PeriodReopened oneof,
+  140 GoalSet oneof, 141 OutputRecorded oneof, 142 TenderOpened oneof, 143 TenderAwarded oneof,
+  144 ContractRegistered oneof, 145 ContractAmended oneof, 146 ContractSettled oneof,
+  147 FinalAccountApproved oneof,
   130 PersonalDataRestricted oneof, 131 PersonalDataReleased oneof, 132 PersonalDataErased oneof,
   133 PersonalDataOpened oneof
 """
@@ -867,13 +893,14 @@ class Lot:
 class Payment:
     """A payment, with what is left of each draw, and what it counts against for as long as it does not come back."""
 
-    __slots__ = ("sequence", "operation", "fund", "source", "draws", "amount", "left", "state", "claim", "project")
+    __slots__ = ("sequence", "operation", "fund", "source", "draws", "amount", "left", "state", "claim", "project",
+                 "contract")  # fmt: skip
 
     def __init__(self, sequence, operation, fund, source, draws):
         self.sequence, self.operation, self.fund, self.source, self.draws = sequence, operation, fund, source, draws
         self.amount = self.left = sum(amount for _, amount in draws)
         self.state = "ordered"
-        self.claim = self.project = None
+        self.claim = self.project = self.contract = None
 
 
 def month_end(period):
@@ -994,6 +1021,8 @@ class Books:
         }
         self.families = Families(self)
         self.special.update(self.families.handlers)
+        self.contracts = Contracts(self)
+        self.special.update(self.contracts.handlers)
         self.releases = Releases(self)
         self.special.update(self.releases.handlers)
         self.entry_hash = b""  # of the event at hand
@@ -1066,6 +1095,7 @@ class Books:
         elif event_type in REVERSIBLE:
             self.reversible[sequence, operation] = data
         self.releases.step(sequence, event_type, payload, legs)
+        self.contracts.step(event_type, payload, legs)
         handler = self.special.get(event_type)
         if handler is not None:
             handler(sequence, payload, legs, flows)
@@ -1361,6 +1391,7 @@ class Books:
             source = next(account for account, _, amount in legs if amount > 0 and account.kind < CASH_BOOK)
             payment = self.payments[payment_id] = Payment(sequence, self.operation, source.fund, source, draws)
             self.families.paid_out(sequence, payment, payload)
+            self.contracts.paid(sequence, payment, payload, legs)
         if total(flows, CLEARING, False) != sum(amount for _, amount in draws):
             self.fault(sequence, "payment", "authority drawn and cash to be cleared differ")
 
@@ -1402,6 +1433,7 @@ class Books:
             self.fault(sequence, "payment", f"return of {payment_id!r} does not follow its draws, last first")
         payment.left -= amount
         self.families.came_back(payment, amount, is_all=payment.left <= 0)
+        self.contracts.came_back(payment, amount)
         recalled = merged(flows, (RECALLED,), False)
         self.return_accounts(sequence, payment, legs)
         if merged(flows, (FUND_LOT,), False) != back or total(flows, TREASURY, True) != amount:
@@ -1466,6 +1498,7 @@ class Books:
                     self.fault(sequence, "reversal", f"payment of event {target} is {payment.state}")
                 payment.state = "reversed"
                 self.families.came_back(payment, payment.amount, is_all=True)
+                self.contracts.came_back(payment, payment.amount)
         if not self.is_mirror(original.get("legs", ()), raw_legs):
             self.fault(sequence, "reversal", f"legs are not the mirror of those of event {target}")
         mirrored = {(kind, not is_debit): sums for (kind, is_debit), sums in flows.items()}

@@ -34,6 +34,7 @@ pub(super) fn makers_of(payload: &Payload) -> &'static [Role] {
         | Payload::Committed(_)
         | Payload::CommitmentReleased(_)
         | Payload::EstimateApproved(_)
+        | Payload::FinalAccountApproved(_)
         | Payload::EntitlementDetermined(_)
         | Payload::CarriedForward(_)
         | Payload::LapsedRecovered(_)
@@ -63,10 +64,16 @@ pub(super) fn makers_of(payload: &Payload) -> &'static [Role] {
         | Payload::LoanRepaid(_)
         | Payload::SurplusDistributed(_)
         | Payload::MatterOpened(_)
-        | Payload::MatterClosed(_) => SCHEME,
+        | Payload::MatterClosed(_)
+        | Payload::TenderOpened(_)
+        | Payload::TenderAwarded(_)
+        | Payload::ContractRegistered(_)
+        | Payload::ContractAmended(_)
+        | Payload::ContractSettled(_) => SCHEME,
         Payload::Reconciled(_) => &[Maker, Treasury, Agency, Auditor],
         Payload::FindingExplained(_) | Payload::FindingRectified(_) => &[Maker, Leader, Treasury, Agency],
         Payload::PerformanceScored(_) => &[Maker, Leader],
+        Payload::GoalSet(_) | Payload::OutputRecorded(_) => &[Maker, Leader, Agency],
         Payload::Disclosed(_) => &[Discloser],
         Payload::Flagged(_) | Payload::FindingClosed(_) | Payload::PersonalDataOpened(_) => SUPERVISION,
         Payload::LedgerCreated(_)

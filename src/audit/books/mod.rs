@@ -17,7 +17,9 @@ mod log_keys;
 mod makers;
 mod payments;
 mod payouts;
+mod performance;
 mod policies;
+mod procurement;
 mod reconciliations;
 mod releases;
 mod revenue;
@@ -39,7 +41,9 @@ use self::kinds::{Meaning, moves};
 use self::legs::LEGS_MAX;
 use self::log_keys::LogKeys;
 use self::payouts::Payouts;
+use self::performance::Goals;
 use self::policies::Policies;
+use self::procurement::Contracts;
 use self::releases::Releases;
 use self::revenue::Revenue;
 use self::rows::{Pieces, Rows};
@@ -115,12 +119,15 @@ impl Operation {
     }
 }
 
-/// Keeps what a payment counts against: most have neither a payout nor a project.
+/// Keeps what a payment counts against: most have neither a payout, a project nor a contract.
 fn forget_details(payment: &mut PaymentExecuted) {
-    let PaymentExecuted { payment_id, payee, project_id, payout, .. } = std::mem::take(payment);
-    *payment = PaymentExecuted { payment_id, project_id, ..PaymentExecuted::default() };
-    if let Some(Payout { item_code, period, .. }) = payout {
+    let PaymentExecuted { payment_id, payee, project_id, contract_id, payout, .. } = std::mem::take(payment);
+    let has_contract = !contract_id.is_empty();
+    *payment = PaymentExecuted { payment_id, project_id, contract_id, ..PaymentExecuted::default() };
+    if has_contract || payout.is_some() {
         payment.payee = payee;
+    }
+    if let Some(Payout { item_code, period, .. }) = payout {
         payment.payout = Some(Payout { item_code, period, ..Payout::default() });
     }
 }
@@ -212,6 +219,8 @@ pub(super) struct Books {
     contributions: Contributions,
     benefits: Benefits,
     payouts: Payouts,
+    contracts: Contracts,
+    goals: Goals,
     revenue: Revenue,
     loans: Loans,
     authority: Authority,
@@ -401,6 +410,7 @@ impl Books {
     /// What events do besides their legs.
     fn follow(&mut self, step: Step<'_>, postings: &[Posting]) {
         let Step { sequence, payload, legs, .. } = step;
+        self.know_subjects(payload);
         match payload {
             Payload::LedgerCreated(_)
             | Payload::FundDefined(_)
@@ -408,8 +418,6 @@ impl Books {
             | Payload::AccountOpened(_)
             | Payload::BudgetAllocated(_)
             | Payload::PlanApproved(_)
-            | Payload::Committed(_)
-            | Payload::CommitmentReleased(_)
             | Payload::CommandRefused(_)
             | Payload::CommandProposed(_)
             | Payload::ProposalApproved(_)
@@ -433,6 +441,16 @@ impl Books {
             | Payload::PersonalDataOpened(_)
             // Where income may arrive and whose it is, the kinds say.
             | Payload::IncomeReceived(_) => {}
+            Payload::Committed(committed) => self.commit(step, committed, postings),
+            Payload::CommitmentReleased(released) => self.change_commitment(&released.contract_id, postings),
+            Payload::GoalSet(set) => self.set_goal(step, set),
+            Payload::OutputRecorded(output) => self.record_output(step, output),
+            Payload::TenderOpened(opened) => self.open_tender(step, opened),
+            Payload::TenderAwarded(awarded) => self.award_tender(step, awarded),
+            Payload::ContractRegistered(registered) => self.register_contract(step, registered),
+            Payload::ContractAmended(amended) => self.amend_contract(step, amended),
+            Payload::ContractSettled(settled) => self.settle_contract(step, settled),
+            Payload::FinalAccountApproved(approved) => self.approve_final_account(step, approved),
             Payload::LogKeyRotated(rotated) => self.rotate_log_key(sequence, rotated),
             Payload::PaymentReleased(released) => self.release(sequence, released),
             Payload::EligibilityRecorded(recorded) => self.record_fact(step, recorded),
@@ -467,7 +485,10 @@ impl Books {
             }
             Payload::Cleared(cleared) => self.clear(sequence, &cleared.payment_ids, postings),
             Payload::PaymentReturned(returned) => self.give_back(sequence, returned, postings),
-            Payload::Reversed(reversed) => self.reverse(sequence, reversed, legs, postings),
+            Payload::Reversed(reversed) => {
+                self.reverse(sequence, reversed, legs, postings);
+                self.change_commitment(&reversed.contract_id, postings);
+            }
             Payload::DayClosed(closed) => self.close_day(sequence, *closed),
             Payload::PeriodClosed(closed) => {
                 self.close_period(sequence, closed);
@@ -476,6 +497,7 @@ impl Books {
             Payload::PeriodReopened(reopened) => self.reopen_period(sequence, reopened),
             Payload::CarriedForward(carried) => {
                 self.check_lot(sequence, Some(carried.lot), postings);
+                self.carry_commitments(carried.lot);
                 self.set_stage(carried.lot, Stage::Carried);
             }
             Payload::LapsedRecovered(recovered) => {

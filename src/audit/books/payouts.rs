@@ -15,12 +15,20 @@ use crate::audit::frame::Fingerprint;
 use crate::pb::v1::{EntitlementDetermined, EstimateApproved, FundFamily, PaymentExecuted};
 
 /// A project of a fund.
-type ProjectKey = (i32, Fingerprint);
+pub(super) type ProjectKey = (i32, Fingerprint);
 
 #[derive(Default)]
 struct Project {
     estimate: i64,
+    /// What it cost in the end, once that was approved.
+    final_account: Option<i64>,
     paid: i64,
+}
+
+impl Project {
+    fn cap(&self) -> i64 {
+        self.final_account.map_or(self.estimate, |cost| cost.min(self.estimate))
+    }
 }
 
 /// What a payment counts against, as long as it is not undone.
@@ -40,11 +48,24 @@ pub(super) struct Payouts {
     determined: BTreeSet<(i32, Fingerprint, Fingerprint, i32)>,
 }
 
+impl Payouts {
+    /// A project's final account; gives its estimate and what was paid. `None` where it has no estimate.
+    pub(super) fn close_project(&mut self, key: ProjectKey, cost: i64) -> Option<(i64, i64)> {
+        let project = self.projects.get_mut(&key)?;
+        project.final_account = Some(cost);
+        Some((project.estimate, project.paid))
+    }
+}
+
 impl Books {
     /// A payment was ordered: its voucher is no benefit's, a payout is one that the person may have, and a project of
     /// government investment stays within its estimate.
     pub(super) fn pay_out(&mut self, step: Step<'_>, payment: &PaymentExecuted, postings: &[Posting]) {
         let Some(fund) = self.fund_of(postings) else { return };
+        let is_draw = |posting: &&Posting| posting.amount > 0 && DRAWABLE.contains(&posting.kind);
+        let draws = postings.iter().filter(is_draw);
+        let paid = draws.fold(0_i64, |sum, posting| sum.saturating_add(posting.amount));
+        self.pay_contract(step, payment, paid, postings);
         let is_investment = self.family(fund) == FundFamily::Investment;
         if payment.payout.is_none() && !is_investment && self.benefits.is_empty() {
             return;
@@ -57,9 +78,6 @@ impl Books {
         if payment.payout.is_none() && !is_investment {
             return;
         }
-        let is_draw = |posting: &&Posting| posting.amount > 0 && DRAWABLE.contains(&posting.kind);
-        let draws = postings.iter().filter(is_draw);
-        let paid = draws.fold(0_i64, |sum, posting| sum.saturating_add(posting.amount));
         let mut tie = Tie { claim: None, project: None };
         if let Some(payout) = &payment.payout {
             if let Some(payee) = person(&payment.payee) {
@@ -84,7 +102,7 @@ impl Books {
                 .wrong(step, fact!("a payment of project {}, which has no estimate", format_args!("{project_id:?}")));
         };
         project.paid = project.paid.saturating_add(paid);
-        let (paid, estimate) = (project.paid, project.estimate);
+        let (paid, estimate) = (project.paid, project.cap());
         if paid > estimate {
             let project_id = format_args!("{project_id:?}");
             self.wrong(step, fact!("{} is paid for project {}, its estimate is {}", paid, project_id, estimate));
@@ -93,6 +111,7 @@ impl Books {
 
     /// Money of a payment came back, or the payment was reversed.
     pub(super) fn take_back(&mut self, payment_id: &str, amount: i64, is_whole: bool) {
+        self.give_back_contract(payment_id, amount);
         if self.payouts.ties.is_empty() {
             return;
         }

@@ -120,6 +120,13 @@ impl Books {
         self.policies.in_force(policy, day)?.1.terms.witnessing
     }
 
+    /// Whether the policy in force lets authority be committed to registered contracts only.
+    pub(super) fn wants_registered_contracts(&self, fund: i32, day: i32) -> bool {
+        let policy = self.funds.get(fund).and_then(|fund| fund.rules.policy);
+        let in_force = policy.and_then(|policy| self.policies.in_force(policy, day));
+        in_force.is_some_and(|(_, version)| version.terms.registered_contracts_only)
+    }
+
     /// 收入户月末无余额: a month leaves nothing on the income accounts, where the policy in force says so.
     pub(super) fn check_income(&mut self, step: Step<'_>, number: i32) {
         let Some(fund) = self.funds.get(number) else { return };

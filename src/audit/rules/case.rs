@@ -186,6 +186,8 @@ pub(super) struct Case {
     pub(super) payments: Vec<Payment>,
     by_payment: BTreeMap<String, usize>,
     pub(super) commitments: Vec<Commitment>,
+    /// First prices of registered contracts.
+    pub(super) registered: BTreeMap<String, i64>,
     /// What left income accounts, and where to: the account, and the kind of the other side.
     pub(super) spent: Vec<(Moved, i32)>,
     /// Income without a document, by the account that got it.
@@ -349,6 +351,9 @@ impl Case {
             }
             Payload::Reversed(reversed) if !reversed.payment_id.is_empty() => {
                 self.give_back(&reversed.payment_id, credited(self, &[Kind::AuthorityUsed]));
+            }
+            Payload::ContractRegistered(registered) => {
+                self.registered.insert(registered.contract_id.clone(), registered.amount_minor);
             }
             Payload::Committed(committed) => {
                 let to = legs.iter().find(|leg| self.kind(leg.account) == Kind::AuthorityCommitted);

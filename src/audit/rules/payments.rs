@@ -204,7 +204,10 @@ pub(super) fn additions(bench: &Bench<'_>) -> Vec<Hit> {
             let of = commitments.iter().filter(|commitment| of(commitment));
             of.fold(0_i128, |sum, commitment| sum.saturating_add(commitment.at.amount.into()))
         };
-        let (original, all) = (sum(&|one| one.at.day == first.at.day), sum(&|_| true));
+        // What was registered says what the contract was for; where nothing was, its first day does.
+        let registered = bench.case.registered.get(contract_id).map(|price| i128::from(*price));
+        let original = registered.unwrap_or_else(|| sum(&|one| one.at.day == first.at.day));
+        let all = sum(&|_| true);
         if all.saturating_mul(100) > original.saturating_mul(most) {
             hits.push(bench.hit(Found {
                 key: contract_id.to_owned(),

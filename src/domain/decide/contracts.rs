@@ -1,6 +1,7 @@
 //! Contracts: what is committed to one may be paid under it, to its contractor, and no more.
 
 use super::guard::{AccountRef, Asked, Case};
+use super::procurement::payment_fits;
 use crate::domain::account::AccountKind as Kind;
 use crate::domain::command::ExecutePayment;
 use crate::domain::ids::{ContractId, FundNumber};
@@ -53,6 +54,7 @@ pub(super) fn each_within_contract(
 
 /// A payment's relation to its contract: to the contractor, and within what is committed.
 pub(super) fn under_contract(
+    case: Case<'_>,
     payment: &ExecutePayment,
     contract: Option<&Contract>,
     from: AccountRef<'_>,
@@ -67,6 +69,7 @@ pub(super) fn under_contract(
     if contract.payee != payment.payee {
         return Err(Refusal::new(Reason::PayeeMismatch).with("contract", &contract.contract_id));
     }
+    payment_fits(case, &contract.contract_id, payment.amount.minor())?;
     if from.row.kind == Kind::AuthorityCommitted {
         within_contract(contract, from, payment.amount.minor())?;
         return each_within_contract(contract, from, asked);

@@ -15,8 +15,10 @@ mod housing;
 mod nontax;
 mod oversight;
 mod payments;
+mod performance;
 mod persons;
 mod precondition;
+mod procurement;
 mod projects;
 mod setup;
 mod special;
@@ -121,6 +123,7 @@ fn alone(case: Case<'_>, order: Order, context: &Context<'_>) -> Result<Decision
         Order::Persons(order) => persons::decide(case, *order),
         Order::Housing(order) => housing::decide(case, *order),
         Order::Oversight(order) => oversight::decide(case, *order, context),
+        Order::Procurement(order) => procurement::decide(case, *order, context),
         Order::RecordOpeningBalance { fund_id, document_number, document_sha256, lots, lines } => {
             setup::record_opening_balance(case, &fund_id, document_number, document_sha256, lots, &lines)
         }

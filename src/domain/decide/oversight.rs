@@ -1,7 +1,7 @@
 //! Supervision: what may be said of findings, matters and closed months, and by whom.
 
-use super::Context;
 use super::guard::{Case, decided, kind_is};
+use super::{Context, performance};
 use crate::domain::account::AccountKind;
 use crate::domain::approval::Role;
 use crate::domain::event::{Decision, Payload};
@@ -44,7 +44,7 @@ fn event(case: Case<'_>, order: OversightOrder, context: &Context<'_>) -> Result
             if known.findings.contains_key(&flag.finding_id) {
                 return Err(Refusal::new(Reason::FindingExists).with("finding", &flag.finding_id));
             }
-            flag.sequences.iter().try_for_each(|sequence| has_happened(*sequence, context))?;
+            have_happened(&flag.sequences, context)?;
             Oversight::Flag(flag)
         }
         Oversight::Explanation { finding_id, document_number, document_sha256 } => {
@@ -55,7 +55,7 @@ fn event(case: Case<'_>, order: OversightOrder, context: &Context<'_>) -> Result
         Oversight::Rectification { finding_id, sequences, amount, document_number } => {
             let finding = open_finding(case, &finding_id)?;
             is_another(case, finding)?;
-            sequences.iter().try_for_each(|sequence| has_happened(*sequence, context))?;
+            have_happened(&sequences, context)?;
             Oversight::Rectification { finding_id, sequences, amount, document_number }
         }
         Oversight::FindingClose { finding_id, outcome } => {
@@ -99,8 +99,17 @@ fn event(case: Case<'_>, order: OversightOrder, context: &Context<'_>) -> Result
             has_happened(as_of, context)?;
             Oversight::Disclosure { disclosure_id, scope, file_sha256, as_of }
         }
-        Oversight::Performance { subject_id, year, score, document_number } => {
-            Oversight::Performance { subject_id, year, score, document_number }
+        Oversight::Performance { subject_id, year, score, document_number, evaluator } => {
+            performance::may_score(case, &subject_id)?;
+            Oversight::Performance { subject_id, year, score, document_number, evaluator }
+        }
+        Oversight::Goal(goal) => {
+            performance::may_set(case, &goal)?;
+            Oversight::Goal(goal)
+        }
+        Oversight::Output(output) => {
+            performance::may_record(case, &output)?;
+            Oversight::Output(output)
         }
         Oversight::Reopening { fund, period, reason_code } => {
             let fund: (FundNumber, _) = case.fund(&fund).map(|fund| (fund.number, fund.row))?;
@@ -160,6 +169,11 @@ fn is_another(case: Case<'_>, finding: &Finding) -> Result<(), Refusal> {
     Err(Refusal::new(Reason::SegregationOfDuties)
         .with("actor", &case.envelope.actor)
         .with("flagged_by", &finding.flagged_by))
+}
+
+/// The events are there to be talked about.
+pub(super) fn have_happened(sequences: &[Sequence], context: &Context<'_>) -> Result<(), Refusal> {
+    sequences.iter().try_for_each(|sequence| has_happened(*sequence, context))
 }
 
 /// The event is there to be talked about.

@@ -80,7 +80,7 @@ pub(super) fn execute_payment(case: Case<'_>, payment: ExecutePayment) -> Result
     }
     within_estimate(case, fund, &payment)?;
     add_up(payment.amount, &asked)?;
-    under_contract(&payment, contract, from, &asked)?;
+    under_contract(case, &payment, contract, from, &asked)?;
     let mut spending = Spending { purpose: Some(&payment.purpose), contract: None };
     if from.row.kind == Kind::AuthorityCommitted {
         spending.contract = contract;

@@ -44,7 +44,7 @@ pub(super) fn within_estimate(case: Case<'_>, fund: FundRef<'_>, payment: &Execu
         return Err(refusal.with("available_minor", 0));
     };
     let project = case.state.families.projects.get(&(fund.number, project_id.clone()));
-    let left = project.map_or(0, |project| money::subtract(project.estimate_minor, project.paid_minor));
+    let left = project.map_or(0, |project| money::subtract(project.cap_minor(), project.paid_minor));
     if payment.amount.minor() > left {
         return Err(refusal.with("project", project_id).with("available_minor", left));
     }

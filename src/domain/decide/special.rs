@@ -7,6 +7,7 @@ use super::guard::{
     AccountRef, Asked, Case, Checkers, Freezes, LotRef, Spending, add_up, credit, debit, kind_is, lots_of_fund,
     same_fund,
 };
+use super::procurement::{commitment_fits, registered_to};
 use super::setup::{new_document, new_lot};
 use crate::domain::account::AccountKind as Kind;
 use crate::domain::command::{Adjustment, Movement};
@@ -117,10 +118,23 @@ pub(super) fn commit_authority(
         return Err(Refusal::new(Reason::ContractExists).with("contract", &contract_id));
     }
     named.share_a_fund()?;
+    let registered = registered_to(case, &contract_id, from.row.fund)?;
     plan_first(case, from, &[Kind::AuthorityPlan])?;
     kind_is(to, &[Kind::AuthorityCommitted])?;
     same_unit(from, to)?;
-    move_authority(case, movement, &named, Payload::Committed { contract_id, ocid, payee })
+    let fund = case.fund_at(from.row.fund)?;
+    let is_asked_for = case.policy(fund.row).is_some_and(|policy| policy.terms.registered_contracts_only);
+    if is_asked_for && registered.is_none() {
+        return Err(Refusal::new(Reason::ContractUnregistered).with("contract", &contract_id));
+    }
+    let fits = || {
+        if registered.is_some_and(|contract| contract.supplier != payee) {
+            return Err(Refusal::new(Reason::PayeeMismatch).with("contract", &contract_id));
+        }
+        commitment_fits(case, &contract_id, ocid.as_ref(), movement.amount.minor())
+    };
+    let legs = draw_authority(case, movement, &named, fits)?;
+    case.settle(fund, legs, Payload::Committed { contract_id, ocid, payee }, Freezes::Hold)
 }
 
 /// Releases a commitment, back to the plan.
@@ -260,13 +274,24 @@ fn move_authority(
     named: &Named<'_>,
     payload: Payload,
 ) -> Result<Decision, Refusal> {
+    let legs = draw_authority(case, movement, named, || Ok(()))?;
+    case.settle(case.fund_at(named.from.row.fund)?, legs, payload, Freezes::Hold)
+}
+
+/// The legs of a movement that is admitted, once `fits` lets it pass.
+fn draw_authority(
+    case: Case<'_>,
+    movement: &Movement,
+    named: &Named<'_>,
+    fits: impl FnOnce() -> Result<(), Refusal>,
+) -> Result<Vec<Leg>, Refusal> {
     let Named { from, to, asked } = named;
-    let fund = case.fund_at(from.row.fund)?;
-    case.admit(fund, movement.amount.minor(), Checkers::Needed)?;
+    case.admit(case.fund_at(from.row.fund)?, movement.amount.minor(), Checkers::Needed)?;
+    fits()?;
     add_up(movement.amount, asked)?;
     case.is_free(&[*from], asked)?;
     let draws = case.draws(*from, movement.amount, asked, Spending::default())?;
-    case.settle(fund, transfer(from.number, to.number, &draws), payload, Freezes::Hold)
+    Ok(transfer(from.number, to.number, &draws))
 }
 
 fn transfer(from: AccountNumber, to: AccountNumber, draws: &[(LotNumber, i64)]) -> Vec<Leg> {

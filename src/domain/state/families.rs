@@ -8,16 +8,18 @@ use crate::domain::event::{Leg, Payload, PaymentExecuted};
 use crate::domain::fund::FundFamily;
 use crate::domain::housing::{HousingEvent, Loan};
 use crate::domain::ids::{
-    AccountNumber, ActorId, Code, DisclosureId, FindingId, FundNumber, LoanId, MatterId, NoticeId, PayeeRef, PaymentId,
-    Sequence, UnitId, UnitNumber,
+    AccountNumber, ActorId, Code, ContractId, DisclosureId, FindingId, FundNumber, LoanId, MatterId, NoticeId,
+    PayeeRef, PaymentId, Sequence, TenderId, UnitId, UnitNumber,
 };
 use crate::domain::money;
 use crate::domain::nontax::{NontaxEvent, Notice};
 use crate::domain::oversight::{Finding, FindingStage, Oversight, OversightEvent};
+use crate::domain::performance::{GoalRow, Subject};
 use crate::domain::persons::{
     Benefit, ContributionKind, ContributionLine, Eligibility, EligibilityFact, InterestCalendar, Months, Personal,
     PersonsEvent,
 };
+use crate::domain::procurement::{Registered, TenderRow};
 use crate::domain::time::{Day, Period};
 
 /// Months that a person was paid for, by item.
@@ -28,8 +30,17 @@ pub(crate) type PaidMonths = Vec<(Code, Months)>;
 pub struct Project {
     /// 核定概算, minor units.
     pub estimate_minor: i64,
+    /// 竣工财务决算, minor units: stands in for the estimate from then on.
+    pub final_minor: Option<i64>,
     /// What was paid and did not come back, minor units.
     pub paid_minor: i64,
+}
+
+impl Project {
+    /// What all payments together stay within, minor units.
+    pub fn cap_minor(&self) -> i64 {
+        self.final_minor.unwrap_or(self.estimate_minor).min(self.estimate_minor)
+    }
 }
 
 /// What a payment counts against besides its account, for as long as it is not undone.
@@ -64,6 +75,12 @@ pub(crate) struct Families {
     pub(crate) matters: Lookup<MatterId, bool>,
     // As of which sequence.
     pub(crate) disclosures: Lookup<DisclosureId, Sequence>,
+    // In the order in which they were first set.
+    pub(crate) goals: Lookup<(Subject, i32), Vec<GoalRow>>,
+    // Who ordered payments of a subject since it has goals.
+    pub(crate) payers: Lookup<Subject, BTreeSet<ActorId>>,
+    pub(crate) tenders: Lookup<TenderId, TenderRow>,
+    pub(crate) registered: Lookup<ContractId, Registered>,
 }
 
 impl Families {
@@ -275,7 +292,7 @@ impl State {
         }
     }
 
-    pub(super) fn apply_oversight(&mut self, actor: &ActorId, event: &OversightEvent) {
+    pub(super) fn apply_oversight(&mut self, sequence: Sequence, actor: &ActorId, event: &OversightEvent) {
         match event {
             Oversight::Flag(flag) => {
                 let finding = Finding { flagged_by: actor.clone(), stage: FindingStage::Open };
@@ -298,6 +315,8 @@ impl State {
                     fund.closed_day = fund.closed_day.map(|day| day.min(before.last_day()));
                 }
             }
+            Oversight::Goal(goal) => self.set_goal(sequence, goal),
+            Oversight::Output(output) => self.record_output(sequence, output),
             Oversight::Reconciliation(_) | Oversight::Performance { .. } | Oversight::PersonalData(_) => {}
         }
     }

@@ -1,6 +1,6 @@
 //! Canonical bytes of the families' orders.
 
-use super::Canonical;
+use super::{Canonical, REGISTERED_CONTRACTS};
 use crate::domain::command::Payout;
 use crate::domain::housing::HousingOrder;
 use crate::domain::ids::DocumentNumber;
@@ -43,6 +43,9 @@ pub(super) fn write_terms(terms: &PolicyTerms, out: &mut Canonical<'_>) {
     if let Some(Witnessing { rule, from_minor }) = terms.witnessing {
         out.number(rule.number().into());
         out.number(from_minor);
+    }
+    if terms.registered_contracts_only {
+        out.tag(REGISTERED_CONTRACTS);
     }
 }
 

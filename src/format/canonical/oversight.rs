@@ -1,6 +1,7 @@
 //! Canonical bytes of the orders of supervision.
 
-use super::Canonical;
+use super::procurement::{write_goal, write_output};
+use super::{Canonical, EVALUATOR};
 use crate::domain::ids::Sequence;
 use crate::domain::oversight::{Oversight, OversightOrder};
 use crate::domain::personal::PersonalData;
@@ -68,12 +69,19 @@ pub(super) fn write_oversight(order: &OversightOrder, out: &mut Canonical<'_>) {
             out.bytes(file_sha256);
             out.number(as_of.0);
         }
-        Oversight::Performance { subject_id, year, score, document_number } => {
+        Oversight::Performance { subject_id, year, score, document_number, evaluator } => {
             out.text(subject_id.as_str());
             out.number((*year).into());
             out.number((*score).into());
             out.text(document_number.as_str());
+            // Written only where it is set: what was asked before keeps its digest.
+            if let Some(evaluator) = evaluator {
+                out.tag(EVALUATOR);
+                out.number(evaluator.number().into());
+            }
         }
+        Oversight::Goal(goal) => write_goal(goal, out),
+        Oversight::Output(output) => write_output(output, out),
         Oversight::Reopening { fund, period, reason_code } => {
             out.text(fund.as_str());
             out.number(period.number().into());

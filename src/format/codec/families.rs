@@ -65,6 +65,7 @@ pub(super) fn encode_terms(terms: &PolicyTerms, m: &mut Wire<'_>) {
             m.int(2, from_minor);
         });
     }
+    m.flag(14, terms.registered_contracts_only);
 }
 
 pub(super) fn decode_terms(m: pb::PolicyTerms) -> Result<PolicyTerms, DecodeError> {
@@ -98,6 +99,7 @@ pub(super) fn decode_terms(m: pb::PolicyTerms) -> Result<PolicyTerms, DecodeErro
         holidays: m.holidays.into_iter().map(Day::from_days).collect(),
         working_weekends: m.working_weekends.into_iter().map(Day::from_days).collect(),
         witnessing: m.witnessing.map(decode_witnessing).transpose()?,
+        registered_contracts_only: m.registered_contracts_only,
     })
 }
 

@@ -1,6 +1,6 @@
 //! Events of supervision.
 
-use super::{DecodeError, fixed, number, personal};
+use super::{DecodeError, fixed, number, personal, procurement};
 use crate::domain::event::Payload;
 use crate::domain::ids::{
     AccountNumber, ActorId, BankReference, Code, DisclosureId, DocumentNumber, FindingId, FundNumber, MatterId,
@@ -8,6 +8,7 @@ use crate::domain::ids::{
 };
 use crate::domain::money::AmountOrZero;
 use crate::domain::oversight::{Difference, FindingOutcome, Flag, Matter, Oversight, OversightEvent, Reconciliation};
+use crate::domain::performance::EvaluatorKind;
 use crate::domain::personal::PersonalData;
 use crate::domain::time::{Day, Period};
 use crate::format::wire::Wire;
@@ -75,12 +76,15 @@ pub(super) fn encode_oversight(event: &OversightEvent, wire: &mut Wire<'_>) {
             m.bytes(3, file_sha256);
             m.int(4, as_of.0);
         }),
-        Oversight::Performance { subject_id, year, score, document_number } => wire.message(128, |m| {
+        Oversight::Performance { subject_id, year, score, document_number, evaluator } => wire.message(128, |m| {
             m.text(1, subject_id.as_str());
             m.int(2, (*year).into());
             m.number(3, *score);
             m.text(4, document_number.as_str());
+            m.int(5, evaluator.map_or(0, EvaluatorKind::number).into());
         }),
+        Oversight::Goal(goal) => wire.message(140, |m| procurement::encode_goal(goal, m)),
+        Oversight::Output(output) => wire.message(141, |m| procurement::encode_output(output, m)),
         Oversight::Reopening { fund, period, reason_code } => wire.message(129, |m| {
             m.number(1, fund.0);
             m.int(2, period.number().into());
@@ -156,7 +160,10 @@ pub(super) fn decode(payload: Stored) -> Result<Payload, DecodeError> {
             year: m.year,
             score: number(m.score, "score")?,
             document_number: DocumentNumber::stored(m.document_number),
+            evaluator: procurement::decode_evaluator(m.evaluator)?,
         },
+        Stored::GoalSet(m) => Oversight::Goal(procurement::decode_goal(m)?),
+        Stored::OutputRecorded(m) => Oversight::Output(procurement::decode_output(m)?),
         Stored::PeriodReopened(m) => Oversight::Reopening {
             fund: FundNumber(number(m.fund, "fund")?),
             period: Period::from_number(m.period),
@@ -175,7 +182,7 @@ pub(super) fn decode(payload: Stored) -> Result<Payload, DecodeError> {
             Oversight::PersonalData(PersonalData::Erase(scope, basis))
         }
         Stored::PersonalDataOpened(m) => Oversight::PersonalData(personal::opened(m)?),
-        _ => return Err(DecodeError::Field("payload")),
+        of_procurement => return procurement::decode(of_procurement),
     })))
 }
 

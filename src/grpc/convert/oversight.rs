@@ -7,6 +7,7 @@ use crate::domain::ids::{
 };
 use crate::domain::money::AMOUNT_MAX_MINOR;
 use crate::domain::oversight::{Difference, FindingOutcome, Flag, Matter, Oversight, OversightOrder, Reconciliation};
+use crate::domain::performance::EvaluatorKind;
 use crate::domain::personal::PersonalData;
 use crate::domain::refusal::Reason;
 use crate::pb::v1;
@@ -73,13 +74,17 @@ impl Parser<'_> {
                 let year = self.period("", wire.year, 1).map(|_| wire.year);
                 let score = self.within("score", wire.score, 0, SCORE_MAX);
                 let document_number = self.named("document_number", DocumentNumber::parse(wire.document_number));
+                let evaluator = self.known_or_unset("evaluator", wire.evaluator, EvaluatorKind::from_number);
                 Some(Oversight::Performance {
                     subject_id: subject_id?,
                     year: year?,
                     score: score?,
                     document_number: document_number?,
+                    evaluator: evaluator?,
                 })
             }
+            Payload::SetGoal(wire) => self.goal(*wire).map(Oversight::Goal),
+            Payload::RecordOutput(wire) => self.output(*wire).map(Oversight::Output),
             Payload::ReopenPeriod(wire) => {
                 let fund = self.named("fund_id", FundId::parse(wire.fund_id));
                 let period = self.period("", wire.year, wire.month);

@@ -88,6 +88,7 @@ impl Parser<'_> {
             holidays: holidays?,
             working_weekends: working_weekends?,
             witnessing: witnessing?,
+            registered_contracts_only: wire.registered_contracts_only,
         })
     }
 

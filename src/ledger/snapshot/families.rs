@@ -1,12 +1,17 @@
 //! What is remembered of the families, as bytes.
 
+use std::collections::BTreeSet;
+
 use crate::domain::fund::{FundFamily, Scheme};
 use crate::domain::housing::Loan;
+use crate::domain::ids::ActorId;
 use crate::domain::log_key::LogKeyChange;
 use crate::domain::nontax::Notice;
 use crate::domain::oversight::{Finding, FindingOutcome, FindingStage};
+use crate::domain::performance::{EvaluatorKind, GoalDirection, GoalRow, IndicatorCategory, Subject, SubjectKind};
 use crate::domain::persons::{Benefit, Eligibility, EligibilityFact, InterestYear, Months, Personal};
 use crate::domain::policy::{Clock, ClockKind, InterestMethod, Item, LimitUnit, PolicyTerms, RateKind, Split};
+use crate::domain::procurement::{ProcurementMethod, Registered, TenderRow};
 use crate::domain::profile::{CarryRule, GovernmentLevel, RecipientKind};
 use crate::domain::release::{WitnessRule, Witnessing};
 use crate::domain::state::{Families, Lookup, Project, Tie};
@@ -49,6 +54,17 @@ pub(super) fn put(families: &Families, to: &mut Vec<u8>) {
     put_lookup(&families.findings, to);
     put_lookup(&families.matters, to);
     put_lookup(&families.disclosures, to);
+    put_lookup(&families.goals, to);
+    let payers: Lookup<Subject, Vec<ActorId>> =
+        families.payers.iter().map(|(subject, payers)| (subject.clone(), payers.iter().cloned().collect())).collect();
+    put_lookup(&payers, to);
+    put_lookup(&families.tenders, to);
+    put_lookup(&families.registered, to);
+}
+
+fn take_payers(from: &mut &[u8]) -> Result<Lookup<Subject, BTreeSet<ActorId>>, Malformed> {
+    let payers: Lookup<Subject, Vec<ActorId>> = take_lookup(from)?;
+    Ok(payers.into_iter().map(|(subject, payers)| (subject, payers.into_iter().collect())).collect())
 }
 
 /// Takes it from the front.
@@ -68,6 +84,10 @@ pub(super) fn take(from: &mut &[u8]) -> Result<Families, Malformed> {
         findings: take_lookup(from)?,
         matters: take_lookup(from)?,
         disclosures: take_lookup(from)?,
+        goals: take_lookup(from)?,
+        payers: take_payers(from)?,
+        tenders: take_lookup(from)?,
+        registered: take_lookup(from)?,
         personal_accounts: Lookup::default(),
     })
 }
@@ -82,7 +102,8 @@ stored_struct!(PolicyTerms {
     clocks,
     holidays,
     working_weekends,
-    witnessing
+    witnessing,
+    registered_contracts_only
 });
 stored_struct!(Witnessing { rule, from_minor });
 stored_struct!(Clock { code, kind, limit, unit });
@@ -95,7 +116,21 @@ stored_struct!(Eligibility { fact, effective_on, fund });
 stored_struct!(Benefit { sequence, account, cash, entitlement, claims });
 stored_struct!(Notice { fund, payer, item_code, due_minor, pending_minor, shares });
 stored_struct!(Loan { fund, account, rate_ppm, owed_minor, issued, repaid_through });
-stored_struct!(Project { estimate_minor, paid_minor });
+stored_struct!(Project { estimate_minor, final_minor, paid_minor });
+stored_struct!(Subject { kind, id });
+stored_struct!(GoalRow { indicator_code, set, weight_ppm, recorded });
+stored_struct!(TenderRow { fund, project_id, ceiling_minor, ocid, award });
+stored_struct!(Registered {
+    fund,
+    project_id,
+    supplier,
+    ocid,
+    first_minor,
+    added_minor,
+    price_minor,
+    is_settled,
+    retention
+});
 stored_struct!(Tie { payout, project });
 stored_struct!(Finding { flagged_by, stage });
 
@@ -140,14 +175,19 @@ stored_numbered!(
     CarryRule,
     ClockKind,
     EligibilityFact,
+    EvaluatorKind,
     FindingOutcome,
     FundFamily,
+    GoalDirection,
     GovernmentLevel,
+    IndicatorCategory,
     InterestMethod,
     LimitUnit,
     LogKeyChange,
+    ProcurementMethod,
     RateKind,
     RecipientKind,
     Scheme,
+    SubjectKind,
     WitnessRule
 );

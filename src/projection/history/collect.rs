@@ -140,8 +140,11 @@ pub fn documents_of(payload: &Payload, mut give: impl FnMut(&str)) {
             Oversight::Explanation { document_number, .. }
             | Oversight::Rectification { document_number, .. }
             | Oversight::Performance { document_number, .. } => give(document_number.as_str()),
+            Oversight::Goal(goal) => give(goal.document_number.as_str()),
+            Oversight::Output(output) => give(output.document_number.as_str()),
             _ => {}
         },
+        Payload::Procurement(event) => give(event.document_number().as_str()),
         _ => {}
     }
 }

@@ -85,6 +85,7 @@ pub fn party_of(payload: &Payload, books: &Books) -> Option<PayeeRef> {
             NontaxEvent::Noticed { payer, .. } => Some(*payer),
             _ => None,
         },
+        Payload::Procurement(event) => event.supplier(),
         Payload::Oversight(event) => match event.as_ref() {
             Oversight::MatterOpen(matter) => matter.party,
             Oversight::PersonalData(data) => Some(data.party()),

@@ -2,16 +2,16 @@
 
 use super::row::Subject;
 use crate::domain::event::{Payload, PaymentExecuted};
-use crate::domain::ids::{BankReference, Code, ContractId, LoanId};
+use crate::domain::ids::{BankReference, Code, ContractId, LoanId, TenderId};
 
 /// What a text names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
-    /// A project: its estimates, and payments with what undid them.
+    /// A project: its estimates, tenders, contracts and final accounts, and payments with what undid them.
     Project,
-    /// A contract: commitments, releases, payments, and what undid them.
+    /// A contract: its registration and what changed it, commitments, releases, payments, and what undid them.
     Contract,
-    /// A case: a finding, a matter, a disclosure, what performance was evaluated of, or what froze something.
+    /// A case: a finding, a matter, a disclosure, a tender, what performance is a matter of, or what froze something.
     Case,
     /// A notice of non-tax revenue: what was asked, collected, split and refunded.
     Notice,
@@ -47,6 +47,7 @@ impl Mark {
         match self {
             Self::Project => match payload {
                 Payload::EstimateApproved { project_id, .. } => Some(project_id),
+                Payload::Procurement(event) => event.project_id(),
                 _ => payment?.project_id.as_ref(),
             }
             .map(Code::as_str),
@@ -54,11 +55,13 @@ impl Mark {
                 Payload::Committed { contract_id, .. }
                 | Payload::CommitmentReleased { contract_id }
                 | Payload::Reversed { contract_id: Some(contract_id), .. } => Some(contract_id),
+                Payload::Procurement(event) => event.contract_id(),
                 _ => payment?.contract_id.as_ref(),
             }
             .map(ContractId::as_str),
             Self::Case => match payload {
                 Payload::Oversight(event) => event.case_id(),
+                Payload::Procurement(event) => event.tender_id().map(TenderId::as_str),
                 Payload::Frozen { case_id, .. } | Payload::Unfrozen { case_id } => Some(case_id.as_str()),
                 _ => None,
             },

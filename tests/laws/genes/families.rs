@@ -68,6 +68,7 @@ impl Genes<'_> {
                 rule: g.pick(&[WitnessRule::Hold, WitnessRule::Alarm]),
                 from_minor: g.minor(),
             }),
+            registered_contracts_only: self.pick(&[false, true]),
         }
     }
 

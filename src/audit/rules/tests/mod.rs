@@ -271,6 +271,16 @@ fn added_to_a_contract() {
     assert_eq!(added(&[(0, 600), (0, 400), (9, 101)]), [101]);
     assert!(added(&[(0, 600), (0, 400), (9, 100)]).is_empty(), "a tenth may be added");
     assert!(added(&[(0, 600), (0, 400)]).is_empty(), "of two lots");
+    // Of a registered contract its first price counts, on however many days it is committed to.
+    let mut log = Log::funded(1_000_000);
+    let registered = v1::ContractRegistered { contract_id: "K".into(), amount_minor: 1_000, ..Default::default() };
+    log.add(DAY, Payload::ContractRegistered(registered), &[]);
+    for (day, amount) in [(0, 600), (9, 500), (10, 1)] {
+        assert!(log.found("R-ADDITION", DAY).is_empty(), "a tenth may be added");
+        let contract = v1::Committed { contract_id: "K".into(), payee: party(5).into(), ..Default::default() };
+        log.add(DAY + day, Payload::Committed(contract), &[leg(3, 1, amount), leg(5, 1, -amount)]);
+    }
+    assert_eq!(amounts(log.found("R-ADDITION", DAY)), [101]);
 }
 
 #[test]

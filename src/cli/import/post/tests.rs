@@ -230,6 +230,35 @@ impl QueryService for Fake {
         Err(Status::unimplemented(""))
     }
 
+    async fn list_contracts(
+        &self,
+        _: Request<ListContractsRequest>,
+    ) -> Result<Response<ListContractsResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn get_contract(&self, _: Request<GetContractRequest>) -> Result<Response<GetContractResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn list_performance(
+        &self,
+        _: Request<ListPerformanceRequest>,
+    ) -> Result<Response<ListPerformanceResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn get_performance(
+        &self,
+        _: Request<GetPerformanceRequest>,
+    ) -> Result<Response<GetPerformanceResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn list_projects(&self, _: Request<ListProjectsRequest>) -> Result<Response<ListProjectsResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
     async fn list_clocks(&self, _: Request<ListClocksRequest>) -> Result<Response<ListClocksResponse>, Status> {
         Err(Status::unimplemented(""))
     }
