@@ -22,6 +22,7 @@ mod beside;
 mod check;
 pub mod checkpoint;
 pub mod clocks;
+pub mod complaints;
 pub mod completions;
 pub mod config;
 pub mod connect;
@@ -106,6 +107,8 @@ pub enum Command {
     Funds(supervision::FundsArgs),
     /// List auditors' findings, and how far each has got.
     Findings(supervision::FindingsArgs),
+    /// List complaints, and how far each has got; never who complains.
+    Complaints(complaints::ComplaintsArgs),
     /// Open and list personal data: what the vault holds, and the log only commits to.
     PersonalData(personal_data::PersonalDataArgs),
     /// List events by what they are about.
@@ -154,6 +157,7 @@ impl Command {
             Self::Clocks(args) => clocks::run(globals, args, out),
             Self::Funds(args) => supervision::funds(globals, args, out),
             Self::Findings(args) => supervision::findings(globals, args, out),
+            Self::Complaints(args) => complaints::run(globals, args, out),
             Self::PersonalData(args) => personal_data::run(globals, args, out),
             Self::Events(args) => events::run(globals, args, out),
             Self::Rules(args) => rules::run(globals, args, out),

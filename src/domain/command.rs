@@ -3,6 +3,7 @@
 use super::account::AccountKind;
 use super::approval::{Approvals, PublicKey, Role, Signature};
 use super::authority::ProposedContent;
+use super::complaint::ComplaintOrder;
 use super::fund::{FundDefinition, LotDefinition, PolicyVersion};
 use super::housing::HousingOrder;
 use super::ids::{
@@ -252,6 +253,7 @@ pub enum Order {
     Persons(Box<PersonsOrder>),
     Housing(Box<HousingOrder>),
     Oversight(Box<OversightOrder>),
+    Complaint(Box<ComplaintOrder>),
     RecordOpeningBalance {
         fund_id: FundId,
         document_number: DocumentNumber,
@@ -396,6 +398,7 @@ impl Operation {
             | Order::Persons(_)
             | Order::Housing(_)
             | Order::Oversight(_)
+            | Order::Complaint(_)
             | Order::RecordOpeningBalance { .. }
             | Order::Freeze { .. }
             | Order::Unfreeze { .. }
@@ -483,6 +486,7 @@ impl Order {
             Self::Persons(order) => order.name(),
             Self::Housing(order) => order.name(),
             Self::Oversight(order) => order.command_name(),
+            Self::Complaint(order) => order.command_name(),
             Self::RecordOpeningBalance { .. } => "record_opening_balance",
             Self::IssueBudget { .. } => "issue_budget",
             Self::AllocateBudget { .. } => "allocate_budget",

@@ -4,6 +4,7 @@ use super::account::AccountKind;
 use super::approval::{PublicKey, Role, Signature};
 use super::authority::ProposedContent;
 use super::command::{Envelope, PaymentMethod, Payout};
+use super::complaint::ComplaintEvent;
 use super::fund::{FundDefinition, LotOpened, PolicyVersion};
 use super::housing::HousingEvent;
 use super::ids::{
@@ -234,6 +235,7 @@ pub enum Payload {
     Persons(Box<PersonsEvent>),
     Housing(Box<HousingEvent>),
     Oversight(Box<OversightEvent>),
+    Complaint(Box<ComplaintEvent>),
     OpeningBalance {
         fund: FundNumber,
         document_number: DocumentNumber,

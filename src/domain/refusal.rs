@@ -133,6 +133,8 @@ reasons! {
     FindingNotFound = 114, "FINDING_NOT_FOUND";
     /// No matter of this name.
     MatterNotFound = 115, "MATTER_NOT_FOUND";
+    /// No complaint of this name.
+    ComplaintNotFound = 116, "COMPLAINT_NOT_FOUND";
     /// A fund of this name exists.
     FundExists = 120, "FUND_EXISTS";
     /// An account of this name exists, or one of this kind for the fund and unit.
@@ -165,6 +167,8 @@ reasons! {
     MatterExists = 134, "MATTER_EXISTS";
     /// A disclosure of this name exists.
     DisclosureExists = 135, "DISCLOSURE_EXISTS";
+    /// A complaint of this name exists.
+    ComplaintExists = 136, "COMPLAINT_EXISTS";
     /// Maker and checkers are not distinct persons (职责未分离, `E_SOD`).
     SegregationOfDuties = 140, "SEGREGATION_OF_DUTIES";
     /// Fewer checkers than the policy asks for (审批不足, `E_APPROVAL`).
@@ -293,6 +297,10 @@ reasons! {
     PaymentUnreleased = 202, "PAYMENT_UNRELEASED";
     /// No other key that the log announced would go on signing.
     LastLogKey = 203, "LAST_LOG_KEY";
+    /// The complaint is closed.
+    ComplaintClosed = 210, "COMPLAINT_CLOSED";
+    /// The complaint has not got far enough: it is answered after it was accepted, and closed after it was answered.
+    ComplaintUnready = 211, "COMPLAINT_UNREADY";
 }
 
 impl fmt::Display for Reason {

@@ -2,6 +2,7 @@
 //! also proves in a test that both agree.
 
 mod approvals;
+mod complaints;
 mod families;
 mod oversight;
 mod personal;
@@ -108,6 +109,7 @@ fn encode_payload(payload: &Payload, wire: &mut Wire<'_>) {
         Payload::Persons(event) => encode_persons(event, wire),
         Payload::Housing(event) => encode_housing(event, wire),
         Payload::Oversight(event) => oversight::encode_oversight(event, wire),
+        Payload::Complaint(event) => complaints::encode(event, wire),
         Payload::OpeningBalance { fund, document_number, document_sha256, lots } => wire.message(24, |m| {
             m.number(1, fund.0);
             m.text(2, document_number.as_str());

@@ -50,6 +50,7 @@ pub const METHODS: &[(&str, Need)] = &[
     ("/fundledger.v1.QueryService/ListClocks", Need::Scoped(Action::ReadClocks)),
     ("/fundledger.v1.QueryService/ListFunds", COMMON),
     ("/fundledger.v1.QueryService/ListFindings", HISTORY),
+    ("/fundledger.v1.QueryService/ListComplaints", Need::Scoped(Action::ReadComplaints)),
     ("/fundledger.v1.QueryService/Subscribe", HISTORY),
     ("/fundledger.v1.PersonalDataService/OpenPersonalData", Need::Whole(Action::OpenPersonalData)),
     ("/fundledger.v1.PersonalDataService/ListPersonalData", Need::Whole(Action::ListPersonalData)),

@@ -15,7 +15,7 @@ use super::spans::spawn;
 use super::status::Statuses;
 use super::stopping::{Stopping, UntilStopped};
 use super::subscribe::Subscription;
-use super::{balances, clocks, listing, statement, supervision, trace};
+use super::{balances, clocks, complaints, listing, statement, supervision, trace};
 use crate::domain::refusal::Reason;
 use crate::pb::v1;
 use crate::pb::v1::query_service_server::QueryService;
@@ -121,6 +121,14 @@ impl QueryService for QueryApi {
     ) -> Result<Response<v1::ListFindingsResponse>, Status> {
         let (reading, request) = self.reading(request)?;
         supervision::findings(reading, request).await.map(Response::new)
+    }
+
+    async fn list_complaints(
+        &self,
+        request: Request<v1::ListComplaintsRequest>,
+    ) -> Result<Response<v1::ListComplaintsResponse>, Status> {
+        let (reading, request) = self.reading(request)?;
+        complaints::list(reading, request).await.map(Response::new)
     }
 
     async fn list_events(

@@ -1,12 +1,14 @@
 //! Of which fund and which agency an order is, by the names in it.
 
 use crate::domain::command::{Adjustment, FreezeScope, Order};
+use crate::domain::complaint::Complaint;
 use crate::domain::housing::HousingOrder;
 use crate::domain::ids::{AccountId, FundId, FundNumber, LotId, UnitId};
 use crate::domain::nontax::NontaxOrder;
 use crate::domain::oversight::Oversight;
 use crate::domain::persons::PersonsOrder;
 use crate::projection::Views;
+use crate::projection::complaints::ComplaintView;
 
 /// A fund and an agency. What is of none, or of none that is known, is in nobody's reach but theirs who reach everywhere.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -101,6 +103,19 @@ pub(super) fn places<'a>(order: &'a Order, views: &'a Views) -> Vec<Place<'a>> {
             | Oversight::Disclosure { .. }
             | Oversight::Performance { .. }
             | Oversight::PersonalData(_) => Vec::new(),
+        },
+        Order::Complaint(order) => match order.as_ref() {
+            Complaint::Accept { unit_id, .. } => vec![Place { fund: None, unit: Some(unit_id.as_str()) }],
+            // Whoever accepted it answers it.
+            Complaint::Answer { complaint_id, .. } => {
+                let known = views.complaints.named(complaint_id.as_str());
+                let place = |known: &'a ComplaintView| Place {
+                    fund: Some(known.filed.fund),
+                    unit: known.handled_by.as_ref().map(|(unit_id, _)| unit_id.as_str()),
+                };
+                known.map(place).into_iter().collect()
+            }
+            Complaint::File(_) | Complaint::Close { .. } => Vec::new(),
         },
         Order::DefineFund(_)
         | Order::SetPolicy { .. }

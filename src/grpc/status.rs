@@ -46,6 +46,7 @@ pub const fn code(reason: Reason) -> Code {
         | Reason::FindingExists
         | Reason::MatterExists
         | Reason::DisclosureExists
+        | Reason::ComplaintExists
         | Reason::LoanExists
         | Reason::DuplicateBenefit
         | Reason::DuplicateContribution
@@ -68,6 +69,7 @@ pub const fn code(reason: Reason) -> Code {
         | Reason::NoticeNotFound
         | Reason::FindingNotFound
         | Reason::MatterNotFound
+        | Reason::ComplaintNotFound
         | Reason::LoanNotFound
         | Reason::RoleNotFound => Code::NotFound,
         Reason::IdentityInvalid => Code::Unauthenticated,
@@ -103,6 +105,8 @@ pub const fn code(reason: Reason) -> Code {
         | Reason::FindingClosed
         | Reason::FindingUnanswered
         | Reason::MatterClosed
+        | Reason::ComplaintClosed
+        | Reason::ComplaintUnready
         | Reason::PersonalDataRestricted
         | Reason::PersonalDataErased
         | Reason::SelfPayment

@@ -19,7 +19,7 @@ use crate::format::stored::{Malformed, Stored, put_count, take_count};
 use crate::stored_struct;
 
 /// Version of the layout below; it stands in the file's name.
-pub(super) const LAYOUT: &str = "state-14";
+pub(super) const LAYOUT: &str = "state-15";
 /// Version of the layout of the chunks beside it.
 pub(super) const CHUNKS_LAYOUT: &str = "chunks-14";
 

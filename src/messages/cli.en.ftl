@@ -382,6 +382,32 @@ funds-carry = carry-over
 funds-defined = defined by
 funds-yes = yes
 
+## complaints
+
+complaints-complaint = complaint
+complaints-kind = kind
+complaints-stage = stage
+complaints-outcome = outcome
+complaints-about = about
+complaints-about-unit = about unit
+complaints-unit = dealt with by
+complaints-handler = first handler
+complaints-due-on = due on
+complaints-overdue = overdue
+complaints-filed = filed
+complaints-filed-on = on
+complaints-last = last event
+complaints-last-on = on
+complaints-is-filed = FILED
+complaints-is-accepted = accepted
+complaints-is-answered = answered
+complaints-is-closed = closed
+complaints-upheld = upheld
+complaints-unfounded = unfounded
+complaints-referred = referred
+complaints-withdrawn = withdrawn
+complaints-is-overdue = OVERDUE
+
 ## findings
 
 findings-finding = finding
@@ -515,6 +541,7 @@ row-ledger-remedy = remove the cause and post it by hand under a new key
 
 ## personal-data
 
+personal-bad-pseudonym = a pseudonym has 32 hexadecimal digits
 personal-opened = opened on record at sequence { $receipt }; committed to at sequence { $sequence } by the command { $request }
 personal-nonce = nonce: { $nonce }
 personal-commitment = commitment: { $commitment }

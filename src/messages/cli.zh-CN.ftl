@@ -381,6 +381,32 @@ funds-carry = 结转规则
 funds-defined = 设立事件
 funds-yes = 是
 
+## complaints
+
+complaints-complaint = 投诉
+complaints-kind = 事由
+complaints-stage = 状态
+complaints-outcome = 结论
+complaints-about = 投诉对象
+complaints-about-unit = 被投诉单位
+complaints-unit = 承办单位
+complaints-handler = 首问责任人
+complaints-due-on = 到期日
+complaints-overdue = 超期
+complaints-filed = 登记事件
+complaints-filed-on = 登记日
+complaints-last = 最近事件
+complaints-last-on = 最近日期
+complaints-is-filed = 已登记
+complaints-is-accepted = 已受理
+complaints-is-answered = 已答复
+complaints-is-closed = 已办结
+complaints-upheld = 属实
+complaints-unfounded = 不属实
+complaints-referred = 移送
+complaints-withdrawn = 撤回
+complaints-is-overdue = 超期
+
 ## findings
 
 findings-finding = 疑点
@@ -514,6 +540,7 @@ row-ledger-remedy = 消除原因后以新键手工入账
 
 ## personal-data
 
+personal-bad-pseudonym = 假名为 32 位十六进制数字
 personal-opened = 查阅已记账，序号 { $receipt }；承诺值在序号 { $sequence }，由指令 { $request } 提交
 personal-nonce = 随机数：{ $nonce }
 personal-commitment = 承诺值：{ $commitment }

@@ -253,13 +253,23 @@ reason-SELF_PAYMENT = A unit pays no account of its own
     .remedy = Pay the final payee. { $record }
 reason-MATTER_CLOSED = The matter was dealt with before
     .remedy = Nothing is left to do for it. { $record }
+reason-COMPLAINT_NOT_FOUND = There is no complaint of this name
+    .remedy = Check the name of the complaint. { $record }
+reason-COMPLAINT_EXISTS = A complaint of this name exists
+    .remedy = Use another name. { $record }
+reason-COMPLAINT_CLOSED = The complaint is closed
+    .remedy = File another one, if there is more to say. { $record }
+reason-COMPLAINT_UNREADY = The complaint has not got far enough
+    .remedy = Accept it before it is answered, and answer it before it is closed. { $record }
 
 ## Facts of a refusal
 
 fact-account = account
 fact-account_number = account number
 fact-action = action
+fact-answered_by = answered by
 fact-certificate = certificate
+fact-complaint = complaint
 fact-identity = identity
 fact-actor = person
 fact-allowed = allowed kinds
@@ -361,6 +371,7 @@ fact-recipient_kind = kind of recipient
 fact-remaining = remaining administrators
 fact-replayed = replayed
 fact-request_id = key
+fact-respondent = complained about
 fact-resume_after_sequence = resume after sequence
 fact-reversal_sequence = sequence of the reversal
 fact-role = role

@@ -253,13 +253,23 @@ reason-SELF_PAYMENT = 转本单位账户：单位不得向自身账户支付
     .remedy = 请支付给最终收款人。{ $record }
 reason-MATTER_CLOSED = 办件已办结
     .remedy = 无需再办理。{ $record }
+reason-COMPLAINT_NOT_FOUND = 没有此投诉
+    .remedy = 请核对投诉编号。{ $record }
+reason-COMPLAINT_EXISTS = 投诉编号重复
+    .remedy = 请改用其他编号。{ $record }
+reason-COMPLAINT_CLOSED = 投诉已办结
+    .remedy = 如有新情况，请另行投诉。{ $record }
+reason-COMPLAINT_UNREADY = 投诉尚未办到这一步
+    .remedy = 请先受理再答复，先答复再办结。{ $record }
 
 ## 拒绝所附事实
 
 fact-account = 账户
 fact-account_number = 账户号
 fact-action = 事项
+fact-answered_by = 答复人
 fact-certificate = 证书
+fact-complaint = 投诉
 fact-identity = 证书所指人员
 fact-actor = 人员
 fact-allowed = 允许的账户类型
@@ -361,6 +371,7 @@ fact-recipient_kind = 收款对象类型
 fact-remaining = 剩余管理员数
 fact-replayed = 重放
 fact-request_id = 幂等键
+fact-respondent = 被投诉人
 fact-resume_after_sequence = 可由此序号之后续订
 fact-reversal_sequence = 冲销事件序号
 fact-role = 角色

@@ -3,6 +3,7 @@
 
 pub mod books;
 pub mod clocks;
+pub mod complaints;
 pub mod events;
 pub mod findings;
 pub mod history;
@@ -10,6 +11,7 @@ pub mod trace;
 
 use self::books::Books;
 use self::clocks::Clocks;
+use self::complaints::Complaints;
 use self::findings::Findings;
 use crate::domain::authority::Authority;
 use crate::domain::event::Event;
@@ -18,7 +20,7 @@ use crate::format::record::Head;
 use crate::format::stored::{Malformed, Stored};
 
 /// Layout of [`Views::encode`], for the names of snapshot files.
-pub const LAYOUT: &str = "views-7";
+pub const LAYOUT: &str = "views-8";
 
 /// Names and balances, at one position of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +35,8 @@ pub struct Views {
     pub clocks: Clocks,
     /// Auditors' findings.
     pub findings: Findings,
+    /// Complaints.
+    pub complaints: Complaints,
 }
 
 impl Default for Views {
@@ -43,6 +47,7 @@ impl Default for Views {
             authority: Authority::default(),
             clocks: Clocks::default(),
             findings: Findings::default(),
+            complaints: Complaints::default(),
         }
     }
 }
@@ -57,6 +62,7 @@ impl Views {
             self.authority.apply(Sequence(sequence), event);
             self.clocks.apply(Sequence(sequence), event, &self.books);
             self.findings.apply(Sequence(sequence), event);
+            self.complaints.apply(Sequence(sequence), event);
             sequence = sequence.saturating_add(1);
         }
         self.position = head;
@@ -69,6 +75,7 @@ impl Views {
         self.authority.put(&mut to);
         self.clocks.put(&mut to);
         self.findings.put(&mut to);
+        self.complaints.put(&mut to);
         to
     }
 
@@ -82,6 +89,7 @@ impl Views {
             authority: Authority::take(from)?,
             clocks: Clocks::take(from)?,
             findings: Findings::take(from)?,
+            complaints: Complaints::take(from)?,
         };
         if from.is_empty() { Ok(views) } else { Err(Malformed) }
     }

@@ -33,7 +33,11 @@ fn samples() -> BTreeMap<String, Value> {
             "items": [{ "code": "i", "maxAmountMinor": 5 }], "withdrawalReasons": ["RENT"],
             "interestMethod": "INTEREST_METHOD_DAY_PRODUCT", "clocks": [{ "code": "c", "kind": "CLOCK_KIND_MATTER",
                 "limit": 5, "unit": "LIMIT_UNIT_DAYS" }] } } });
-    for payload in crate::oversight::samples().into_iter().chain(crate::personal_data::samples()) {
+    for payload in crate::oversight::samples()
+        .into_iter()
+        .chain(crate::personal_data::samples())
+        .chain(crate::complaints::samples())
+    {
         let kind = payload.as_object().unwrap().keys().next().unwrap().clone();
         samples.insert(kind, on("2026-01-05", "s", payload));
     }

@@ -54,7 +54,10 @@ async fn freeze() {
         let close = json!({ "closePeriod": { "fundId": "NT", "year": 2026, "month": month } });
         lines.push(on("2026-05-01", &format!("month-{month}"), close));
     }
-    let more = crate::oversight::samples().into_iter().chain(crate::personal_data::samples());
+    let more = crate::oversight::samples()
+        .into_iter()
+        .chain(crate::personal_data::samples())
+        .chain(crate::complaints::samples());
     for (at, mut payload) in more.enumerate() {
         if let Some(compared) = payload.get_mut("recordReconciliation") {
             (compared["accountId"], compared["asOfSequence"]) = (json!("s5.treasury"), json!(lines.len()));

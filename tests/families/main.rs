@@ -12,6 +12,7 @@
 )]
 
 mod clocks;
+mod complaints;
 mod fields;
 mod frozen;
 mod funds;

@@ -169,6 +169,7 @@ fn target_of(payload: &Payload) -> Option<(Option<PaymentId>, Option<ContractId>
         | Payload::Nontax(_)
         | Payload::Housing(_)
         | Payload::Oversight(_)
+        | Payload::Complaint(_)
         | Payload::OpeningBalance { .. }
         | Payload::BudgetIssued { .. }
         | Payload::Frozen { .. }

@@ -175,7 +175,7 @@ pub(super) fn decode(payload: Stored) -> Result<Payload, DecodeError> {
             Oversight::PersonalData(PersonalData::Erase(scope, basis))
         }
         Stored::PersonalDataOpened(m) => Oversight::PersonalData(personal::opened(m)?),
-        _ => return Err(DecodeError::Field("payload")),
+        of_complaints => return super::complaints::decode(of_complaints),
     })))
 }
 

@@ -11,7 +11,7 @@ pub enum Mark {
     Project,
     /// A contract: commitments, releases, payments, and what undid them.
     Contract,
-    /// A case: a finding, a matter, a disclosure, what performance was evaluated of, or what froze something.
+    /// A case: a finding, a matter, a complaint, a disclosure, what performance was evaluated of, or what froze something.
     Case,
     /// A notice of non-tax revenue: what was asked, collected, split and refunded.
     Notice,
@@ -59,6 +59,7 @@ impl Mark {
             .map(ContractId::as_str),
             Self::Case => match payload {
                 Payload::Oversight(event) => event.case_id(),
+                Payload::Complaint(event) => Some(event.complaint_id().as_str()),
                 Payload::Frozen { case_id, .. } | Payload::Unfrozen { case_id } => Some(case_id.as_str()),
                 _ => None,
             },
