@@ -57,7 +57,7 @@ impl Opening {
 /// Holds an opening against the log, and checks the log's chain on the way.
 pub fn check_opening(evidence: Evidence<'_>, options: &Options, opening: &Opening) -> (Opened, Report) {
     let mut opened = Opened::NotThere;
-    let report = examine(evidence, options, |sequence, event| {
+    let report = examine(evidence, options, |sequence, _, event| {
         if sequence == opening.sequence {
             opened = opening.held_against(&event);
         }

@@ -12,7 +12,7 @@ use super::anchors::Found;
 use super::books::{Books, Statement};
 use super::bundle;
 use super::chain::{Chain, ForBooks};
-use super::frame::{Keep, Reader, Spare, Value};
+use super::frame::{Hash, Keep, Reader, Spare, Value};
 use super::report::{Findings, Outcome, Report, Scope};
 use super::tiles::{self, Compared, Shelf, TILES_WAITING};
 use super::{Depth, Evidence, KeyValue, Options, Unreadable};
@@ -50,6 +50,34 @@ pub fn verify(evidence: Evidence<'_>, options: &Options) -> Report {
     if options.start.sequence > 0 {
         outcome.scope.has_checkpoint = !outcome.roots.is_empty();
     }
+    anchor(&mut outcome, options);
+    Report::new(outcome, started.elapsed())
+}
+
+/// Audits the chain of a log and its checkpoints, and gives its events, in order and whole, with the hashes of their entries, to
+/// whoever looks at what they say.
+pub(super) fn examine(
+    evidence: Evidence<'_>,
+    options: &Options,
+    mut take: impl FnMut(i64, Hash, Event) + Send,
+) -> Report {
+    let started = Instant::now();
+    let scope = scope(&evidence, options, false);
+    let (mut outcome, (), bundle) = follow(evidence, options, Keep::Events, |events| {
+        for item in events.into_iter().flatten() {
+            if let ForBooks::Event(sequence, record) = item {
+                take(sequence, record.entry_hash, record.into_event());
+            }
+        }
+    });
+    outcome.scope = scope;
+    judge(bundle, &mut outcome, options);
+    anchor(&mut outcome, options);
+    Report::new(outcome, started.elapsed())
+}
+
+/// Holds the log against what was brought from outside.
+fn anchor(outcome: &mut Outcome, options: &Options) {
     let found = Found {
         origin: outcome.origin.as_deref(),
         last_sequence: outcome.head.map_or(options.start.sequence.saturating_sub(1), |head| head.sequence),
@@ -60,23 +88,6 @@ pub fn verify(evidence: Evidence<'_>, options: &Options) -> Report {
     outcome.findings.merge(compared.findings);
     outcome.anchored_size = compared.anchored_size;
     outcome.scope.has_earlier_keys |= compared.has_earlier_keys;
-    Report::new(outcome, started.elapsed())
-}
-
-/// Audits the chain of a log, and gives its events, in order and whole, to whoever looks at what they say.
-pub(super) fn examine(evidence: Evidence<'_>, options: &Options, mut take: impl FnMut(i64, Event) + Send) -> Report {
-    let started = Instant::now();
-    let scope = scope(&evidence, options, false);
-    let (mut outcome, (), bundle) = follow(evidence, options, Keep::Events, |events| {
-        for item in events.into_iter().flatten() {
-            if let ForBooks::Event(sequence, record) = item {
-                take(sequence, record.into_event());
-            }
-        }
-    });
-    outcome.scope = scope;
-    judge(bundle, &mut outcome, options);
-    Report::new(outcome, started.elapsed())
 }
 
 /// Holds what a bundle says of itself against what the audit found in it.

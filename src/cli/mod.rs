@@ -40,6 +40,7 @@ pub mod post;
 mod posting;
 pub mod proof;
 pub mod proposals;
+pub mod receipt;
 pub mod reconcile;
 pub mod render;
 pub mod restore;
@@ -89,6 +90,8 @@ pub enum Command {
     Checkpoint(checkpoint::CheckpointArgs),
     /// Fetch the proof that an entry is in the signed log, or check one that was kept.
     Proof(proof::ProofArgs),
+    /// Say what a receipt code proves, offline and without anybody's name, or print the code of an entry.
+    Receipt(receipt::ReceiptArgs),
     /// Run a witness: it signs that a log only grows, for an audit office or a people's congress.
     Witness(witness::WitnessArgs),
     /// Add what has come to a backup of a ledger, running or stopped, and verify it there.
@@ -148,6 +151,7 @@ impl Command {
             Self::Verify(args) => verify::run(globals, args, out),
             Self::Checkpoint(args) => checkpoint::run(globals, args, out),
             Self::Proof(args) => proof::run(globals, args, out),
+            Self::Receipt(args) => receipt::run(globals, args, out),
             Self::Witness(args) => witness::run(globals, args, out),
             Self::Backup(args) => backup::run(globals, args, out),
             Self::Export(args) => export::run(globals, args, out),

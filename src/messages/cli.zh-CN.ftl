@@ -701,3 +701,46 @@ proof-means-not-later = 它不表明检查点之后的内容，也不表明人�
 
 witness-key = 本见证人公钥：{ $key }
 witness-listening = 监听地址 http://{ $address }
+
+## receipt
+
+receipt-mistyped = 凭证码输入有误：{ $cause }。未作查询
+receipt-unreadable = 凭证码或证据无法读取：{ $cause }
+receipt-other-ledger = 凭证码属于另一账本；证据来自 { $origin }
+receipt-not-there = 在此证据范围内，{ $origin } 没有条目 { $sequence }
+receipt-no-payout = 账本条目 { $sequence } 未向任何人付款：这不是收款凭证
+receipt-differs = 不实：账本条目 { $sequence } 不是该凭证码所指的条目
+receipt-broken = { $evidence } 已损坏或无人担保，不能证明任何事：请用 `fundledger verify` 查看原因
+receipt-needs-entry = 证明中没有条目本身：请用 `fundledger proof --with-entry` 制作
+receipt-no-code = 条目 { $sequence } 超出凭证码的范围
+receipt-proven = 已证明：{ $origin } 条目 { $sequence } 的记载
+receipt-date = 业务日期：{ $date }
+receipt-amount = { $kind }：{ $amount }
+receipt-minor-units = { $amount }（基金货币的最小单位）
+receipt-payment = 支付
+receipt-benefit = 待遇
+receipt-withdrawal = 住房公积金提取
+receipt-loan = 住房贷款
+receipt-refund = 非税收入退付
+receipt-recovery = 退回
+receipt-repayment = 住房贷款还款
+receipt-fund = 资金来源：{ $fund } { $name }
+receipt-unit = 支付单位：{ $unit }
+receipt-item = 项目：{ $item }
+receipt-period = 所属月份：{ $period }
+receipt-lot = 资金批次 { $lot }：{ $amount }，{ $issuer } 下达，文号 { $document }
+receipt-approvals = 复核人数：{ $count }
+receipt-since = 其后：{ $date } { $what }，条目 { $sequence } { $amount }
+receipt-nothing-since = 其后：截至条目 { $last } 无变动
+receipt-only-entry = 仅凭此证明不能得知：基金、单位与批次名称及其后的变动；证据包中有
+receipt-released = 已释放给银行
+receipt-cleared = 已清算
+receipt-returned = 银行退回
+receipt-recovered = 已追回
+receipt-reversed = 已冲销
+receipt-reissued = 已重新发放
+receipt-complained = 有投诉
+receipt-covered = 在覆盖 { $size } 个条目的检查点之内
+receipt-uncovered = 证据中没有检查点覆盖它：只有凭证码本身约束账本
+receipt-not-who = 它不表明收款人是谁：账本不载姓名，持码人也未必是收款人。
+receipt-not-bank = 它不表明款项已到达某人账户，也不表明条目所记属实，只表明已被记录。

@@ -78,7 +78,12 @@ fn broken(message: &MessageDescriptor, path: &str, good: &Value) -> Vec<(String,
         let (name, path) = (field.json_name(), format!("{path}{}", field.name()));
         let with = |value: Value| {
             let mut broken = good.clone();
-            broken.as_object_mut().unwrap().insert(name.to_owned(), value);
+            let fields = broken.as_object_mut().unwrap();
+            // Of a choice only one is made.
+            for other in field.containing_oneof().iter().flat_map(|oneof| oneof.fields().collect::<Vec<_>>()) {
+                fields.remove(other.json_name());
+            }
+            fields.insert(name.to_owned(), value);
             broken
         };
         if let Some(value) = wrong(message, &field) {

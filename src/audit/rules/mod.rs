@@ -197,7 +197,7 @@ pub struct Outcome {
 pub fn run(evidence: Evidence<'_>, options: &Options, settings: &Settings) -> Result<Outcome, Unknown> {
     settings.check()?;
     let mut case = Case::new(&settings.advance_codes);
-    let report = examine(evidence, options, |sequence, event| case.take(sequence, &event));
+    let report = examine(evidence, options, |sequence, _, event| case.take(sequence, &event));
     let as_of = settings.as_of.unwrap_or(case.last_day);
     let mut runs = Vec::new();
     let mut hits = Vec::new();
