@@ -186,9 +186,9 @@ mod tests {
         assert_eq!(ReceiptCode::parse(&"0".repeat(1 << 20)), Err(CodeError::Length(31)));
         assert_eq!(ReceiptCode::parse("U"), Err(CodeError::Symbol('U')));
         // A later version with check symbols of its own.
-        let later = (0..1024_u32).find_map(|check| {
+        let later = (0..1024_usize).find_map(|check| {
             let body: String = good.replace('-', "").chars().skip(1).take(27).collect();
-            let symbol = |number: u32| "0123456789ABCDEFGHJKMNPQRSTVWXYZ".chars().nth(number as usize).unwrap();
+            let symbol = |number: usize| "0123456789ABCDEFGHJKMNPQRSTVWXYZ".chars().nth(number).unwrap();
             let text = format!("2{body}{}{}", symbol(check / 32), symbol(check % 32));
             matches!(ReceiptCode::parse(&text), Err(CodeError::Version(2))).then_some(())
         });

@@ -52,7 +52,7 @@ fn close(id: &str, outcome: &str) -> Value {
 }
 
 /// A fund that has paid: its sequences of the lot and of the payment.
-async fn paid() -> (World, i64, i64) {
+pub(crate) async fn paid() -> (World, i64, i64) {
     let mut world = World::new();
     let clock = |code: &str, kind: &str, limit: i32, unit: &str| {
         json!({ "code": code, "kind": format!("CLOCK_KIND_COMPLAINT_FILED_TO_{kind}"), "limit": limit,

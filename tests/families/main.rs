@@ -20,6 +20,7 @@ mod marks;
 mod oversight;
 mod personal_data;
 mod persons;
+mod receipts;
 mod refusals;
 mod relief;
 mod rules;

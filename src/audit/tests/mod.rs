@@ -4,6 +4,7 @@
 
 mod bundles;
 mod bytes;
+mod complaints;
 mod families;
 mod family_story;
 mod glance;
