@@ -73,6 +73,9 @@ fn check(label: &str, what: &str, change: impl FnOnce(&mut Event), kind: Kind) {
     check_story(&story, &format!("{label}: {what}"), label, &[kind]);
 }
 
+/// A change of a filing.
+type Change = fn(&mut ComplaintFiled);
+
 fn filing(change: impl FnOnce(&mut ComplaintFiled)) -> impl FnOnce(&mut Event) {
     move |event| match &mut event.payload {
         Some(Payload::ComplaintFiled(filed)) => change(filed),
@@ -82,7 +85,7 @@ fn filing(change: impl FnOnce(&mut ComplaintFiled)) -> impl FnOnce(&mut Event) {
 
 #[test]
 fn a_complaint_is_about_what_is_there() {
-    let cases: [(&str, &str, fn(&mut ComplaintFiled)); 11] = [
+    let cases: [(&str, &str, Change); 11] = [
         ("filed", "no such payment", |filed| filed.about = Some(About::PaymentId("none".to_owned()))),
         ("filed", "nothing", |filed| filed.about = None),
         ("filed", "another maker", |filed| filed.respondents[0] = "somebody".to_owned()),
