@@ -68,6 +68,7 @@ const FIXTURES: &[(&str, &str, i64, &str)] = &[
     ),
     ("witnessed.bundle", ORIGIN, 1, "fc45822be3b7a821bb4748809dd09f22d5dc319b9e6ec12b3f85866f5439d679"),
     ("releases.bundle", ORIGIN, 18, "d9a8168b84ba3121a40e9abf200968d907b623d99cbd11ae8e2680f5b82fef61"),
+    ("complaints.bundle", "test.invalid/funds", 21, "7fc936552cf915dc492472eebf22307462c1230806042b6153f0224e69ed5a3f"),
     ("transactions.bundle", ORIGIN, 30, "a410722b994a2d739912b7fdd6a6cbad476923611f507e902a03b48e1e4435eb"),
 ];
 
@@ -305,7 +306,8 @@ fn the_frozen_bundles_hold_every_type_of_event_and_an_entry_in_parts() {
         PerformanceScored PeriodReopened
         GoalSet OutputRecorded TenderOpened TenderAwarded ContractRegistered ContractAmended ContractSettled
         FinalAccountApproved
-        PersonalDataRestricted PersonalDataReleased PersonalDataErased PersonalDataOpened);
+        PersonalDataRestricted PersonalDataReleased PersonalDataErased PersonalDataOpened
+        ComplaintFiled ComplaintAccepted ComplaintAnswered ComplaintClosed);
     assert!(events.iter().any(|event| event.personal_data.len() == 2), "no commitments to personal data");
 }
 

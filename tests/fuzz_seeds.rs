@@ -18,7 +18,8 @@ use fundledger::format::checkpoint::{Checkpoint, proof_file};
 use fundledger::format::codec;
 use fundledger::format::hexadecimal;
 use fundledger::format::note_key::{KeyKind, SignerKey};
-use fundledger::format::record::{Head, split_entry};
+use fundledger::format::receipt_code::receipt_code;
+use fundledger::format::record::{EntryHash, Head, split_entry};
 use fundledger::format::tile::{Tile, TileKind};
 use fundledger::format::tree::{TreeHash, leaf_hash, root};
 use fundledger::ledger::bundle::{Beside, write_bundle};
@@ -171,6 +172,10 @@ fn from_outside(seeds: &mut Seeds) {
     seeds
         .insert("config/small".to_owned(), b"data = \"d\"\ninsecure_dev = true\n[limits]\nstreams_max = 64\n".to_vec());
     seeds.insert("config/all".to_owned(), settings);
+    for (name, sequence) in [("first", 1), ("last", (1 << 35) - 1)] {
+        let code = receipt_code(ORIGIN, sequence, &EntryHash([7; 32])).unwrap();
+        seeds.insert(format!("code/{name}"), code.into_bytes());
+    }
     // A token of page.rs: its version, the parameters, a position.
     let mut parameters = Sha256::new();
     for parameter in ["fund", "lot"] {

@@ -42,6 +42,12 @@ impl Fingerprint {
         self.0
     }
 
+    /// A part of it, where to tell two apart by it is enough.
+    pub(super) const fn short(self) -> u32 {
+        let [a, b, c, d, ..] = self.1.to_be_bytes();
+        u32::from_be_bytes([a, b, c, d])
+    }
+
     /// Its first byte, and the others, foremost.
     pub(super) fn split(self) -> (u8, u128) {
         let [first, ..] = self.0.to_be_bytes();
@@ -352,7 +358,7 @@ impl Reader {
             genesis,
             record: match self.keep {
                 Keep::Nothing => None,
-                Keep::Books => Some(Record::new(event)),
+                Keep::Books => Some(Record::new(event, &self.fingerprints)),
                 Keep::Events => Some(Record::whole(event)),
             },
         })

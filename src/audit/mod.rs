@@ -26,10 +26,12 @@ pub mod kept;
 mod manifest;
 pub mod note;
 mod opening;
+pub mod payout;
 mod pipeline;
 pub mod policy;
 pub mod printable;
 pub mod receipt;
+pub mod receipt_code;
 mod report;
 mod requests;
 pub mod rules;
@@ -47,7 +49,7 @@ use thiserror::Error;
 pub use anchors::Anchors;
 pub use bundle::{Bundle, Carried, CarriedPolicy, read_bundle};
 pub use opening::{Opened, Opening, check_opening};
-pub use pipeline::{examine, verify};
+pub use pipeline::{examine, examine_entries, verify};
 pub use report::{Check, FAULTS_MAX, Fact, Fault, FaultKind, LastEntry, Report, Verdict};
 
 /// A stored value under its key, as it came.

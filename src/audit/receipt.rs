@@ -21,6 +21,8 @@ pub struct Receipt {
     pub checkpoint: Checkpoint,
     /// The signed checkpoint.
     pub note: Note,
+    /// What somebody added, in front of what is signed: the entry itself, where `proof --with-entry` wrote it.
+    pub extra: Option<Vec<u8>>,
     hashes: Vec<Hash>,
 }
 
@@ -37,9 +39,10 @@ impl Receipt {
             return Err(form);
         }
         // What else somebody wrote: not signed, and not looked at but for its form.
-        if let Some(extra) = lines.next_if(|line| line.starts_with("extra ")) {
-            let encoded = extra.strip_prefix("extra ").unwrap_or_default();
-            STANDARD.decode(encoded).map_err(|_| form.clone())?;
+        let mut extra = None;
+        if let Some(line) = lines.next_if(|line| line.starts_with("extra ")) {
+            let encoded = line.strip_prefix("extra ").unwrap_or_default();
+            extra = Some(STANDARD.decode(encoded).map_err(|_| form.clone())?);
         }
         let index = lines.next().and_then(|line| line.strip_prefix("index ")).ok_or(form.clone())?;
         let parsed: Option<u64> = index.parse().ok().filter(|parsed: &u64| parsed.to_string() == index);
@@ -54,7 +57,7 @@ impl Receipt {
         }
         let note = Note::parse(note)?;
         let checkpoint = Checkpoint::parse(note.text())?;
-        Ok(Self { index, checkpoint, note, hashes })
+        Ok(Self { index, checkpoint, note, extra, hashes })
     }
 
     /// Whether it proves that an entry with this hash stands at its index.

@@ -8,14 +8,15 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use tempfile::TempDir;
 
 use super::connect::Connection;
-use super::{Failure, Globals};
+use super::tiles::TileTree;
+use super::{Failure, Globals, is_url};
 use crate::audit::kept::{KeptEntries, KeptTree};
 use crate::audit::note::{Checkpoint, NOTE_BYTES_MAX, Note};
 use crate::audit::tiles::Compared;
 use crate::audit::tree::Tree;
-use crate::audit::{self, KeyValue, Unreadable};
+use crate::audit::{self, Anchors, Evidence, KeyValue, Options, Unreadable, read_bundle};
 use crate::ledger::checkpoints::{CHECKPOINT_FILE, WITNESSED_FILE};
-use crate::ledger::directory::{entries_path, identify, lock_for_reading, log_path, tree_path};
+use crate::ledger::directory::{entries_path, identify, is_served, lock_for_reading, log_path, tree_path};
 use crate::log::files::read_at_most;
 use crate::log::sled::SledLog;
 use crate::log::{Fault, Log, LogRead};
@@ -149,6 +150,47 @@ impl Copies {
     pub fn covered(&self, first: u64) -> impl Iterator<Item = Result<Vec<u8>, Unreadable>> + Send + use<> {
         self.entries.covered(first, self.size)
     }
+}
+
+/// Looks at a whole log, wherever it is, under the checkpoints that lie beside it, which are given back.
+pub fn examined<T>(
+    globals: &Globals,
+    source: &str,
+    anchors: Anchors,
+    look: impl FnOnce(Evidence<'_>, &Options) -> T,
+) -> Result<(T, Vec<String>), Failure> {
+    let options = |served: &[String]| {
+        let anchors = Anchors { served: served.to_vec(), ..anchors };
+        Options { anchors, ..Options::default() }
+    };
+    let path = Path::new(source);
+    let tree = if is_url(source) { TileTree::fetch(source) } else { TileTree::open(path)? };
+    if let Some(tree) = tree {
+        let notes = vec![tree.note.clone()];
+        let options = Options { tiles: Some(tree.compared()), ..options(&notes) };
+        return Ok((look(Evidence::Entries(Box::new(tree.tiles.entries(0))), &options), notes));
+    }
+    if is_url(source) {
+        let served = Served::start(globals, source, 0)?;
+        let notes = served.checkpoints.clone();
+        let options = Options { claimed_head: Some(served.claimed_head), ..options(&notes) };
+        return Ok((look(Evidence::Entries(Box::new(served.entries())), &options), notes));
+    }
+    if path.is_file() {
+        let bundle = read_bundle(path).map_err(|error| Failure::Unavailable(error.to_string()))?;
+        let notes = bundle.checkpoints();
+        return Ok((look(Evidence::Bundle(Box::new(bundle)), &options(&notes)), notes));
+    }
+    identify(path)?;
+    if let Some(copies) = if is_served(path)? { Copies::find(path)? } else { None } {
+        let notes = copies.checkpoints.clone();
+        let options = Options { tiles: copies.tree.clone(), is_copy: true, ..options(&notes) };
+        return Ok((look(Evidence::Entries(Box::new(copies.covered(0))), &options), notes));
+    }
+    let copy = PrivateCopy::take(path)?;
+    let notes: Vec<String> = copy.checkpoints.iter().map(|(_, note)| note.clone()).collect();
+    let options = Options { tiles: copy.tree.clone(), ..options(&notes) };
+    Ok((look(Evidence::Blocks(Box::new(copy.values())), &options), notes))
 }
 
 /// Copies files and directories. What is neither has no place in a store, and may lead elsewhere or have no end.

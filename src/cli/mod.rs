@@ -22,6 +22,7 @@ mod beside;
 mod check;
 pub mod checkpoint;
 pub mod clocks;
+pub mod complaints;
 pub mod completions;
 pub mod config;
 pub mod connect;
@@ -45,6 +46,7 @@ pub mod post;
 mod posting;
 pub mod proof;
 pub mod proposals;
+pub mod receipt;
 pub mod reconcile;
 pub mod render;
 pub mod restore;
@@ -94,6 +96,8 @@ pub enum Command {
     Checkpoint(checkpoint::CheckpointArgs),
     /// Fetch the proof that an entry is in the signed log, or check one that was kept.
     Proof(proof::ProofArgs),
+    /// Say what a receipt code proves, offline and without anybody's name, or print the code of an entry.
+    Receipt(receipt::ReceiptArgs),
     /// Run a witness: it signs that a log only grows, for an audit office or a people's congress.
     Witness(witness::WitnessArgs),
     /// Add what has come to a backup of a ledger, running or stopped, and verify it there.
@@ -120,6 +124,8 @@ pub enum Command {
     Projects(contracts::ProjectsArgs),
     /// List goals of performance, what was done towards them, scores, and the money beside them.
     Performance(performance::PerformanceArgs),
+    /// List complaints, and how far each has got; never who complains.
+    Complaints(complaints::ComplaintsArgs),
     /// Open and list personal data: what the vault holds, and the log only commits to.
     PersonalData(personal_data::PersonalDataArgs),
     /// List events by what they are about.
@@ -159,6 +165,7 @@ impl Command {
             Self::Verify(args) => verify::run(globals, args, out),
             Self::Checkpoint(args) => checkpoint::run(globals, args, out),
             Self::Proof(args) => proof::run(globals, args, out),
+            Self::Receipt(args) => receipt::run(globals, args, out),
             Self::Witness(args) => witness::run(globals, args, out),
             Self::Backup(args) => backup::run(globals, args, out),
             Self::Disclose(args) => disclose::run(globals, args, out),
@@ -172,6 +179,7 @@ impl Command {
             Self::Contracts(args) => contracts::contracts(globals, args, out),
             Self::Projects(args) => contracts::projects(globals, args, out),
             Self::Performance(args) => performance::run(globals, args, out),
+            Self::Complaints(args) => complaints::run(globals, args, out),
             Self::PersonalData(args) => personal_data::run(globals, args, out),
             Self::Events(args) => events::run(globals, args, out),
             Self::Rules(args) => rules::run(globals, args, out),

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
+use prost::bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -50,8 +51,11 @@ pub struct OpenArgs {
     #[arg(value_name = "SEQUENCE")]
     pub sequence: i64,
     /// The person, as the posting system names them.
-    #[arg(long, value_name = "IDENTITY")]
-    pub person: String,
+    #[arg(long, value_name = "IDENTITY", required_unless_present = "person_pseudonym")]
+    pub person: Option<String>,
+    /// The person's pseudonym in the event instead, 32 hexadecimal digits: of who complains there is no other way.
+    #[arg(long, value_name = "HEX", conflicts_with = "person")]
+    pub person_pseudonym: Option<String>,
     /// What to open.
     #[arg(long, value_enum)]
     pub field: Field,
@@ -137,12 +141,17 @@ pub fn run(globals: &Globals, args: &PersonalDataArgs, out: &mut dyn Write) -> R
 
 fn open(globals: &Globals, args: &OpenArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let format = globals.format(&[Format::Table, Format::Json])?;
+    let pseudonym = match args.person_pseudonym.as_deref().map(render::bytes::<16>) {
+        None => Bytes::new(),
+        Some(Some(pseudonym)) => Bytes::copy_from_slice(&pseudonym),
+        Some(None) => return Err(Failure::Usage(text::personal_bad_pseudonym(globals.lang))),
+    };
     let order = OpenPersonalData {
         sequence: args.sequence,
-        person: args.person.clone(),
+        person: args.person.clone().unwrap_or_default(),
+        person_pseudonym: pseudonym,
         field: args.field.wire().into(),
         legal_basis: args.legal_basis.clone(),
-        ..OpenPersonalData::default()
     };
     let command = Command {
         request_id: args.id.clone(),

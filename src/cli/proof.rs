@@ -3,13 +3,15 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 
 use super::connect;
 use super::render::{self, hex};
 use super::verify::{log_key, read_policy, read_text};
 use super::{Failure, Globals, Lang};
-use crate::audit::note::NoteKey;
+use crate::audit::note::{Checkpoint, Note, NoteKey};
 use crate::audit::policy::Policy;
 use crate::audit::receipt::{RECEIPT_BYTES_MAX, Receipt};
 use crate::audit::tree::leaf_hash;
@@ -40,6 +42,9 @@ pub struct ProofArgs {
     /// Under a checkpoint that enough witnesses cosigned.
     #[arg(long, conflicts_with = "check")]
     pub witnessed: bool,
+    /// Put the entry itself into the proof, so that `receipt` can answer a code from this one file.
+    #[arg(long, conflicts_with = "check")]
+    pub with_entry: bool,
     /// Say in words what it proves, and what it does not.
     #[arg(long)]
     pub explain: bool,
@@ -60,13 +65,17 @@ pub fn run(globals: &Globals, args: &ProofArgs, out: &mut dyn Write) -> Result<(
             };
             (read_text(path, RECEIPT_BYTES_MAX)?, hash)
         }
-        (None, sequence) => fetched(globals, sequence.unwrap_or_default(), args.witnessed)?,
+        (None, sequence) => {
+            let sequence = sequence.unwrap_or_default();
+            let (file, hash) = fetched(globals, sequence, args.witnessed)?;
+            (if args.with_entry { with_entry(globals, sequence, &file)? } else { file }, hash)
+        }
     };
     let receipt = Receipt::parse(&file).map_err(|error| Failure::Refused(text::proof_malformed(lang, error)))?;
     if !receipt.proves(&entry_hash) {
         return Err(Failure::Refused(text::proof_false(lang)));
     }
-    let vouched = believed.vouch(&receipt, lang)?;
+    let vouched = believed.vouch(&receipt.note, &receipt.checkpoint, lang)?;
     if args.check.is_none() && !args.explain {
         write!(out, "{file}")?;
         return Ok(());
@@ -85,28 +94,28 @@ pub fn run(globals: &Globals, args: &ProofArgs, out: &mut dyn Write) -> Result<(
 }
 
 /// Whom to believe.
-struct Believed {
-    keys: Vec<NoteKey>,
-    policy: Option<Policy>,
+pub(super) struct Believed {
+    pub(super) keys: Vec<NoteKey>,
+    pub(super) policy: Option<Policy>,
 }
 
 impl Believed {
     /// Who vouches for the checkpoint of a proof, in words; refuses what does not come up to the policy.
-    fn vouch(&self, receipt: &Receipt, lang: Lang) -> Result<Vec<String>, Failure> {
+    pub(super) fn vouch(&self, note: &Note, checkpoint: &Checkpoint, lang: Lang) -> Result<Vec<String>, Failure> {
         let refused = |error: &dyn std::fmt::Display| Failure::Refused(text::checkpoint_doubted(lang, error));
         let logs = self.policy.iter().flat_map(Policy::logs).map(|log| &log.key);
         let logs: Vec<&NoteKey> = self.keys.iter().chain(logs).collect();
         if logs.is_empty() {
             return Ok(vec![text::proof_unsigned(lang)]);
         }
-        let signers = receipt.note.signers(logs).map_err(|error| refused(&error))?;
-        if !signers.iter().any(|signer| signer.key.name() == receipt.checkpoint.origin) {
+        let signers = note.signers(logs).map_err(|error| refused(&error))?;
+        if !signers.iter().any(|signer| signer.key.name() == checkpoint.origin) {
             return Err(refused(&text::checkpoint_unsigned(lang)));
         }
-        let mut lines = vec![text::proof_signed(lang, &receipt.checkpoint.origin)];
+        let mut lines = vec![text::proof_signed(lang, &checkpoint.origin)];
         if let Some(policy) = &self.policy {
             let witnesses = policy.witnesses().iter().map(|witness| &witness.key);
-            let cosigners = receipt.note.signers(witnesses).map_err(|error| refused(&error))?;
+            let cosigners = note.signers(witnesses).map_err(|error| refused(&error))?;
             lines.extend(cosigners.iter().map(|signer| {
                 let time = jiff::Timestamp::from_second(i64::try_from(signer.time).unwrap_or(i64::MAX));
                 let time = time.map_or_else(|_| signer.time.to_string(), |time| time.to_string());
@@ -129,7 +138,7 @@ fn explained(receipt: &Receipt, lang: Lang) -> Vec<String> {
     ]
 }
 
-fn fetched(globals: &Globals, sequence: i64, witnessed: bool) -> Result<(String, [u8; 32]), Failure> {
+pub(super) fn fetched(globals: &Globals, sequence: i64, witnessed: bool) -> Result<(String, [u8; 32]), Failure> {
     let lang = globals.lang;
     connect::with(globals, async |connection| {
         let request = connection.request(v1::GetInclusionProofRequest { sequence, witnessed });
@@ -138,6 +147,22 @@ fn fetched(globals: &Globals, sequence: i64, witnessed: bool) -> Result<(String,
         let hash = proof.entry_hash.as_ref().try_into();
         Ok((proof.tlog_proof, hash.map_err(|_| Failure::Unavailable(text::verify_no_hash(lang)))?))
     })
+}
+
+/// A proof with its entry in the line that nobody signs: what it says is told by its hash.
+fn with_entry(globals: &Globals, sequence: i64, proof: &str) -> Result<String, Failure> {
+    let lang = globals.lang;
+    let entry = connect::with(globals, async |connection| {
+        let request =
+            v1::ReadEntriesRequest { start_sequence: sequence, end_sequence: Some(sequence.saturating_add(1)) };
+        let answer = connection.audit().read_entries(connection.request(request)).await;
+        let mut stream = answer.map_err(|status| connection.failure(&status))?.into_inner();
+        let first = stream.message().await.map_err(|status| connection.failure(&status))?;
+        Ok(first.and_then(|message| message.entries.into_iter().next()))
+    })?;
+    let entry = entry.ok_or_else(|| Failure::Unavailable(text::verify_no_entries(lang)))?;
+    let (form, rest) = proof.split_once('\n').ok_or_else(|| Failure::Refused(text::proof_false(lang)))?;
+    Ok(format!("{form}\nextra {}\n{rest}", STANDARD.encode(entry)))
 }
 
 /// The entry hash of what a file holds.

@@ -3,6 +3,7 @@
 use super::account::AccountKind;
 use super::approval::{Approvals, PublicKey, Role, Signature};
 use super::authority::ProposedContent;
+use super::complaint::ComplaintOrder;
 use super::fund::{FundDefinition, LotDefinition, PolicyVersion};
 use super::housing::HousingOrder;
 use super::ids::{
@@ -254,6 +255,7 @@ pub enum Order {
     Housing(Box<HousingOrder>),
     Oversight(Box<OversightOrder>),
     Procurement(Box<ProcurementOrder>),
+    Complaint(Box<ComplaintOrder>),
     RecordOpeningBalance {
         fund_id: FundId,
         document_number: DocumentNumber,
@@ -399,6 +401,7 @@ impl Operation {
             | Order::Housing(_)
             | Order::Oversight(_)
             | Order::Procurement(_)
+            | Order::Complaint(_)
             | Order::RecordOpeningBalance { .. }
             | Order::Freeze { .. }
             | Order::Unfreeze { .. }
@@ -488,6 +491,7 @@ impl Order {
             Self::Housing(order) => order.name(),
             Self::Oversight(order) => order.command_name(),
             Self::Procurement(order) => order.command_name(),
+            Self::Complaint(order) => order.command_name(),
             Self::RecordOpeningBalance { .. } => "record_opening_balance",
             Self::IssueBudget { .. } => "issue_budget",
             Self::AllocateBudget { .. } => "allocate_budget",

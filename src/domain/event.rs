@@ -4,6 +4,7 @@ use super::account::AccountKind;
 use super::approval::{PublicKey, Role, Signature};
 use super::authority::ProposedContent;
 use super::command::{Envelope, PaymentMethod, Payout};
+use super::complaint::ComplaintEvent;
 use super::fund::{FundDefinition, LotOpened, PolicyVersion};
 use super::housing::HousingEvent;
 use super::ids::{
@@ -236,6 +237,7 @@ pub enum Payload {
     Housing(Box<HousingEvent>),
     Oversight(Box<OversightEvent>),
     Procurement(Box<ProcurementEvent>),
+    Complaint(Box<ComplaintEvent>),
     OpeningBalance {
         fund: FundNumber,
         document_number: DocumentNumber,

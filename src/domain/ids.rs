@@ -168,6 +168,8 @@ names! {
     FindingId by check_id;
     /// A matter that somebody must deal with.
     MatterId by check_id;
+    /// A complaint.
+    ComplaintId by check_id;
     /// A publication.
     DisclosureId by check_id;
     /// A tender, or another procurement (招标编号).

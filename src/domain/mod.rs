@@ -7,6 +7,7 @@ pub mod account;
 pub mod approval;
 pub mod authority;
 pub mod command;
+pub mod complaint;
 pub mod decide;
 pub mod event;
 pub mod fund;

@@ -2,8 +2,9 @@
 
 use super::authority::Holding;
 use super::command::{Adjustment, FreezeScope, Order};
+use super::complaint::Complaint;
 use super::housing::HousingOrder;
-use super::ids::{AccountId, ContractId, FundId, FundNumber, LotId, TenderId, UnitId};
+use super::ids::{AccountId, ComplaintId, ContractId, FundId, FundNumber, LotId, TenderId, UnitId};
 use super::nontax::NontaxOrder;
 use super::oversight::Oversight;
 use super::persons::PersonsOrder;
@@ -32,6 +33,8 @@ pub trait Names {
     fn place_of_tender(&self, tender_id: &TenderId) -> Option<Place<'_>>;
     /// Fund and unit of a contract.
     fn place_of_contract(&self, contract_id: &ContractId) -> Option<Place<'_>>;
+    /// Fund of a complaint, and the agency that deals with it.
+    fn place_of_complaint(&self, complaint_id: &ComplaintId) -> Option<Place<'_>>;
 }
 
 impl Names for State {
@@ -56,6 +59,10 @@ impl Names for State {
         let known = self.contract_names.get(contract_id).and_then(|number| self.contract(*number));
         let fund = self.families.registered.get(contract_id).map(|contract| contract.fund);
         fund.or_else(|| known.map(|contract| contract.fund)).map(|fund| Place { fund: Some(fund), unit: None })
+    }
+
+    fn place_of_complaint(&self, complaint_id: &ComplaintId) -> Option<Place<'_>> {
+        self.families.complaints.get(complaint_id).map(|known| Place { fund: Some(known.fund), unit: None })
     }
 }
 
@@ -156,6 +163,12 @@ pub fn places<'a>(order: &'a Order, names: &'a impl Names) -> Vec<Place<'a>> {
             | Procurement::Settlement(Settlement { contract_id, .. }) => {
                 names.place_of_contract(contract_id).into_iter().collect()
             }
+        },
+        Order::Complaint(order) => match order.as_ref() {
+            Complaint::Accept { unit_id, .. } => vec![Place { fund: None, unit: Some(unit_id.as_str()) }],
+            // Whoever accepted it answers it.
+            Complaint::Answer { complaint_id, .. } => names.place_of_complaint(complaint_id).into_iter().collect(),
+            Complaint::File(_) | Complaint::Close { .. } => Vec::new(),
         },
         Order::DefineFund(_)
         | Order::SetPolicy { .. }

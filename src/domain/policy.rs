@@ -77,6 +77,10 @@ numbered! {
         FlaggedToAnswered = 5, "FLAGGED_TO_ANSWERED";
         /// From the receipt of a matter, whose kind is the clock's code, to its being dealt with.
         Matter = 6, "MATTER";
+        /// From a complaint's filing to its acceptance, whatever it complains of.
+        ComplaintFiledToAccepted = 7, "COMPLAINT_FILED_TO_ACCEPTED";
+        /// From a complaint's filing, whose kind is the clock's code, to its answer or its withdrawal.
+        ComplaintFiledToAnswered = 8, "COMPLAINT_FILED_TO_ANSWERED";
     }
 }
 

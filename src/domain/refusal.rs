@@ -133,6 +133,8 @@ reasons! {
     FindingNotFound = 114, "FINDING_NOT_FOUND";
     /// No matter of this name.
     MatterNotFound = 115, "MATTER_NOT_FOUND";
+    /// No complaint of this name.
+    ComplaintNotFound = 116, "COMPLAINT_NOT_FOUND";
     /// No tender of this name.
     TenderNotFound = 117, "TENDER_NOT_FOUND";
     /// No goal of this indicator for the subject and year.
@@ -307,6 +309,12 @@ reasons! {
     PaymentUnreleased = 202, "PAYMENT_UNRELEASED";
     /// No other key that the log announced would go on signing.
     LastLogKey = 203, "LAST_LOG_KEY";
+    /// A complaint of this name exists.
+    ComplaintExists = 204, "COMPLAINT_EXISTS";
+    /// The complaint is closed.
+    ComplaintClosed = 205, "COMPLAINT_CLOSED";
+    /// The complaint has not got far enough: it is answered after it was accepted, and closed after it was answered.
+    ComplaintUnready = 206, "COMPLAINT_UNREADY";
     /// Authority is committed to registered contracts only (合同未备案).
     ContractUnregistered = 210, "CONTRACT_UNREGISTERED";
     /// The contract is settled: its price changes no more.

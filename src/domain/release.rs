@@ -6,6 +6,7 @@
 use super::event::Payload;
 use super::housing::HousingEvent;
 use super::ids::Sequence;
+use super::nontax::NontaxEvent;
 use super::numbered::numbered;
 use super::persons::PersonsEvent;
 
@@ -45,6 +46,21 @@ pub struct Released {
 }
 
 impl Payload {
+    /// Whether a person, or a firm, is at its other end: who was paid, or paid back, gets a receipt. A transaction's operations
+    /// are looked at one by one.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "only these types pay somebody")]
+    pub fn has_receipt(&self) -> bool {
+        match self {
+            Self::PaymentExecuted(_) => true,
+            Self::Nontax(event) => matches!(event.as_ref(), NontaxEvent::Refunded { .. }),
+            Self::Persons(event) => {
+                matches!(event.as_ref(), PersonsEvent::BenefitPaid { .. } | PersonsEvent::BenefitRecovered { .. })
+            }
+            Self::Housing(event) => !matches!(event.as_ref(), HousingEvent::SurplusDistributed { .. }),
+            _ => false,
+        }
+    }
+
     /// Whether it orders money out of the public purse: what a bank would act on. What a bank has done already is a fact, and
     /// nothing to hold.
     #[expect(clippy::wildcard_enum_match_arm, reason = "only these types order a payment")]

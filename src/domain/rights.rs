@@ -2,6 +2,7 @@
 
 use super::approval::Role;
 use super::command::Order;
+use super::complaint::Complaint;
 use super::oversight::Oversight;
 use super::personal::PersonalData;
 use super::procurement::Procurement;
@@ -79,6 +80,12 @@ actions! {
     OpenMatter = "OPEN_MATTER", "Record a matter that an agency has to deal with": [Maker Everywhere, Agency OwnAgency];
     /// Matters dealt with.
     CloseMatter = "CLOSE_MATTER", "Record that a matter was dealt with": [Maker Everywhere, Agency Everywhere];
+    /// Complaints received.
+    FileComplaint = "FILE_COMPLAINT", "Record a complaint": [Leader Everywhere, Agency Everywhere, Auditor Everywhere, Discloser Everywhere];
+    /// Complaints dealt with.
+    HandleComplaint = "HANDLE_COMPLAINT", "Accept, hand on and answer a complaint": [Leader Everywhere, Agency OwnAgency];
+    /// Complaints done with.
+    CloseComplaint = "CLOSE_COMPLAINT", "Close a complaint": [Auditor Everywhere];
     /// Performance.
     Score = "SCORE", "Record an evaluation of performance": [Maker Everywhere, Leader Everywhere];
     /// Goals and outputs.
@@ -112,6 +119,8 @@ actions! {
     /// Clocks.
     ReadClocks = "READ_CLOCKS", "List statutory clocks":
         [Maker Everywhere, Checker Everywhere, Leader Everywhere, Treasury Everywhere, Agency OwnAgency, Auditor Everywhere, Discloser Everywhere];
+    /// Complaints.
+    ReadComplaints = "READ_COMPLAINTS", "List complaints, never who complains": [Leader Everywhere, Agency OwnAgency, Auditor Everywhere];
     /// What happened.
     ReadHistory = "READ_HISTORY", "Read events, traces, findings, contracts, projects and performance, and subscribe":
         [Maker Everywhere, Checker Everywhere, Leader Everywhere, Treasury Everywhere, Auditor Everywhere];
@@ -138,6 +147,9 @@ impl Action {
         Self::Answer,
         Self::OpenMatter,
         Self::CloseMatter,
+        Self::FileComplaint,
+        Self::HandleComplaint,
+        Self::CloseComplaint,
         Self::Score,
         Self::Perform,
         Self::Procure,
@@ -201,6 +213,11 @@ impl Action {
                 | Procurement::Registration(_)
                 | Procurement::Amendment(_)
                 | Procurement::Settlement(_) => Self::Procure,
+            },
+            Order::Complaint(order) => match order.as_ref() {
+                Complaint::File(_) => Self::FileComplaint,
+                Complaint::Accept { .. } | Complaint::Answer { .. } => Self::HandleComplaint,
+                Complaint::Close { .. } => Self::CloseComplaint,
             },
             Order::Propose { .. } | Order::Approve { .. } | Order::Withdraw { .. } | Order::Transaction { .. } => {
                 return None;

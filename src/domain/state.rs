@@ -254,6 +254,12 @@ impl State {
         self.payments.get(payment_id)
     }
 
+    /// The event of a voucher number, whether it is a payment's, a benefit's or a withdrawal's.
+    pub(crate) fn voucher(&self, payment_id: &PaymentId) -> Option<Sequence> {
+        let of_payment = self.payment(payment_id).map(|payment| payment.sequence);
+        of_payment.or_else(|| self.families.benefits.get(payment_id).map(|benefit| benefit.sequence))
+    }
+
     /// Looks up what payment orders will be decided by, in the tables that are too large for the nearest caches, and says how
     /// much of it there was. Memory answers many questions in the time of one, if none has to wait for the answer to another:
     /// so each step is taken for all orders before the next.
@@ -315,6 +321,9 @@ impl State {
         if let Some(envelope) = event.envelope.as_ref().filter(|_| !self.families.payers.is_empty()) {
             event.decision.steps().for_each(|step| self.note_payer(&envelope.actor, step));
         }
+        if let (Payload::Complaint(complaint), Some(envelope)) = (&event.decision.payload, &event.envelope) {
+            self.families.apply_complaint(&envelope.actor, complaint);
+        }
     }
 
     /// Takes one step of an event into account, but for roles, keys and proposals: a transaction's steps are tried this way.
@@ -349,6 +358,7 @@ impl State {
         match payload {
             // Who made it is in the envelope: supervision is applied with the event.
             Payload::Oversight(_)
+            | Payload::Complaint(_)
             | Payload::LedgerCreated { .. }
             | Payload::BudgetAllocated { .. }
             | Payload::CashReceived { .. }

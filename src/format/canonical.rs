@@ -2,6 +2,7 @@
 //! no two commands have the same bytes (a join without lengths made two different ones equal in another ledger), and the
 //! layout has a version of its own, so that a change of the wire encoding cannot turn retries into conflicts.
 
+mod complaints;
 mod families;
 mod oversight;
 mod procurement;
@@ -200,6 +201,7 @@ fn write_order(order: &Order, out: &mut Canonical<'_>) {
         Order::Housing(order) => families::write_housing(order, out),
         Order::Oversight(order) => oversight::write_oversight(order, out),
         Order::Procurement(order) => procurement::write_procurement(order, out),
+        Order::Complaint(order) => complaints::write(order, out),
         Order::RecordOpeningBalance { fund_id, document_number, document_sha256, lots, lines } => {
             out.text(fund_id.as_str());
             out.text(document_number.as_str());

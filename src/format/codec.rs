@@ -2,6 +2,7 @@
 //! also proves in a test that both agree.
 
 mod approvals;
+mod complaints;
 mod families;
 mod oversight;
 mod personal;
@@ -110,6 +111,7 @@ fn encode_payload(payload: &Payload, wire: &mut Wire<'_>) {
         Payload::Housing(event) => encode_housing(event, wire),
         Payload::Oversight(event) => oversight::encode_oversight(event, wire),
         Payload::Procurement(event) => procurement::encode(event, wire),
+        Payload::Complaint(event) => complaints::encode(event, wire),
         Payload::OpeningBalance { fund, document_number, document_sha256, lots } => wire.message(24, |m| {
             m.number(1, fund.0);
             m.text(2, document_number.as_str());

@@ -45,6 +45,15 @@ impl KeyedDigest {
         self.of(canonical)
     }
 
+    /// Pseudonyms for those who complain, under a key derived from this one: nobody who reads the log can tell that somebody who
+    /// complains is somebody who is paid.
+    #[must_use]
+    pub fn reporters(&self) -> Self {
+        // Of the empty identity, which no payee can have.
+        let key: [u8; KEY_BYTES] = self.keyed.clone().finalize().into_bytes().into();
+        Self::new(&key, "fundledger/reporter/v1")
+    }
+
     /// Pseudonym of a payee.
     pub fn payee(&self, identity: &str) -> PayeeRef {
         PayeeRef(self.of(identity.as_bytes()))

@@ -11,6 +11,7 @@ pub mod fingerprint;
 pub mod hexadecimal;
 pub mod keyed;
 pub mod note_key;
+pub mod receipt_code;
 pub mod record;
 pub mod stored;
 pub mod tile;

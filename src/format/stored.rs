@@ -7,10 +7,10 @@ use crate::domain::account::AccountKind;
 use crate::domain::approval::{Approval, PublicKey, Role, Signature};
 use crate::domain::authority::{Authority, Holding, Proposal, ProposedBatch, SigningKey};
 use crate::domain::ids::{
-    AccountId, AccountNumber, ActorId, BankReference, CaseId, Code, ContractId, ContractNumber, DisclosureId,
-    DisplayName, DocumentNumber, FindingId, FundId, FundNumber, IssuerId, KeyNumber, LegalBasis, LoanId, LotId,
-    LotNumber, MatterId, NoticeId, Ocid, PayeeRef, PaymentId, PolicyId, ReasonCode, RequestId, Sequence, TenderId,
-    UnitId, UnitNumber,
+    AccountId, AccountNumber, ActorId, BankReference, CaseId, Code, ComplaintId, ContractId, ContractNumber,
+    DisclosureId, DisplayName, DocumentNumber, FindingId, FundId, FundNumber, IssuerId, KeyNumber, LegalBasis, LoanId,
+    LotId, LotNumber, MatterId, NoticeId, Ocid, PayeeRef, PaymentId, PolicyId, ReasonCode, RequestId, Sequence,
+    TenderId, UnitId, UnitNumber,
 };
 use crate::domain::money::AmountOrZero;
 use crate::domain::time::{Day, Period, UtcNanos};
@@ -70,6 +70,7 @@ stored_names!(
     ContractId,
     DisplayName,
     DisclosureId,
+    ComplaintId,
     DocumentNumber,
     FindingId,
     FundId,

@@ -56,6 +56,7 @@ pub const METHODS: &[(&str, Need)] = &[
     ("/fundledger.v1.QueryService/ListPerformance", HISTORY),
     ("/fundledger.v1.QueryService/GetPerformance", HISTORY),
     ("/fundledger.v1.QueryService/ListProjects", HISTORY),
+    ("/fundledger.v1.QueryService/ListComplaints", Need::Scoped(Action::ReadComplaints)),
     ("/fundledger.v1.QueryService/Subscribe", HISTORY),
     ("/fundledger.v1.PersonalDataService/OpenPersonalData", Need::Whole(Action::OpenPersonalData)),
     ("/fundledger.v1.PersonalDataService/ListPersonalData", Need::Whole(Action::ListPersonalData)),

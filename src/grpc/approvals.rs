@@ -42,6 +42,7 @@ fn violation(field: String, reason: Reason, description: &str) -> Violation {
 /// Puts a command into the form that is signed: persons as pseudonyms, nobody named as a checker, lots named.
 pub(super) fn exact(mut wire: v1::Command, pseudonyms: &KeyedDigest, path: &str) -> Result<Exact, Vec<Violation>> {
     let command = parse(wire.clone(), pseudonyms, path)?;
+    let pseudonyms = convert::pseudonyms_of(&wire, pseudonyms).into_owned();
     identities::for_each(&mut wire, |identity, pseudonym| {
         *pseudonym = Bytes::copy_from_slice(&pseudonyms.payee(identity).0);
         identity.clear();

@@ -48,7 +48,7 @@ pub(super) async fn list(reading: Reading, request: v1::ListClocksRequest) -> Re
     Ok(v1::ListClocksResponse { clocks, next_page_token, position: Some(read_position(&views.position)) })
 }
 
-fn today() -> Day {
+pub(super) fn today() -> Day {
     SystemClock.now().shanghai_date()
 }
 

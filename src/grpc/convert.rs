@@ -1,6 +1,7 @@
 //! Wire to domain: every size, range and character is checked here, once, and all violations are reported together.
 //! Protobuf types end here.
 
+mod complaints;
 mod families;
 mod fields;
 mod oversight;
@@ -11,6 +12,7 @@ mod setup;
 mod straight;
 mod terms;
 
+use std::borrow::Cow;
 use std::fmt::Display;
 
 use prost::bytes::Bytes;
@@ -54,7 +56,9 @@ pub struct Violation {
 
 /// Parses a command; `path` stands before the names of its fields.
 pub fn command(wire: v1::Command, pseudonyms: &KeyedDigest, path: &str) -> Result<Command, Vec<Violation>> {
-    let mut parser = Parser { violations: Vec::new(), pseudonyms, path, section: "" };
+    let pseudonyms = pseudonyms_of(&wire, pseudonyms);
+    let mut parser = Parser { violations: Vec::new(), pseudonyms: &pseudonyms, path, section: "" };
+    parser.keep_apart(&wire);
     let envelope = parser.envelope(wire.request_id, wire.business_date, wire.actor, wire.checkers);
     let preconditions = parser.preconditions(wire.preconditions);
     let personal_data = parser.personal_commitments(&wire.personal_data, wire.personal_commitments);
@@ -67,6 +71,15 @@ pub fn command(wire: v1::Command, pseudonyms: &KeyedDigest, path: &str) -> Resul
             Ok(Command { envelope: Envelope { personal_data, ..envelope }, preconditions, order })
         }
         _ => Err(parser.violations),
+    }
+}
+
+/// What stands for the persons that a command names. Those of a complaint have pseudonyms of their own, so that the log links none
+/// of them with who is paid.
+pub fn pseudonyms_of<'a>(wire: &v1::Command, pseudonyms: &'a KeyedDigest) -> Cow<'a, KeyedDigest> {
+    match wire.payload {
+        Some(v1::command::Payload::FileComplaint(_)) => Cow::Owned(pseudonyms.reporters()),
+        _ => Cow::Borrowed(pseudonyms),
     }
 }
 
@@ -298,6 +311,12 @@ impl Parser<'_> {
             | Payload::SettleContract(_)
             | Payload::ApproveFinalAccount(_) => {
                 self.procurement_order(payload).map(|order| Order::Procurement(Box::new(order)))
+            }
+            Payload::FileComplaint(_)
+            | Payload::AcceptComplaint(_)
+            | Payload::AnswerComplaint(_)
+            | Payload::CloseComplaint(_) => {
+                self.complaint_order(payload).map(|order| Order::Complaint(Box::new(order)))
             }
             Payload::IssueBudget(wire) => self.issue_budget(*wire),
             Payload::AllocateBudget(wire) => {
@@ -598,6 +617,10 @@ const fn section(payload: &v1::command::Payload) -> &'static str {
         Payload::ReleasePersonalData(_) => "release_personal_data.",
         Payload::ErasePersonalData(_) => "erase_personal_data.",
         Payload::OpenPersonalData(_) => "open_personal_data.",
+        Payload::FileComplaint(_) => "file_complaint.",
+        Payload::AcceptComplaint(_) => "accept_complaint.",
+        Payload::AnswerComplaint(_) => "answer_complaint.",
+        Payload::CloseComplaint(_) => "close_complaint.",
         Payload::RecordOpeningBalance(_) => "record_opening_balance.",
         Payload::IssueBudget(_) => "issue_budget.",
         Payload::AllocateBudget(_) => "allocate_budget.",

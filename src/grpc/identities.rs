@@ -78,6 +78,7 @@ pub(super) fn for_each(wire: &mut v1::Command, mut meet: impl FnMut(&mut String,
             person(&mut contract.supplier, &mut contract.supplier_pseudonym);
         }
         Some(Payload::OpenMatter(matter)) => person(&mut matter.party, &mut matter.party_pseudonym),
+        Some(Payload::FileComplaint(complaint)) => person(&mut complaint.reporter, &mut complaint.reporter_pseudonym),
         Some(Payload::RestrictPersonalData(data)) => person(&mut data.person, &mut data.person_pseudonym),
         Some(Payload::ReleasePersonalData(data)) => person(&mut data.person, &mut data.person_pseudonym),
         Some(Payload::ErasePersonalData(data)) => person(&mut data.person, &mut data.person_pseudonym),
@@ -131,6 +132,9 @@ pub(super) fn for_each(wire: &mut v1::Command, mut meet: impl FnMut(&mut String,
             | Payload::SettleContract(_)
             | Payload::ApproveFinalAccount(_)
             | Payload::ReopenPeriod(_)
+            | Payload::AcceptComplaint(_)
+            | Payload::AnswerComplaint(_)
+            | Payload::CloseComplaint(_)
             | Payload::SignedCommand(_),
         ) => {}
     }

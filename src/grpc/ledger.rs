@@ -16,6 +16,7 @@ use crate::domain::command::Command;
 use crate::domain::ids::{RequestId, Sequence};
 use crate::domain::refusal::Reason;
 use crate::domain::rights::Action;
+use crate::format::receipt_code::receipt_code;
 use crate::format::record::HASH_BYTES;
 use crate::format::wire::Wire;
 use crate::ledger::{Outcome, Prepared, Receipt, Unavailable};
@@ -107,12 +108,24 @@ impl LedgerService for LedgerApi {
             // A key of somebody else's is no key of theirs.
             Some(_) | None => return Err(statuses.reason(Reason::RequestNotFound, &[("request_id", name)])),
         };
+        let receipt_code = self.receipt_code(&outcome, statuses)?.unwrap_or_default();
         let result = result(outcome, statuses, &mut BytesMut::new());
-        Ok(Response::new(v1::GetReceiptResponse { result: Some(result) }))
+        Ok(Response::new(v1::GetReceiptResponse { result: Some(result), receipt_code }))
     }
 }
 
 impl LedgerApi {
+    /// The receipt code of what was accepted, where it paid somebody.
+    fn receipt_code(&self, outcome: &Outcome, statuses: Statuses) -> Result<Option<String>, Status> {
+        let Outcome::Accepted(receipt) = outcome else { return Ok(None) };
+        let log = self.node.log();
+        let event = Events::new(log.as_ref()).event(Sequence(receipt.sequence));
+        let event = event.map_err(|fault| statuses.fault(&fault))?;
+        let pays = event.decision.steps().any(|step| step.payload.has_receipt());
+        let code = || receipt_code(self.node.ledger().origin(), receipt.sequence, &receipt.entry_hash);
+        Ok(pays.then(code).flatten())
+    }
+
     /// Whether what became of a command is for somebody to know: for its maker, and for auditors.
     fn is_for(&self, caller: &Caller, outcome: &Outcome, statuses: Statuses) -> Result<bool, Status> {
         let sequence = match outcome {

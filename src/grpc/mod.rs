@@ -9,6 +9,7 @@ mod batch;
 mod call_ids;
 mod calls;
 mod clocks;
+mod complaints;
 mod contracts;
 pub mod convert;
 mod following;

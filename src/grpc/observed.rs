@@ -14,8 +14,8 @@ use tonic::Code;
 use super::node::Node;
 use crate::ledger::counts::Meters;
 use crate::pb::DESCRIPTORS;
-use crate::traces::Traces;
 use crate::tls::Tls;
+use crate::traces::Traces;
 
 /// Calls that read all there is, and are not cut by the server's own deadline: of these few run at a time.
 const WITHOUT_DEADLINE: &[&str] = &["fundledger.v1.AuditService/RunRules"];

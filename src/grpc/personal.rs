@@ -111,7 +111,7 @@ impl LedgerApi {
             if command.personal_data.is_empty() || is_signed {
                 continue;
             }
-            let data = convert::personal_data(&command.personal_data, self.node.pseudonyms(), "");
+            let data = convert::personal_data(command, self.node.pseudonyms(), "");
             let request_id = RequestId::parse(command.request_id.clone());
             if let (Ok(data), Ok(request_id)) = (data, request_id) {
                 places.push(at);

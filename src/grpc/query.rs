@@ -15,7 +15,7 @@ use super::spans::spawn;
 use super::status::Statuses;
 use super::stopping::{Stopping, UntilStopped};
 use super::subscribe::Subscription;
-use super::{balances, clocks, contracts, listing, performance, statement, supervision, trace};
+use super::{balances, clocks, complaints, contracts, listing, performance, statement, supervision, trace};
 use crate::domain::refusal::Reason;
 use crate::pb::v1;
 use crate::pb::v1::query_service_server::QueryService;
@@ -161,6 +161,14 @@ impl QueryService for QueryApi {
     ) -> Result<Response<v1::ListProjectsResponse>, Status> {
         let (reading, request) = self.reading(request)?;
         contracts::projects(reading, request).await.map(Response::new)
+    }
+
+    async fn list_complaints(
+        &self,
+        request: Request<v1::ListComplaintsRequest>,
+    ) -> Result<Response<v1::ListComplaintsResponse>, Status> {
+        let (reading, request) = self.reading(request)?;
+        complaints::list(reading, request).await.map(Response::new)
     }
 
     async fn list_events(

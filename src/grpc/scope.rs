@@ -1,6 +1,6 @@
 //! Of which fund and agency names are, as the views know them.
 
-use crate::domain::ids::{AccountId, ContractId, FundId, FundNumber, LotId, TenderId, UnitId};
+use crate::domain::ids::{AccountId, ComplaintId, ContractId, FundId, FundNumber, LotId, TenderId, UnitId};
 use crate::domain::places::{Names, Place};
 use crate::projection::Views;
 
@@ -27,5 +27,11 @@ impl Names for Views {
         let contract = self.contracts.contract(contract_id.as_str())?;
         let unit = contract.registration.as_ref().map(|registration| registration.unit_id.as_str());
         Some(Place { fund: Some(contract.fund), unit })
+    }
+
+    fn place_of_complaint(&self, complaint_id: &ComplaintId) -> Option<Place<'_>> {
+        let known = self.complaints.named(complaint_id.as_str())?;
+        let unit = known.handled_by.as_ref().map(|(unit_id, _)| unit_id.as_str());
+        Some(Place { fund: Some(known.filed.fund), unit })
     }
 }

@@ -50,6 +50,7 @@ pub const fn code(reason: Reason) -> Code {
         | Reason::AwardExists
         | Reason::TenderExists
         | Reason::GoalExists
+        | Reason::ComplaintExists
         | Reason::LoanExists
         | Reason::DuplicateBenefit
         | Reason::DuplicateContribution
@@ -75,6 +76,7 @@ pub const fn code(reason: Reason) -> Code {
         | Reason::TenderNotFound
         | Reason::GoalNotFound
         | Reason::ProjectNotFound
+        | Reason::ComplaintNotFound
         | Reason::LoanNotFound
         | Reason::RoleNotFound => Code::NotFound,
         Reason::IdentityInvalid => Code::Unauthenticated,
@@ -110,6 +112,8 @@ pub const fn code(reason: Reason) -> Code {
         | Reason::FindingClosed
         | Reason::FindingUnanswered
         | Reason::MatterClosed
+        | Reason::ComplaintClosed
+        | Reason::ComplaintUnready
         | Reason::PersonalDataRestricted
         | Reason::PersonalDataErased
         | Reason::SelfPayment

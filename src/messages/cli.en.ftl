@@ -387,6 +387,32 @@ funds-carry = carry-over
 funds-defined = defined by
 funds-yes = yes
 
+## complaints
+
+complaints-complaint = complaint
+complaints-kind = kind
+complaints-stage = stage
+complaints-outcome = outcome
+complaints-about = about
+complaints-about-unit = about unit
+complaints-unit = dealt with by
+complaints-handler = first handler
+complaints-due-on = due on
+complaints-overdue = overdue
+complaints-filed = filed
+complaints-filed-on = on
+complaints-last = last event
+complaints-last-on = on
+complaints-is-filed = FILED
+complaints-is-accepted = accepted
+complaints-is-answered = answered
+complaints-is-closed = closed
+complaints-upheld = upheld
+complaints-unfounded = unfounded
+complaints-referred = referred
+complaints-withdrawn = withdrawn
+complaints-is-overdue = OVERDUE
+
 ## findings
 
 findings-finding = finding
@@ -575,6 +601,7 @@ row-ledger-remedy = remove the cause and post it by hand under a new key
 
 ## personal-data
 
+personal-bad-pseudonym = a pseudonym has 32 hexadecimal digits
 personal-opened = opened on record at sequence { $receipt }; committed to at sequence { $sequence } by the command { $request }
 personal-nonce = nonce: { $nonce }
 personal-commitment = commitment: { $commitment }
@@ -764,3 +791,45 @@ disclosed-provenance = { $name }: the file says "{ $file }", the books say "{ $b
 disclosed-unmasked = Row { $row }: a name is not masked.
 disclosed-unproven = It has what the log alone does not prove, and no publication of it is on record: names may have been changed, or rows left out that are not of minors.
 disclosed-unreadable = The file was cut or changed: { $why }
+## receipt
+
+receipt-mistyped = the code is mistyped: { $cause }. Nothing was looked up
+receipt-unreadable = the code or the evidence cannot be read: { $cause }
+receipt-other-ledger = the code is of another ledger than the evidence, which is of { $origin }
+receipt-not-there = { $origin } has no entry { $sequence }, as far as the evidence goes
+receipt-no-payout = entry { $sequence } of the ledger paid nobody: this is no receipt
+receipt-differs = FALSE: entry { $sequence } of the ledger is not the one that the code was made for
+receipt-broken = { $evidence } is broken or not vouched for, and proves nothing: `fundledger verify` says why
+receipt-needs-entry = the proof does not hold its entry: make it with `fundledger proof --with-entry`
+receipt-no-code = entry { $sequence } is beyond what receipt codes reach
+receipt-proven = PROVEN: what entry { $sequence } of { $origin } says
+receipt-date = business date: { $date }
+receipt-amount = { $kind }: { $amount }
+receipt-minor-units = { $amount } minor units of the fund's currency
+receipt-payment = payment
+receipt-benefit = benefit
+receipt-withdrawal = withdrawal from the housing provident fund
+receipt-loan = housing loan
+receipt-refund = refund of non-tax revenue
+receipt-recovery = paid back
+receipt-repayment = repayment of a housing loan
+receipt-fund = from fund: { $fund } { $name }
+receipt-unit = by agency: { $unit }
+receipt-item = for: { $item }
+receipt-period = month: { $period }
+receipt-lot = of lot { $lot }: { $amount }, issued by { $issuer } with document { $document }
+receipt-approvals = approved by: { $count }
+receipt-since = since then: { $date } { $what }, entry { $sequence } { $amount }
+receipt-nothing-since = since then: nothing, up to entry { $last }
+receipt-only-entry = NOT known from this proof: the names of fund, agency and lots, and what came later; a bundle has them
+receipt-released = released to the bank
+receipt-cleared = cleared with the treasury
+receipt-returned = came back from the bank
+receipt-recovered = claimed back
+receipt-reversed = reversed
+receipt-reissued = paid again
+receipt-complained = complained of
+receipt-covered = covered by a checkpoint over { $size } entries
+receipt-uncovered = NOT covered by any checkpoint in the evidence: nobody but the code binds the ledger to it
+receipt-not-who = It does not say who was paid: the log names nobody, and whoever holds the code need not be the one.
+receipt-not-bank = It does not say that money reached anybody's account, nor that what the entry records is true, only that it is on record.

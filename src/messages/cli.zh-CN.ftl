@@ -386,6 +386,32 @@ funds-carry = 结转规则
 funds-defined = 设立事件
 funds-yes = 是
 
+## complaints
+
+complaints-complaint = 投诉
+complaints-kind = 事由
+complaints-stage = 状态
+complaints-outcome = 结论
+complaints-about = 投诉对象
+complaints-about-unit = 被投诉单位
+complaints-unit = 承办单位
+complaints-handler = 首问责任人
+complaints-due-on = 到期日
+complaints-overdue = 超期
+complaints-filed = 登记事件
+complaints-filed-on = 登记日
+complaints-last = 最近事件
+complaints-last-on = 最近日期
+complaints-is-filed = 已登记
+complaints-is-accepted = 已受理
+complaints-is-answered = 已答复
+complaints-is-closed = 已办结
+complaints-upheld = 属实
+complaints-unfounded = 不属实
+complaints-referred = 移送
+complaints-withdrawn = 撤回
+complaints-is-overdue = 超期
+
 ## findings
 
 findings-finding = 疑点
@@ -574,6 +600,7 @@ row-ledger-remedy = 消除原因后以新键手工入账
 
 ## personal-data
 
+personal-bad-pseudonym = 假名为 32 位十六进制数字
 personal-opened = 查阅已记账，序号 { $receipt }；承诺值在序号 { $sequence }，由指令 { $request } 提交
 personal-nonce = 随机数：{ $nonce }
 personal-commitment = 承诺值：{ $commitment }
@@ -763,3 +790,45 @@ disclosed-provenance = { $name }：文件为“{ $file }”，账为“{ $books 
 disclosed-unmasked = 第 { $row } 行：姓名未隐去。
 disclosed-unproven = 其中有日志不能单独证明的内容，而该公开未登记：姓名可能被改动，或略去了并非未成年人的行。
 disclosed-unreadable = 文件被截断或改动：{ $why }
+## receipt
+
+receipt-mistyped = 凭证码输入有误：{ $cause }。未作查询
+receipt-unreadable = 凭证码或证据无法读取：{ $cause }
+receipt-other-ledger = 凭证码属于另一账本；证据来自 { $origin }
+receipt-not-there = 在此证据范围内，{ $origin } 没有条目 { $sequence }
+receipt-no-payout = 账本条目 { $sequence } 未向任何人付款：这不是收款凭证
+receipt-differs = 不实：账本条目 { $sequence } 不是该凭证码所指的条目
+receipt-broken = { $evidence } 已损坏或无人担保，不能证明任何事：请用 `fundledger verify` 查看原因
+receipt-needs-entry = 证明中没有条目本身：请用 `fundledger proof --with-entry` 制作
+receipt-no-code = 条目 { $sequence } 超出凭证码的范围
+receipt-proven = 已证明：{ $origin } 条目 { $sequence } 的记载
+receipt-date = 业务日期：{ $date }
+receipt-amount = 金额（{ $kind }）：{ $amount }
+receipt-minor-units = { $amount }（基金货币的最小单位）
+receipt-payment = 支付
+receipt-benefit = 待遇
+receipt-withdrawal = 住房公积金提取
+receipt-loan = 住房贷款
+receipt-refund = 非税收入退付
+receipt-recovery = 退回
+receipt-repayment = 住房贷款还款
+receipt-fund = 资金来源：{ $fund } { $name }
+receipt-unit = 支付单位：{ $unit }
+receipt-item = 项目：{ $item }
+receipt-period = 所属月份：{ $period }
+receipt-lot = 资金批次 { $lot }：{ $amount }，{ $issuer } 下达，文号 { $document }
+receipt-approvals = 复核人数：{ $count }
+receipt-since = 其后：{ $date } { $what }，条目 { $sequence } { $amount }
+receipt-nothing-since = 其后：截至条目 { $last } 无变动
+receipt-only-entry = 仅凭此证明不能得知：基金、单位与批次名称及其后的变动；证据包中有
+receipt-released = 已释放给银行
+receipt-cleared = 已清算
+receipt-returned = 银行退回
+receipt-recovered = 已追回
+receipt-reversed = 已冲销
+receipt-reissued = 已重新发放
+receipt-complained = 有投诉
+receipt-covered = 在覆盖 { $size } 个条目的检查点之内
+receipt-uncovered = 证据中没有检查点覆盖它：只有凭证码本身约束账本
+receipt-not-who = 它不表明收款人是谁：账本不载姓名，持码人也未必是收款人。
+receipt-not-bank = 它不表明款项已到达某人账户，也不表明条目所记属实，只表明已被记录。

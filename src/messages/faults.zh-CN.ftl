@@ -1,6 +1,18 @@
 # 审计所见（中文）：audit 中每句 `fact!` 一条，以其英文词组成的名称为键，变量按英文句中的次序为 a、b、c。
 
 found-the-log-has-no-readable-entry = 日志没有可读的条目
+found-unit-deals-with-a-complaint-about-itself = 单位 { $a } 办理对自己的投诉
+found-deals-with-a-complaint-about-what-they-made-or-approved = { $a } 办理对自己经办或审批事项的投诉
+found-closes-a-complaint-that-they-answered = { $a } 办结自己答复的投诉
+found-a-complaint-without-the-digest-of-its-text-or-with-a-pseudonym-of-bytes = 投诉没有正文摘要，或其假名为 { $a } 字节
+found-a-complaint-about-lot-which-is-unknown-or-of-another-fund = 投诉所涉资金批次 { $a } 不存在或属于其他基金
+found-a-complaint-about-the-unknown-payment = 投诉所涉支付 { $a } 不存在
+found-a-complaint-about-event-which-is-not-before-it = 投诉所涉事件 { $a } 不在其前
+found-a-complaint-about-nothing = 投诉没有对象
+found-a-complaint-names-another-maker-of-what-it-is-about-than-its-event-does = 投诉所写的经办人与所涉事件不符
+found-complaint-was-filed-before = 投诉 { $a } 先前已登记
+found-the-unknown-complaint-goes-on = 不存在的投诉 { $a } 有后续
+found-complaint-goes-on-out-of-order = 投诉 { $a } 的办理次序有误
 found-the-manifest-has-bytes = 清单有 { $a } 字节
 found-the-manifest-cannot-be-read-at-line-column = 清单无法读取：第 { $a } 行第 { $b } 列
 found-the-manifest-is-not-written-as-the-format-says = 清单的写法不合格式

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use super::books::Books;
 use crate::domain::account::AccountKind;
+use crate::domain::complaint::{Complaint, ComplaintEvent};
 use crate::domain::event::{Event, Payload, Step};
 use crate::domain::fund::PolicyVersion;
 use crate::domain::ids::{Code, FundNumber, PolicyId, Sequence, UnitId};
@@ -176,7 +177,39 @@ impl Clocks {
                 Oversight::MatterClose { matter_id, .. } => self.end(at, ClockKind::Matter, matter_id.as_str()),
                 _ => {}
             },
+            Payload::Complaint(event) => self.complain(at, event),
             _ => {}
+        }
+    }
+
+    fn complain(&mut self, at: (Sequence, Day), event: &ComplaintEvent) {
+        let subject = event.complaint_id().as_str();
+        let accepted = ClockKind::ComplaintFiledToAccepted;
+        let answered = ClockKind::ComplaintFiledToAnswered;
+        match event {
+            Complaint::File(filed) => {
+                let start = Start { kind: accepted, code: None, subject, fund: filed.fund, unit_id: None };
+                self.start(at, &start);
+                self.start(at, &Start { kind: answered, code: Some(&filed.kind), ..start });
+            }
+            // From here on it is known whose time runs.
+            Complaint::Accept { unit_id, .. } => {
+                self.hand_to(answered, subject, unit_id);
+                self.end(at, accepted, subject);
+            }
+            Complaint::Answer { .. } => self.end(at, answered, subject),
+            // One that was withdrawn waits for nobody any more.
+            Complaint::Close { .. } => {
+                self.end(at, accepted, subject);
+                self.end(at, answered, subject);
+            }
+        }
+    }
+
+    fn hand_to(&mut self, kind: ClockKind, subject: &str, unit_id: &UnitId) {
+        let place = self.running.get(&(kind.number(), Box::from(subject)));
+        if let Some(clock) = place.and_then(|place| self.started.get_mut(*place)) {
+            clock.unit_id = Some(unit_id.clone());
         }
     }
 

@@ -3,6 +3,7 @@
 
 pub mod books;
 pub mod clocks;
+pub mod complaints;
 pub mod contracts;
 pub mod events;
 pub mod findings;
@@ -12,6 +13,7 @@ pub mod trace;
 
 use self::books::Books;
 use self::clocks::Clocks;
+use self::complaints::Complaints;
 use self::contracts::Contracts;
 use self::findings::Findings;
 use self::performance::Performances;
@@ -41,6 +43,8 @@ pub struct Views {
     pub contracts: Contracts,
     /// Goals and scores.
     pub performances: Performances,
+    /// Complaints.
+    pub complaints: Complaints,
 }
 
 impl Default for Views {
@@ -53,6 +57,7 @@ impl Default for Views {
             findings: Findings::default(),
             contracts: Contracts::default(),
             performances: Performances::default(),
+            complaints: Complaints::default(),
         }
     }
 }
@@ -69,6 +74,7 @@ impl Views {
             self.findings.apply(Sequence(sequence), event);
             self.contracts.apply(Sequence(sequence), event, &self.books);
             self.performances.apply(Sequence(sequence), event);
+            self.complaints.apply(Sequence(sequence), event);
             sequence = sequence.saturating_add(1);
         }
         self.position = head;
@@ -83,6 +89,7 @@ impl Views {
         self.findings.put(&mut to);
         self.contracts.put(&mut to);
         self.performances.put(&mut to);
+        self.complaints.put(&mut to);
         to
     }
 
@@ -98,6 +105,7 @@ impl Views {
             findings: Findings::take(from)?,
             contracts: Contracts::take(from)?,
             performances: Performances::take(from)?,
+            complaints: Complaints::take(from)?,
         };
         if from.is_empty() { Ok(views) } else { Err(Malformed) }
     }

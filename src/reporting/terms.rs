@@ -76,7 +76,7 @@ events! {
     SurplusDistributed, Reconciled, Flagged, FindingExplained, FindingRectified, FindingClosed, MatterOpened, MatterClosed,
     Disclosed, PerformanceScored, GoalSet, OutputRecorded, TenderOpened, TenderAwarded, ContractRegistered, ContractAmended,
     ContractSettled, FinalAccountApproved, PeriodReopened, PersonalDataRestricted, PersonalDataReleased, PersonalDataErased,
-    PersonalDataOpened,
+    PersonalDataOpened, ComplaintFiled, ComplaintAccepted, ComplaintAnswered, ComplaintClosed,
 }
 
 /// What a term is called.

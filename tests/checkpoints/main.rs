@@ -14,6 +14,7 @@ mod beside;
 mod bundles;
 mod foreign;
 mod from;
+mod receipts;
 mod releases;
 mod restore;
 mod rotation;

@@ -33,7 +33,10 @@ fn samples() -> BTreeMap<String, Value> {
             "items": [{ "code": "i", "maxAmountMinor": 5 }], "withdrawalReasons": ["RENT"],
             "interestMethod": "INTEREST_METHOD_DAY_PRODUCT", "clocks": [{ "code": "c", "kind": "CLOCK_KIND_MATTER",
                 "limit": 5, "unit": "LIMIT_UNIT_DAYS" }] } } });
-    let supervision = crate::oversight::samples().into_iter().chain(crate::personal_data::samples());
+    let supervision = crate::oversight::samples()
+        .into_iter()
+        .chain(crate::personal_data::samples())
+        .chain(crate::complaints::samples());
     let procurement = crate::procurement::samples().into_iter().chain(crate::performance::samples());
     for payload in supervision.chain(procurement) {
         let kind = payload.as_object().unwrap().keys().next().unwrap().clone();
@@ -76,7 +79,12 @@ fn broken(message: &MessageDescriptor, path: &str, good: &Value) -> Vec<(String,
         let (name, path) = (field.json_name(), format!("{path}{}", field.name()));
         let with = |value: Value| {
             let mut broken = good.clone();
-            broken.as_object_mut().unwrap().insert(name.to_owned(), value);
+            let fields = broken.as_object_mut().unwrap();
+            // Of a choice only one is made.
+            for other in field.containing_oneof().iter().flat_map(|oneof| oneof.fields().collect::<Vec<_>>()) {
+                fields.remove(other.json_name());
+            }
+            fields.insert(name.to_owned(), value);
             broken
         };
         if let Some(value) = wrong(message, &field) {

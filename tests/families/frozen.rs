@@ -80,7 +80,7 @@ async fn freeze() {
             println!("{}: {}", line["requestId"], status.message);
         }
     }
-    export(world, "families.bundle");
+    keep(&mut world, "families.bundle");
 }
 
 /// The same of the events of procurement and of goals.
@@ -95,11 +95,39 @@ async fn freeze_procurement() {
     for (at, payload) in more.enumerate() {
         world.accept(&on("2026-06-30", &format!("more-{at}"), payload)).await;
     }
-    export(world, "procurement.bundle");
+    keep(&mut world, "procurement.bundle");
 }
 
+/// The same for complaints, about a payment, a lot and an event.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+#[ignore = "only for new types of events"]
+async fn freeze_complaints() {
+    let (mut world, _, payment) = crate::complaints::paid().await;
+    let file = |id: &str, about: Value| {
+        let mut filing = crate::complaints::samples()[0].clone();
+        let fields = filing["fileComplaint"].as_object_mut().unwrap();
+        fields.remove("paymentId");
+        fields.insert("complaintId".to_owned(), json!(id));
+        fields.extend(about.as_object().unwrap().clone());
+        filing
+    };
+    let mut lines = vec![file("C-2", json!({ "lotId": "L-1" })), file("C-3", json!({ "eventSequence": payment }))];
+    lines.extend(crate::complaints::samples());
+    for (at, payload) in lines.into_iter().enumerate() {
+        let mut line = on("2026-03-02", &format!("complaint-{at}"), payload);
+        line["checkers"] = json!([]);
+        line["actor"] = json!(if line.get("closeComplaint").is_some() { "auditor-1" } else { "clerk-1" });
+        if line.get("fileComplaint").is_some() {
+            line["personalData"] = json!([{ "person": "收款人", "field": "PERSONAL_FIELD_NAME", "value": "某人" }]);
+        }
+        world.accept(&line).await;
+    }
+    keep(&mut world, "complaints.bundle");
+}
+
+/// Stops the server and writes what it leaves as a bundle to the build's temporary directory.
 #[expect(clippy::print_stdout, reason = "whoever freezes reads it")]
-fn export(mut world: World, name: &str) {
+fn keep(world: &mut World, name: &str) {
     world.served.stop();
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let (data, bundle) = (world.served.data(), path.to_str().unwrap().to_owned());

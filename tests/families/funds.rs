@@ -8,7 +8,7 @@ use crate::world::{World, on};
 
 const DIGEST: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 
-fn fund(profile: &Value) -> Vec<Value> {
+pub(crate) fn fund(profile: &Value) -> Vec<Value> {
     let accounts = [
         ("source", "AUTHORITY_SOURCE", ""),
         ("unallocated", "AUTHORITY_UNALLOCATED", ""),
@@ -33,7 +33,7 @@ fn fund(profile: &Value) -> Vec<Value> {
     set_up.enumerate().map(|(at, payload)| on("2026-01-05", &format!("set-up-{at}"), payload)).collect()
 }
 
-fn issue(date: &str, lot: &str, expires_on: Option<[i32; 3]>) -> Value {
+pub(crate) fn issue(date: &str, lot: &str, expires_on: Option<[i32; 3]>) -> Value {
     let mut issue = json!({ "issueBudget": { "lotId": lot, "toAccountId": "unallocated", "amountMinor": 1_000,
         "issuerId": "province", "documentNumber": lot, "documentSha256": DIGEST } });
     if let Some([year, month, day]) = expires_on {
@@ -43,7 +43,7 @@ fn issue(date: &str, lot: &str, expires_on: Option<[i32; 3]>) -> Value {
 }
 
 /// What it takes before a lot can be spent.
-fn provide(date: &str, lot: &str) -> Vec<Value> {
+pub(crate) fn provide(date: &str, lot: &str) -> Vec<Value> {
     let draws = json!([{ "lotId": lot, "amountMinor": 1_000 }]);
     vec![
         on(
@@ -60,7 +60,7 @@ fn provide(date: &str, lot: &str) -> Vec<Value> {
     ]
 }
 
-fn pay(id: &str, kind: &str) -> Value {
+pub(crate) fn pay(id: &str, kind: &str) -> Value {
     let mut payment = json!({ "executePayment": { "paymentId": id, "fromAccountId": "unit", "amountMinor": 10,
         "payee": "收款人", "purpose": "subsidy", "method": "PAYMENT_METHOD_DIRECT" } });
     if !kind.is_empty() {

@@ -12,6 +12,7 @@
 )]
 
 mod clocks;
+mod complaints;
 mod fields;
 mod frozen;
 mod funds;
@@ -21,6 +22,7 @@ mod performance;
 mod personal_data;
 mod persons;
 mod procurement;
+mod receipts;
 mod refusals;
 mod relief;
 mod rules;

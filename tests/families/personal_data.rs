@@ -288,7 +288,7 @@ async fn data_of_a_command_that_never_was_are_swept_out_at_the_next_start() {
     let open_vault =
         || Vault::open(&data.join("vault"), &key("vault.key"), KeyedDigest::new(&[0; 32], "unused")).unwrap();
     let pseudonyms = KeyedDigest::new(&key("pseudonym.key"), "fundledger/payee/v1");
-    let wire = command(&brought("m-2", "M-2", NAME)).personal_data;
+    let wire = command(&brought("m-2", "M-2", NAME));
     let datum = fundledger::grpc::convert::personal_data(&wire, &pseudonyms, "").unwrap();
     let incoming = |key: &str| Incoming { request_id: RequestId::parse(key).unwrap(), data: datum.clone() };
     let vault = open_vault();

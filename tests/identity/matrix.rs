@@ -130,6 +130,22 @@ fn sample(action: Action, unit: &str) -> Option<Payload> {
             matter_id: "M".to_owned(),
             outcome_code: "DONE".to_owned(),
         })),
+        Action::FileComplaint => Payload::FileComplaint(Box::new(v1::FileComplaint {
+            complaint_id: "C".to_owned(),
+            kind: "LATE".to_owned(),
+            about: Some(v1::file_complaint::About::EventSequence(1)),
+            text_sha256: digest(),
+            ..Default::default()
+        })),
+        Action::HandleComplaint => Payload::AcceptComplaint(Box::new(v1::AcceptComplaint {
+            complaint_id: "C".to_owned(),
+            unit_id: unit.to_owned(),
+            first_handler: "h".to_owned(),
+        })),
+        Action::CloseComplaint => Payload::CloseComplaint(Box::new(v1::CloseComplaint {
+            complaint_id: "C".to_owned(),
+            outcome: v1::ComplaintOutcome::Withdrawn.into(),
+        })),
         Action::Score => Payload::ScorePerformance(Box::new(v1::ScorePerformance {
             subject_id: "S".to_owned(),
             year: 2026,
@@ -183,6 +199,7 @@ fn sample(action: Action, unit: &str) -> Option<Payload> {
         | Action::ReadAccount
         | Action::ReadBalances
         | Action::ReadClocks
+        | Action::ReadComplaints
         | Action::ReadHistory
         | Action::RunRules
         | Action::ReadLog
@@ -198,6 +215,9 @@ async fn call_for(channel: &Channel, path: &str, unit: &str) -> Result<(), Statu
         "GetStatement" => call(channel, path, v1::GetStatementRequest { account_id, ..Default::default() }).await,
         "ListClocks" => {
             call(channel, path, v1::ListClocksRequest { unit_id: unit.to_owned(), ..Default::default() }).await
+        }
+        "ListComplaints" => {
+            call(channel, path, v1::ListComplaintsRequest { unit_id: unit.to_owned(), ..Default::default() }).await
         }
         _ => call(channel, path, ()).await,
     }

@@ -1,6 +1,7 @@
 //! Commands and events of every type from a list of numbers, one number a choice: two lists that differ in one number give
 //! values that differ in one field at most.
 
+mod complaints;
 mod families;
 mod oversight;
 mod procurement;
@@ -431,6 +432,7 @@ impl<'a> Genes<'a> {
             67..69 => Order::Oversight(Box::new(self.oversight(kind - 53, Self::account, Self::fund))),
             69..75 => Order::Procurement(Box::new(self.procurement(kind - 69, Self::fund))),
             66 => Order::RotateLogKey { key: LogKey::stored(self.text()), change: self.pick(LOG_KEY_CHANGES) },
+            67..71 => Order::Complaint(Box::new(self.complaint(kind - 67, Self::filing))),
             _ => Order::Transaction { operations: self.list(Self::operation) },
         }
     }
@@ -626,6 +628,10 @@ impl<'a> Genes<'a> {
                     |g| FundNumber(g.number().max(1)),
                 )))
             }
+            134..=137 => {
+                let kind = usize::try_from(tag - 134).unwrap();
+                Payload::Complaint(Box::new(self.complaint(kind, Self::filed)))
+            }
             44 => Payload::AccountClosed { account: AccountNumber(self.number()) },
             _ => panic!("no payload has field number {tag}: whoever adds one adds it here"),
         }
@@ -635,4 +641,4 @@ impl<'a> Genes<'a> {
 const LOG_KEY_CHANGES: &[LogKeyChange] = &[LogKeyChange::Announced, LogKeyChange::Retired];
 
 /// How many kinds of commands there are, each form of an adjustment and of a freeze for itself.
-pub(crate) const COMMAND_KINDS: usize = 76;
+pub(crate) const COMMAND_KINDS: usize = 80;

@@ -11,10 +11,12 @@ import struct
 import tempfile
 import unittest
 import zlib
+from pathlib import Path
 
 import families
 import kinds
 import verify
+from receipt_code import receipt_code
 
 # ---- A tiny encoder ------------------------------------------------------------------------------------------------
 
@@ -1939,6 +1941,66 @@ class FamiliesTest(BundleTest):
         self.finds(copy.deepcopy(ledger), "again", "books", "for 202602 was determined before")
         ledger.change("again", fields={4: 202603})
         self.good(ledger)
+
+    # -- Receipt codes: the frozen ones, by another road
+
+    def test_receipt_codes(self):
+        def number(code):
+            value = 0
+            for symbol in code.replace("-", ""):
+                value = value << 5 | "0123456789ABCDEFGHJKMNPQRSTVWXYZ".index(symbol)
+            return value
+
+        frozen = Path(__file__).parents[1] / "format_fixtures" / "receipt_codes.tsv"
+        rows = [line.split("\t") for line in frozen.read_text(encoding="utf-8").splitlines()[1:]]
+        self.assertGreater(len(rows), 5)
+        for origin, sequence, entry_hash, code in rows:
+            self.assertEqual(receipt_code(origin, int(sequence), bytes.fromhex(entry_hash)), code)
+            self.assertEqual(number(code) % 1021, 1)
+
+    # -- Complaints: about what is there, step by step, and never by whom they are about
+
+    def test_complaints(self):
+        ledger = full()
+
+        def step(name, number, *fields, actor="clerk"):
+            sequence = ledger.add(name, number, *fields, day=D2 + 1, checkers=())
+            ledger.events[sequence].update(actor=actor)
+
+        respondents, unit = (8, ["maker", "checker"]), (7, "bureau")
+        step("filed", 134, (1, "C"), (2, "late"), (5, 3), (6, 1), unit, respondents, (10, bytes(32)))
+        step("lot-filed", 134, (1, "L"), (2, "late"), (3, 1), (6, 1), (10, bytes(32)))
+        step("accepted", 135, (1, "C"), (2, "office"), (3, "clerk"))
+        step("handed-on", 135, (1, "C"), (2, "other"), (3, "clerk"))
+        step("answered", 136, (1, "C"), (2, "1"), (3, bytes(32)))
+        step("closed", 137, (1, "C"), (2, 1), actor="auditor")
+        step("withdrawn", 137, (1, "L"), (2, 4), actor="auditor")
+        self.assertEqual(verified(ledger.bundle())["faults"], [])
+        for name, kind, says, changes in (
+            ("filed", "books", "about what is not there", {"fields": {5: 9_999}}),
+            ("filed", "books", "names another maker", {"fields": {8: ["nobody"]}}),
+            ("filed", "books", "no digest", {"fields": {10: bytes(31)}}),
+            ("lot-filed", "books", "of another fund", {"fields": {6: 2}}),
+            ("lot-filed", "books", "was filed before", {"fields": {1: "C"}}),
+            ("accepted", "books", "unknown complaint", {"fields": {1: "D"}}),
+            ("accepted", "approvals", "about itself", {"fields": {2: "bureau"}}),
+            ("accepted", "approvals", "about themselves", {"fields": {3: "checker"}}),
+            ("accepted", "approvals", "about themselves", {"actor": "maker"}),
+            ("answered", "approvals", "about themselves", {"checkers": ["checker"]}),
+            ("answered", "books", "out of order", {"fields": {1: "L"}}),
+            ("closed", "approvals", "that they answered", {"actor": "clerk"}),
+            ("withdrawn", "books", "out of order", {"fields": {2: 1}}),
+            ("withdrawn", "books", "out of order", {"fields": {1: "C"}}),
+        ):
+            with self.subTest(name=name, says=says):
+                broken = copy.deepcopy(ledger)
+                del broken.events[broken.at[name] + 1 :]
+                event = broken.events[-1]
+                number, *fields = event["payload"]
+                fields = {**dict(fields), **changes.pop("fields", {})}
+                event.update(payload=(number, *fields.items()), **changes)
+                report = self.check(broken.bundle(), broken.at[name], kind)
+                self.assertIn(says, report["faults"][0]["message"])
 
     # -- Supervision: it moves nothing, and is read
 

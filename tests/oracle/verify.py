@@ -24,6 +24,7 @@ import sys
 import zlib
 
 from contracts import Contracts
+from complaints import Complaints
 from families import HOUSING_PROVIDENT, SOCIAL_INSURANCE, Families
 from kinds import (
     ASSETS, AT_BANKS, BOND, CARRY, CASH_BOOK, CLAIMS, CLEARING, COMMITTED, DISTRIBUTED, FISCAL_SPECIAL, FROZEN, FUND_LOT,
@@ -65,6 +66,7 @@ CHECKED_DEEP = (
     "amounts by the policy version in force: splits, contributions, late fees, transfers, surplus, entitlements",
     "persons: once a month and item, limits, facts that bar, recoveries; notices, refunds, loans; interest by the legs",
     "what comparisons with bank statements say of the books",
+    "complaints: about what is there, step by step, and never by whom they are about",
     "payments that wait for witnesses: released by a proof, and cleared only after",
     "contracts: as they were awarded, additions within a tenth, commitments and payments within the price; final accounts",
     "goals of performance: weights, what replaces and corrects which record",
@@ -240,6 +242,11 @@ PersonalDataRestricted: 1 scope PersonalDataScope, 2 legal_basis string
 PersonalDataReleased: 1 scope PersonalDataScope, 2 legal_basis string
 PersonalDataErased: 1 scope PersonalDataScope, 2 legal_basis string
 PersonalDataOpened: 1 sequence int64, 2 party bytes, 3 field int32, 4 legal_basis string
+ComplaintFiled: 1 complaint_id string, 2 kind string, 3 lot int32, 4 payment_id string, 5 event_sequence int64,
+  6 fund int32, 7 unit_id string, 8 respondents string*, 9 reporter bytes, 10 text_sha256 bytes
+ComplaintAccepted: 1 complaint_id string, 2 unit_id string, 3 first_handler string
+ComplaintAnswered: 1 complaint_id string, 2 document_number string, 3 document_sha256 bytes
+ComplaintClosed: 1 complaint_id string, 2 outcome int32
 PersonalCommitment: 1 party bytes, 2 field int32, 3 commitment bytes, 4 account bytes
 Event: 1 booked_at_ns sfixed64, 2 business_day int32, 3 request_id string, 4 command_digest bytes, 5 actor string,
   6 approvals Approval*, 7 policy_version int32, 8 legs Leg*, 9 signed SignedCommand,
@@ -262,7 +269,8 @@ Event: 1 booked_at_ns sfixed64, 2 business_day int32, 3 request_id string, 4 com
   144 ContractRegistered oneof, 145 ContractAmended oneof, 146 ContractSettled oneof,
   147 FinalAccountApproved oneof,
   130 PersonalDataRestricted oneof, 131 PersonalDataReleased oneof, 132 PersonalDataErased oneof,
-  133 PersonalDataOpened oneof
+  133 PersonalDataOpened oneof, 134 ComplaintFiled oneof, 135 ComplaintAccepted oneof, 136 ComplaintAnswered oneof,
+  137 ComplaintClosed oneof
 """
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
@@ -980,7 +988,7 @@ def effects(event_type, payload, flows):
 # What is said of a fund whose books may be closed by then.
 UNDATED = {
     "RoleGranted", "RoleRevoked", "EligibilityRecorded", "AccountOpened", "AccountClosed", "MatterOpened", "Reconciled",
-    "PeriodReopened",
+    "PeriodReopened", "ComplaintFiled",
 }  # fmt: skip
 
 
@@ -1023,6 +1031,8 @@ class Books:
         self.special.update(self.families.handlers)
         self.contracts = Contracts(self)
         self.special.update(self.contracts.handlers)
+        self.complaints = Complaints(self)
+        self.special.update(self.complaints.handlers)
         self.releases = Releases(self)
         self.special.update(self.releases.handlers)
         self.entry_hash = b""  # of the event at hand
@@ -1031,6 +1041,7 @@ class Books:
         """Takes one event after the other."""
         event_type, payload = event["type"], event["payload"]
         raw_legs = event.get("legs", ())
+        self.complaints.event(sequence, event)
         if event_type == "CommandRefused":
             if raw_legs:
                 self.fault(sequence, "books", "a refused command has legs")
@@ -1096,6 +1107,7 @@ class Books:
             self.reversible[sequence, operation] = data
         self.releases.step(sequence, event_type, payload, legs)
         self.contracts.step(event_type, payload, legs)
+        self.complaints.step(sequence, event_type, payload)
         handler = self.special.get(event_type)
         if handler is not None:
             handler(sequence, payload, legs, flows)

@@ -73,9 +73,14 @@ pub(super) fn makers_of(payload: &Payload) -> &'static [Role] {
         Payload::Reconciled(_) => &[Maker, Treasury, Agency, Auditor],
         Payload::FindingExplained(_) | Payload::FindingRectified(_) => &[Maker, Leader, Treasury, Agency],
         Payload::PerformanceScored(_) => &[Maker, Leader],
+        Payload::ComplaintFiled(_) => &[Leader, Agency, Auditor, Discloser],
+        Payload::ComplaintAccepted(_) | Payload::ComplaintAnswered(_) => &[Leader, Agency],
         Payload::GoalSet(_) | Payload::OutputRecorded(_) => &[Maker, Leader, Agency],
         Payload::Disclosed(_) => &[Discloser],
-        Payload::Flagged(_) | Payload::FindingClosed(_) | Payload::PersonalDataOpened(_) => SUPERVISION,
+        Payload::Flagged(_)
+        | Payload::FindingClosed(_)
+        | Payload::ComplaintClosed(_)
+        | Payload::PersonalDataOpened(_) => SUPERVISION,
         Payload::LedgerCreated(_)
         | Payload::CommandRefused(_)
         | Payload::CommandProposed(_)

@@ -8,6 +8,7 @@ mod accounts;
 mod authority;
 mod benefits;
 mod closings;
+mod complaints;
 mod contributions;
 mod housing;
 mod interest;
@@ -35,6 +36,7 @@ use self::accounts::Known;
 pub(super) use self::authority::is_own_key;
 use self::authority::{Authority, Authorization};
 use self::benefits::Benefits;
+use self::complaints::{Complaints, is_about_one};
 use self::contributions::Contributions;
 use self::housing::Loans;
 use self::kinds::{Meaning, moves};
@@ -63,6 +65,10 @@ pub(super) struct Record {
     event: Event,
     /// Hash of its entry; the chain fills it in.
     pub(super) entry_hash: Hash,
+    /// Who made it, as a short keyed hash.
+    maker: u32,
+    /// Of a complaint who is said to have made what it is about, as such a hash.
+    respondent: u32,
     /// What a transaction did, in order; empty for any other event.
     operations: Vec<Operation>,
     duties: Vec<Fact>,
@@ -73,7 +79,7 @@ impl Record {
     /// An event as it is, for whoever looks at more than balances.
     pub(super) fn whole(event: Event) -> Box<Self> {
         let (operations, duties) = (Vec::new(), Vec::new());
-        Box::new(Self { event, entry_hash: ZEROS, operations, duties, authorization: None })
+        Box::new(Self { event, entry_hash: ZEROS, maker: 0, respondent: 0, operations, duties, authorization: None })
     }
 
     /// The event of [`Self::whole`].
@@ -81,12 +87,22 @@ impl Record {
         self.event
     }
 
-    pub(super) fn new(mut event: Event) -> Box<Self> {
+    /// What the books need of an event; `fingerprints` are the same for all of a log.
+    pub(super) fn new(mut event: Event, fingerprints: &Fingerprints) -> Box<Self> {
         let duties = broken_duties(&event);
+        let maker = fingerprints.of(&event.actor).short();
+        let respondent = match &event.payload {
+            Some(Payload::ComplaintFiled(filed)) => {
+                filed.respondents.first().map_or(0, |first| fingerprints.of(first).short())
+            }
+            _ => 0,
+        };
         let authorization = Authorization::of(&event);
         event.request_id = String::new();
-        event.actor = String::new();
-        event.approvals = Vec::new();
+        if !event.payload.as_ref().is_some_and(is_about_one) {
+            event.actor = String::new();
+            event.approvals = Vec::new();
+        }
         event.command_digest.clear();
         let mut operations = Vec::new();
         match &mut event.payload {
@@ -96,7 +112,7 @@ impl Record {
             }
             _ => {}
         }
-        Box::new(Self { event, entry_hash: ZEROS, operations, duties, authorization })
+        Box::new(Self { event, entry_hash: ZEROS, maker, respondent, operations, duties, authorization })
     }
 }
 
@@ -187,6 +203,8 @@ struct Original {
     legs: u64,
     meaning: Meaning,
     is_reversed: bool,
+    /// Who made it, as a short keyed hash.
+    maker: u32,
 }
 
 /// An event, or an operation of a transaction, as it is taken in.
@@ -227,6 +245,7 @@ pub(super) struct Books {
     used: unique::Used,
     releases: Releases,
     log_keys: LogKeys,
+    complaints: Complaints,
     /// Hash of the entry that is taken in.
     entry_hash: Hash,
     /// The day in Asia/Shanghai when it was booked, since 1970-01-01.
@@ -266,7 +285,7 @@ impl Books {
         self.check_commitments(sequence, event);
         let (business_day, policy_version) = (event.business_day, event.policy_version);
         let step = Step { sequence, operation: 0, business_day, policy_version, payload, legs: &event.legs };
-        let original = self.original(step);
+        let original = self.original(step, record.maker);
         self.originals.push(original);
         if let Payload::CommandRefused(_) = payload {
             if !event.legs.is_empty() {
@@ -274,6 +293,7 @@ impl Books {
             }
             return;
         }
+        self.complain(sequence, record);
         for message in &record.duties {
             self.findings.add(sequence, FaultKind::SegregationOfDuties, message.clone());
         }
@@ -324,7 +344,7 @@ impl Books {
             };
             rest = after;
             let step = Step { operation, policy_version: posted.policy_version, payload, legs, ..event };
-            let original = self.original(step);
+            let original = self.original(step, 0);
             self.operations.insert((event.sequence, operation), original);
             self.step(step);
         }
@@ -335,10 +355,10 @@ impl Books {
     }
 
     /// What has to be remembered for its reversal.
-    fn original(&self, step: Step<'_>) -> Original {
+    fn original(&self, step: Step<'_>, maker: u32) -> Original {
         let (_, meaning) = moves(step.payload);
         let legs = if meaning.is_reversible() { self.legs_hash(step.legs, Side::AsIs) } else { 0 };
-        Original { legs, meaning, is_reversed: false }
+        Original { legs, meaning, is_reversed: false, maker }
     }
 
     /// One step: its legs, what they mean, what follows from them, and the sums.
@@ -439,6 +459,11 @@ impl Books {
             | Payload::PersonalDataReleased(_)
             | Payload::PersonalDataErased(_)
             | Payload::PersonalDataOpened(_)
+            // By whom matters: `complain` takes them in with their makers.
+            | Payload::ComplaintFiled(_)
+            | Payload::ComplaintAccepted(_)
+            | Payload::ComplaintAnswered(_)
+            | Payload::ComplaintClosed(_)
             // Where income may arrive and whose it is, the kinds say.
             | Payload::IncomeReceived(_) => {}
             Payload::Committed(committed) => self.commit(step, committed, postings),

@@ -4,6 +4,7 @@
 
 mod bundles;
 mod bytes;
+mod complaints;
 mod contracts;
 mod families;
 mod family_story;

@@ -272,7 +272,9 @@ fn a_proof_is_read_strictly() {
     let proof = format!("c2sp.org/tlog-proof@v1\nindex 3\n{one}\n{two}\n\n{note}");
     assert_eq!(Receipt::parse(&proof).unwrap().index, 3);
     let with_extra = proof.replace("index", "extra AAAA\nindex");
-    assert_eq!(Receipt::parse(&with_extra).unwrap(), Receipt::parse(&proof).unwrap());
+    let mut with_extra = Receipt::parse(&with_extra).unwrap();
+    assert_eq!(with_extra.extra.take().as_deref(), Some(&[0; 3][..]));
+    assert_eq!(with_extra, Receipt::parse(&proof).unwrap());
     for wrong in [
         String::new(),
         proof.replace("@v1", "@v2"),

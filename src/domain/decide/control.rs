@@ -170,6 +170,7 @@ fn target_of(payload: &Payload) -> Option<(Option<PaymentId>, Option<ContractId>
         | Payload::Housing(_)
         | Payload::Oversight(_)
         | Payload::Procurement(_)
+        | Payload::Complaint(_)
         | Payload::OpeningBalance { .. }
         | Payload::BudgetIssued { .. }
         | Payload::Frozen { .. }

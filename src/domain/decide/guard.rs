@@ -4,6 +4,7 @@ use smallvec::SmallVec;
 
 use super::approvals::{Scope, form};
 use crate::domain::account::{AccountKind, Book};
+use crate::domain::approval::Role;
 use crate::domain::command::{Draw, Envelope};
 use crate::domain::event::{Decision, Frozen, Leg, Payload};
 use crate::domain::fund::{CHECKERS_DEFAULT, Fund, Lot, PlanStep, PolicyVersion};
@@ -426,6 +427,15 @@ fn merge<K: PartialEq + Copy>(rows: &mut SmallVec<[(K, i64); 8]>) {
 }
 
 /// A decision that moves nothing.
+/// 审监分离: where the ledger has administrators, an auditor flags and closes.
+pub(super) fn is_auditor(case: Case<'_>) -> Result<(), Refusal> {
+    let (authority, actor) = (&case.state.authority, &case.envelope.actor);
+    if !authority.is_administered() || authority.holds_anywhere(actor, Role::Auditor) {
+        return Ok(());
+    }
+    Err(Refusal::new(Reason::RoleMissing).with("principal", actor).with("role", Role::Auditor.as_str()))
+}
+
 pub(super) fn decided(payload: Payload) -> Decision {
     Decision { policy_version: 0, legs: Vec::new(), payload }
 }

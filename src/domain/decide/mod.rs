@@ -8,6 +8,7 @@
 
 mod approvals;
 mod authority;
+mod complaints;
 mod contracts;
 mod control;
 mod guard;
@@ -55,12 +56,17 @@ impl<'a> Context<'a> {
         event.decision.step(operation)
     }
 
+    /// An earlier event, whole.
+    fn original_event(&self, sequence: Sequence) -> Option<&'a Event> {
+        self.originals.iter().find(|(of, _)| *of == sequence).map(|(_, event)| event)
+    }
+
     fn has_original(&self, sequence: Sequence) -> bool {
         self.originals.iter().any(|(of, _)| *of == sequence)
     }
 }
 
-/// The earlier events a decision needs to see: returns and reversals rest on one.
+/// The earlier events a decision needs to see: returns, reversals and complaints rest on one.
 #[expect(clippy::wildcard_enum_match_arm, reason = "only orders about earlier events need any")]
 pub fn originals_of(state: &State, order: &Order) -> Vec<Sequence> {
     match order {
@@ -68,6 +74,7 @@ pub fn originals_of(state: &State, order: &Order) -> Vec<Sequence> {
             state.payment(payment_id).map(|payment| payment.sequence).into_iter().collect()
         }
         Order::ReverseEvent { original, .. } => vec![*original],
+        Order::Complaint(order) => complaints::event_about(state, order).into_iter().collect(),
         Order::Transaction { operations } => {
             operations.iter().flat_map(|operation| originals_of(state, operation.order())).collect()
         }
@@ -124,6 +131,7 @@ fn alone(case: Case<'_>, order: Order, context: &Context<'_>) -> Result<Decision
         Order::Housing(order) => housing::decide(case, *order),
         Order::Oversight(order) => oversight::decide(case, *order, context),
         Order::Procurement(order) => procurement::decide(case, *order, context),
+        Order::Complaint(order) => complaints::decide(case, *order, context),
         Order::RecordOpeningBalance { fund_id, document_number, document_sha256, lots, lines } => {
             setup::record_opening_balance(case, &fund_id, document_number, document_sha256, lots, &lines)
         }

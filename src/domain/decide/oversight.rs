@@ -1,9 +1,8 @@
 //! Supervision: what may be said of findings, matters and closed months, and by whom.
 
-use super::guard::{Case, decided, kind_is};
+use super::guard::{Case, decided, is_auditor, kind_is};
 use super::{Context, performance};
 use crate::domain::account::AccountKind;
-use crate::domain::approval::Role;
 use crate::domain::event::{Decision, Payload};
 use crate::domain::ids::{FindingId, FundNumber, Sequence};
 use crate::domain::oversight::{
@@ -140,15 +139,6 @@ fn event(case: Case<'_>, order: OversightOrder, context: &Context<'_>) -> Result
             Oversight::PersonalData(data)
         }
     })
-}
-
-/// 审监分离: where the ledger has administrators, an auditor flags and closes.
-fn is_auditor(case: Case<'_>) -> Result<(), Refusal> {
-    let (authority, actor) = (&case.state.authority, &case.envelope.actor);
-    if !authority.is_administered() || authority.holds_anywhere(actor, Role::Auditor) {
-        return Ok(());
-    }
-    Err(Refusal::new(Reason::RoleMissing).with("principal", actor).with("role", Role::Auditor.as_str()))
 }
 
 fn open_finding<'a>(case: Case<'a>, finding_id: &FindingId) -> Result<&'a Finding, Refusal> {

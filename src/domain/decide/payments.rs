@@ -240,9 +240,7 @@ fn may_be_paid_out(
 
 /// A voucher number that nobody used before, for a payment, a benefit or a withdrawal.
 pub(super) fn new_voucher(case: Case<'_>, payment_id: &PaymentId) -> Result<(), Refusal> {
-    let of_payment = case.state.payment(payment_id).map(|payment| payment.sequence);
-    let first = of_payment.or_else(|| case.state.families.benefits.get(payment_id).map(|benefit| benefit.sequence));
-    match first {
+    match case.state.voucher(payment_id) {
         None => Ok(()),
         Some(first) => {
             Err(Refusal::new(Reason::PaymentExists).with("payment", payment_id).with("original_sequence", first.0))

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use super::{Lookup, State};
 use crate::domain::account::AccountKind;
+use crate::domain::complaint::{Complaint, ComplaintEvent, ComplaintStage, ComplaintState};
 use crate::domain::event::{Leg, Payload, PaymentExecuted};
 use crate::domain::fund::FundFamily;
 use crate::domain::housing::{HousingEvent, Loan};
 use crate::domain::ids::{
-    AccountNumber, ActorId, Code, ContractId, DisclosureId, FindingId, FundNumber, LoanId, MatterId, NoticeId,
-    PayeeRef, PaymentId, Sequence, TenderId, UnitId, UnitNumber,
+    AccountNumber, ActorId, Code, ComplaintId, ContractId, DisclosureId, FindingId, FundNumber, LoanId, MatterId,
+    NoticeId, PayeeRef, PaymentId, Sequence, TenderId, UnitId, UnitNumber,
 };
 use crate::domain::money;
 use crate::domain::nontax::{NontaxEvent, Notice};
@@ -73,6 +74,7 @@ pub(crate) struct Families {
     pub(crate) findings: Lookup<FindingId, Finding>,
     // Whether it is open.
     pub(crate) matters: Lookup<MatterId, bool>,
+    pub(crate) complaints: Lookup<ComplaintId, ComplaintState>,
     // As of which sequence.
     pub(crate) disclosures: Lookup<DisclosureId, Sequence>,
     // In the order in which they were first set.
@@ -109,6 +111,32 @@ impl Families {
             let mut months = Months::default();
             months.insert(period);
             items.push((item.clone(), months));
+        }
+    }
+
+    pub(super) fn apply_complaint(&mut self, actor: &ActorId, event: &ComplaintEvent) {
+        if let Complaint::File(filed) = event {
+            let known = ComplaintState {
+                stage: ComplaintStage::Filed,
+                fund: filed.fund,
+                unit_id: filed.unit_id.clone(),
+                respondents: filed.respondents.clone(),
+                answered_by: Vec::new(),
+            };
+            self.complaints.insert(filed.complaint_id.clone(), known);
+            return;
+        }
+        let Some(known) = self.complaints.get_mut(event.complaint_id()) else { return };
+        match event {
+            Complaint::File(_) => {}
+            Complaint::Accept { .. } => known.stage = ComplaintStage::Accepted,
+            Complaint::Answer { .. } => {
+                known.stage = ComplaintStage::Answered;
+                if !known.answered_by.contains(actor) {
+                    known.answered_by.push(actor.clone());
+                }
+            }
+            Complaint::Close { .. } => known.stage = ComplaintStage::Closed,
         }
     }
 

@@ -182,7 +182,7 @@ pub(super) fn decode(payload: Stored) -> Result<Payload, DecodeError> {
             Oversight::PersonalData(PersonalData::Erase(scope, basis))
         }
         Stored::PersonalDataOpened(m) => Oversight::PersonalData(personal::opened(m)?),
-        of_procurement => return procurement::decode(of_procurement),
+        of_others => return procurement::decode(of_others),
     })))
 }
 

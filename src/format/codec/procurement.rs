@@ -214,7 +214,7 @@ pub(super) fn decode(payload: Stored) -> Result<Payload, DecodeError> {
             document_number: DocumentNumber::stored(m.document_number),
             document_sha256: fixed(&m.document_sha256, "document digest")?,
         }),
-        _ => return Err(DecodeError::Field("payload")),
+        of_complaints => return super::complaints::decode(of_complaints),
     })))
 }
 

@@ -15,12 +15,14 @@ const PERSONAL_DATA_MAX: usize = 512;
 
 /// Parses the personal data of a command; they go to the vault before the command is parsed, and leave commitments.
 pub fn personal_data(
-    wire: &[v1::PersonalDatum],
+    wire: &v1::Command,
     pseudonyms: &KeyedDigest,
     path: &str,
 ) -> Result<Vec<PersonalDatum>, Vec<Violation>> {
-    let mut parser = Parser { violations: Vec::new(), pseudonyms, path, section: "" };
-    let data = parser.personal_data(wire);
+    let pseudonyms = super::pseudonyms_of(wire, pseudonyms);
+    let mut parser = Parser { violations: Vec::new(), pseudonyms: &pseudonyms, path, section: "" };
+    parser.keep_apart(wire);
+    let data = parser.personal_data(&wire.personal_data);
     match data {
         Some(data) if parser.violations.is_empty() => Ok(data),
         _ => Err(parser.violations),
@@ -28,6 +30,21 @@ pub fn personal_data(
 }
 
 impl Parser<'_> {
+    /// A bank account has a pseudonym of its own, so that those who share one are found: whoever complains would be too.
+    pub(super) fn keep_apart(&mut self, wire: &v1::Command) {
+        if !matches!(wire.payload, Some(v1::command::Payload::FileComplaint(_))) {
+            return;
+        }
+        let account = i32::from(v1::PersonalField::BankAccount);
+        let in_data = wire.personal_data.iter().position(|datum| datum.field == account);
+        let in_commitments = wire.personal_commitments.iter().position(|commitment| commitment.field == account);
+        for (list, at) in [("personal_data", in_data), ("personal_commitments", in_commitments)] {
+            let Some(at) = at else { continue };
+            let description = "is a bank account, by which others would know who complains";
+            self.wrong::<()>(format_args!("{list}[{at}].field"), Reason::FieldInvalid, description);
+        }
+    }
+
     fn personal_data(&mut self, wire: &[v1::PersonalDatum]) -> Option<Vec<PersonalDatum>> {
         let mut seen = std::collections::BTreeSet::new();
         self.list("personal_data", wire.to_vec(), PERSONAL_DATA_MAX, |parser, place, wire| {

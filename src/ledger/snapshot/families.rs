@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::domain::complaint::{ComplaintOutcome, ComplaintStage, ComplaintState};
 use crate::domain::fund::{FundFamily, Scheme};
 use crate::domain::housing::Loan;
 use crate::domain::ids::ActorId;
@@ -53,6 +54,7 @@ pub(super) fn put(families: &Families, to: &mut Vec<u8>) {
     unit_parties.put(to);
     put_lookup(&families.findings, to);
     put_lookup(&families.matters, to);
+    put_lookup(&families.complaints, to);
     put_lookup(&families.disclosures, to);
     put_lookup(&families.goals, to);
     let payers: Lookup<Subject, Vec<ActorId>> =
@@ -83,6 +85,7 @@ pub(super) fn take(from: &mut &[u8]) -> Result<Families, Malformed> {
         unit_parties: Vec::take(from)?.into_iter().collect(),
         findings: take_lookup(from)?,
         matters: take_lookup(from)?,
+        complaints: take_lookup(from)?,
         disclosures: take_lookup(from)?,
         goals: take_lookup(from)?,
         payers: take_payers(from)?,
@@ -133,6 +136,7 @@ stored_struct!(Registered {
 });
 stored_struct!(Tie { payout, project });
 stored_struct!(Finding { flagged_by, stage });
+stored_struct!(ComplaintState { stage, fund, unit_id, respondents, answered_by });
 
 /// Enums that have numbers: those.
 macro_rules! stored_numbered {
@@ -147,6 +151,28 @@ macro_rules! stored_numbered {
             }
         }
     )*};
+}
+
+impl Stored for ComplaintStage {
+    fn put(&self, to: &mut Vec<u8>) {
+        let tag: u8 = match self {
+            Self::Filed => 1,
+            Self::Accepted => 2,
+            Self::Answered => 3,
+            Self::Closed => 4,
+        };
+        tag.put(to);
+    }
+
+    fn take(from: &mut &[u8]) -> Result<Self, Malformed> {
+        match u8::take(from)? {
+            1 => Ok(Self::Filed),
+            2 => Ok(Self::Accepted),
+            3 => Ok(Self::Answered),
+            4 => Ok(Self::Closed),
+            _ => Err(Malformed),
+        }
+    }
 }
 
 impl Stored for FindingStage {
@@ -173,6 +199,7 @@ impl Stored for FindingStage {
 
 stored_numbered!(
     CarryRule,
+    ComplaintOutcome,
     ClockKind,
     EligibilityFact,
     EvaluatorKind,

@@ -11,7 +11,8 @@ pub enum Mark {
     Project,
     /// A contract: its registration and what changed it, commitments, releases, payments, and what undid them.
     Contract,
-    /// A case: a finding, a matter, a disclosure, a tender, what performance is a matter of, or what froze something.
+    /// A case: a finding, a matter, a complaint, a disclosure, a tender, what performance is a matter of, or what froze
+    /// something.
     Case,
     /// A notice of non-tax revenue: what was asked, collected, split and refunded.
     Notice,
@@ -62,6 +63,7 @@ impl Mark {
             Self::Case => match payload {
                 Payload::Oversight(event) => event.case_id(),
                 Payload::Procurement(event) => event.tender_id().map(TenderId::as_str),
+                Payload::Complaint(event) => Some(event.complaint_id().as_str()),
                 Payload::Frozen { case_id, .. } | Payload::Unfrozen { case_id } => Some(case_id.as_str()),
                 _ => None,
             },

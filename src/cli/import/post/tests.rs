@@ -271,6 +271,13 @@ impl QueryService for Fake {
         Err(Status::unimplemented(""))
     }
 
+    async fn list_complaints(
+        &self,
+        _: Request<ListComplaintsRequest>,
+    ) -> Result<Response<ListComplaintsResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
     async fn list_events(&self, _: Request<ListEventsRequest>) -> Result<Response<ListEventsResponse>, Status> {
         Err(Status::unimplemented(""))
     }
