@@ -325,3 +325,83 @@ impl Drawing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pb::v1::{AccountOpened, FundDefined, Leg, PaymentExecuted};
+
+    fn event(payload: Payload, legs: Vec<Leg>) -> Event {
+        Event { payload: Some(payload), legs, ..Event::default() }
+    }
+
+    /// A fund with a unit's account and what the unit used.
+    fn opened() -> Vec<Event> {
+        let fund =
+            FundDefined { fund: 1, fund_id: "F".to_owned(), currency_code: "CNY".to_owned(), ..Default::default() };
+        let account = |account: i32, kind: AccountKind| {
+            let opened =
+                AccountOpened { account, fund: 1, unit_id: "U".to_owned(), kind: kind.into(), ..Default::default() };
+            event(Payload::AccountOpened(opened), Vec::new())
+        };
+        let accounts = [account(1, AccountKind::AuthorityUnit), account(2, AccountKind::AuthorityUsed)];
+        [event(Payload::FundDefined(fund), Vec::new())].into_iter().chain(accounts).collect()
+    }
+
+    fn payment(at: i64) -> Event {
+        let payment =
+            PaymentExecuted { payment_id: format!("payment-{at}"), purpose: "P".to_owned(), ..Default::default() };
+        let leg = |account, amount_minor| Leg { account, lot: 0, amount_minor };
+        let amount = at.rem_euclid(997).saturating_add(1);
+        event(Payload::PaymentExecuted(payment), vec![leg(1, amount), leg(2, amount.saturating_neg())])
+    }
+
+    /// Counts and draws so many payments; gives the total, the rows and the memory that was used most, in kilobytes.
+    fn sampled(count: i64) -> (Total, u64, u64) {
+        let population = Population {
+            items: Items::Payments,
+            fund: None,
+            period: Period::default(),
+            strata: Strata::One,
+            last: None,
+        };
+        let most = || {
+            let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+            let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+            line.trim().trim_end_matches(" kB").parse().unwrap_or_default()
+        };
+        let each = |take: &mut dyn FnMut(i64, &Event)| {
+            for (sequence, event) in (0..).zip(opened()) {
+                take(sequence, &event);
+            }
+            for at in 0..count {
+                take(at.saturating_add(3), &payment(at));
+            }
+        };
+        let before: u64 = most();
+        let mut census = Census::new(population.clone());
+        each(&mut |sequence, event| census.take(sequence, event));
+        let total = census.total();
+        let mut rows = 0_u64;
+        let mut drawing = census.draw(population, total.amount / 60, ("seed", "origin", &[0; 32]));
+        each(&mut |sequence, event| drawing.take(sequence, event, &mut |_| rows = rows.saturating_add(1)));
+        drawing.close(&mut |_| rows = rows.saturating_add(1));
+        (total, rows, most().saturating_sub(before))
+    }
+
+    #[test]
+    fn what_is_counted_is_what_is_drawn_from() {
+        let (total, rows, _) = sampled(5_000);
+        let amount: i64 = (0..5_000).map(|at: i64| at.rem_euclid(997) + 1).sum();
+        assert_eq!(total, Total { amount: amount.into(), items: 5_000 });
+        assert!((61..=62).contains(&rows), "{rows}");
+    }
+
+    #[test]
+    #[ignore = "takes a minute, and measures the whole process: to be run alone"]
+    fn ten_million_items_take_no_room() {
+        let (total, _, kilobytes) = sampled(10_000_000);
+        assert_eq!(total.items, 10_000_000);
+        assert!(kilobytes < 16_384, "{kilobytes} kB more than before");
+    }
+}

@@ -73,7 +73,8 @@ impl Chart {
                 (messages::text(language, "chart-flow", &[("lot", &lot)]), sankey::draw(whole, language))
             }
             Self::Execution => {
-                let fund = xml(whole.parameter("fund"));
+                let name = whole.rows.first().map(|row| whole.text(row, "fund_name")).unwrap_or_default();
+                let fund = xml(format!("{} {name}", whole.parameter("fund")).trim());
                 (messages::text(language, "chart-execution", &[("fund", &fund)]), bars::draw(whole, language))
             }
         };
@@ -187,6 +188,7 @@ fn document(title: &str, drawing: Drawing, whole: &Whole<'_>, language: Language
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reporting::audit::Table;
 
     #[test]
     fn parts_are_in_proportion_and_never_vanish() {
@@ -194,6 +196,23 @@ mod tests {
             assert_eq!(part(amount, whole, 100), expected, "{amount} of {whole}");
         }
         assert_eq!(part(i128::MAX, i128::MAX, 100), 1, "too much to compute with is drawn small, not wrong");
+    }
+
+    #[test]
+    fn a_name_is_text_wherever_it_stands() {
+        let hostile = "</text><script>alert(1)</script>\u{1}\" onload=\"x";
+        let head = Table::LotFlow.head(vec![("lot", hostile.to_owned())]);
+        let mut cells = vec![Cell::Number(1), Cell::Term("LOT"), Cell::Text(hostile.to_owned()), Cell::Term("UNIT")];
+        cells.extend([Cell::Text(hostile.to_owned()), Cell::Amount(5, 2), Cell::Share(1_000_000)]);
+        let tail = Tail { origin: hostile.to_owned(), sequence: 1, root: [0; 32], rows: 1, left_out: (0, 0) };
+        let whole = Whole { head: &head, rows: &[Row::of(cells)], tail: &tail, digest: &[0; 32] };
+        for language in [Language::English, Language::Chinese] {
+            let svg = Chart::Flow.draw(&whole, language);
+            assert!(svg.contains("0.05"), "{svg}");
+            for forbidden in ["<script", "\" onload=", "\u{1}"] {
+                assert!(!svg.contains(forbidden), "{forbidden:?} in {svg}");
+            }
+        }
     }
 
     #[test]
