@@ -600,6 +600,7 @@ term-POVERTY_ALLEVIATION = Poverty alleviation
 term-RELIEF = Relief
 term-EDUCATION = Compulsory education
 term-DONATION = Donations
+term-BOND_PROCEEDS = Proceeds of bonds
 term-EMPLOYEE_PENSION = Pension of employees
 term-RESIDENT_PENSION = Pension of residents
 term-GOVERNMENT_PENSION = Pension of public institutions

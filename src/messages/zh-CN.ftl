@@ -600,6 +600,7 @@ term-POVERTY_ALLEVIATION = 扶贫
 term-RELIEF = 救灾救助
 term-EDUCATION = 义务教育
 term-DONATION = 捐赠
+term-BOND_PROCEEDS = 专项债券
 term-EMPLOYEE_PENSION = 企业职工基本养老保险
 term-RESIDENT_PENSION = 城乡居民基本养老保险
 term-GOVERNMENT_PENSION = 机关事业单位基本养老保险

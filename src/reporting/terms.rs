@@ -105,9 +105,15 @@ pub fn family(family: FundFamily) -> &'static str {
     short(family.as_str_name(), "FUND_FAMILY_")
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "all others are called as in the API")]
 /// The code of a scheme; empty where a fund has none.
 pub fn scheme(scheme: FundScheme) -> &'static str {
-    if scheme == FundScheme::Unspecified { "" } else { short(scheme.as_str_name(), "FUND_SCHEME_") }
+    match scheme {
+        FundScheme::Unspecified => "",
+        // Bonds that a fund holds are a kind of account.
+        FundScheme::Bond => "BOND_PROCEEDS",
+        _ => short(scheme.as_str_name(), "FUND_SCHEME_"),
+    }
 }
 
 /// The code of a kind of account.

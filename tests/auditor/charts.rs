@@ -31,7 +31,8 @@ fn read(svg: &str) -> (Vec<String>, String) {
                     other => panic!("{other}"),
                 });
             }
-            _ => {}
+            Event::End(_) | Event::CData(_) | Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => {
+            }
         }
     }
 }

@@ -73,7 +73,7 @@ fn found(table: &Csv) -> BTreeMap<String, u128> {
 fn samples_are_those_of_the_seed() {
     let world = World::new();
     let amounts = amounts();
-    world.post_lines(&payments(200, |at| 100 + (at * at % 977 * 10) as i64));
+    world.post_lines(&payments(200, |at| 100 + at * at % 977 * 10));
     let total: u128 = amounts.iter().map(|(_, amount)| amount).sum();
 
     let seed = "2026-12-01 lottery 07 11 19";

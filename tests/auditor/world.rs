@@ -218,7 +218,7 @@ impl World {
         }
         assert_eq!(rows.count(), 0);
         let basis = book.worksheet_range("provenance").unwrap();
-        let digest = basis.rows().find(|row| row[0].to_string() == "digest").unwrap()[1].to_string();
+        let digest = basis.rows().find(|row| row[0] == "digest").unwrap()[1].to_string();
         assert_eq!(digest, csv.said("digest"));
         let table = self.run(arguments);
         assert!(table.status.success(), "{}", errors(&table));
@@ -252,9 +252,9 @@ pub(crate) fn pay(payment_id: &str, fund: &str, unit: &str, lot: &str, minor: i6
 }
 
 /// Many payments of one unit.
-pub(crate) fn payments(count: usize, minor: impl Fn(usize) -> i64) -> Vec<Value> {
-    let payment = |at: usize| pay(&format!("M{at}"), "F", "U", "NEW", minor(at), "ROADS");
-    let command = |at: usize| {
+pub(crate) fn payments(count: i64, minor: impl Fn(i64) -> i64) -> Vec<Value> {
+    let payment = |at: i64| pay(&format!("M{at}"), "F", "U", "NEW", minor(at), "ROADS");
+    let command = |at: i64| {
         json!({ "request_id": format!("m-{at}"), "business_date": date("2026-06-01"), "actor": "maker-1",
             "checkers": ["checker-1"], "execute_payment": payment(at) })
     };
