@@ -24,7 +24,7 @@ fn on_a_terminal(world: &World, arguments: &str, pager: &str) -> (String, i32) {
 #[test]
 fn wide_tables_are_paged_and_fitted() {
     let world = World::new();
-    world.post_lines(&payments(60, |_| 100));
+    world.post_lines(&payments(61, |_| 100));
     let pager = "sed 's/^/paged: /'";
     let responsibility = "report responsibility --fund F --unit U --from 2026-06-01";
     let (shown, code) = on_a_terminal(&world, responsibility, pager);
@@ -32,7 +32,7 @@ fn wide_tables_are_paged_and_fitted() {
     let lines: Vec<&str> = shown.lines().filter(|line| line.contains('│') || line.contains("made from")).collect();
     assert!(!lines.is_empty() && lines.iter().all(|line| line.starts_with("paged: ")), "{shown}");
     let titles = lines.iter().filter(|line| line.contains("Payment") && line.contains("Signature")).count();
-    assert_eq!(titles, 3, "120 rows, 40 on a page: {shown}");
+    assert_eq!(titles, 4, "122 rows, 40 on a page: {shown}");
 
     for (arguments, pager) in [(format!("{responsibility} --no-pager"), pager), (responsibility.to_owned(), "")] {
         let (shown, _) = on_a_terminal(&world, &arguments, pager);

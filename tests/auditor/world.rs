@@ -110,6 +110,9 @@ impl World {
         let matter = json!({ "matter_id": "M-1", "kind": "complaint", "unit_id": "U", "fund_id": "F", "party": "Somebody",
             "about_sequence": last, "first_handler": "desk-7" });
         world.post("2026-05-25", "open_matter", &matter);
+        // It runs, and is not due yet.
+        let matter = json!({ "matter_id": "M-2", "kind": "complaint", "unit_id": "U", "fund_id": "F", "party": "Another", "first_handler": "desk-8" });
+        world.post(LAST_DAY, "open_matter", &matter);
         world.post(LAST_DAY, "receive_cash", &json!({ "lot_id": "NEW", "amount_minor": 1, "bank_reference": "end" }));
         world
     }

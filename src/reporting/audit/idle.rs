@@ -121,3 +121,49 @@ impl Rows for Idle {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::pb::v1::event::Payload;
+    use crate::pb::v1::{
+        AccountKind as Kind, AccountOpened, BudgetAllocated, BudgetIssued, CarriedForward, Event, FundDefined, Leg,
+        LotOpened,
+    };
+    use crate::reporting::audit::Question;
+    use crate::reporting::table::Cell;
+
+    fn event(business_day: i32, payload: Payload, legs: &[(i32, i64)]) -> Event {
+        let leg = |(account, amount_minor): &(i32, i64)| Leg { account: *account, lot: 1, amount_minor: *amount_minor };
+        Event { business_day, payload: Some(payload), legs: legs.iter().map(leg).collect(), ..Event::default() }
+    }
+
+    /// For how many days what was moved on day 400 counts as idle on day 800.
+    fn idle_days(moved: Payload) -> Vec<Cell> {
+        let account = |account: i32, kind: Kind, unit_id: &str| {
+            let unit_id = unit_id.to_owned();
+            Payload::AccountOpened(AccountOpened { account, fund: 1, kind: kind.into(), unit_id, ..Default::default() })
+        };
+        let lot = LotOpened { lot: 1, lot_id: "L".to_owned(), fund: 1, ..Default::default() };
+        let events = [
+            event(0, Payload::FundDefined(FundDefined { fund: 1, ..Default::default() }), &[]),
+            event(0, account(1, Kind::AuthoritySource, ""), &[]),
+            event(0, account(2, Kind::AuthorityUnit, "U"), &[]),
+            event(0, account(3, Kind::AuthorityCarry, ""), &[]),
+            event(0, Payload::BudgetIssued(BudgetIssued { lot: Some(lot) }), &[(1, 100), (2, -100)]),
+            event(400, moved, &[(2, 100), (3, -100)]),
+        ];
+        let mut making = Question::Idle { fund: None, on: Some(800) }.begin(None);
+        let mut rows = Vec::new();
+        for (sequence, event) in (0..).zip(&events) {
+            making.take(sequence, event, &mut |row| rows.push(row));
+        }
+        making.close(&mut |row| rows.push(row));
+        rows.into_iter().map(|row| row.cells[9].clone()).collect()
+    }
+
+    #[test]
+    fn carrying_over_does_not_set_the_clock_back() {
+        assert_eq!(idle_days(Payload::CarriedForward(CarriedForward::default())), [Cell::Number(800)]);
+        assert_eq!(idle_days(Payload::BudgetAllocated(BudgetAllocated::default())), [Cell::Number(400)]);
+    }
+}
