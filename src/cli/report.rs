@@ -234,8 +234,8 @@ mod tests {
     fn points_are_dates_or_sequences() {
         assert_eq!(parse_place("17"), Ok(Place::Sequence(17)));
         assert_eq!(parse_place("2026-03-31"), Ok(Place::Date(Date { year: 2026, month: 3, day: 31 })));
-        for wrong in ["", "-1", "+1", "2026", "2026-03", "99999999999999999999"] {
-            assert!(parse_place(wrong).is_err() || wrong == "2026", "{wrong}");
+        for wrong in ["", "-1", "+1", "2026-03", "99999999999999999999"] {
+            assert!(parse_place(wrong).is_err(), "{wrong}");
         }
     }
 }
