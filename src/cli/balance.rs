@@ -71,7 +71,7 @@ pub fn run(globals: &Globals, args: &BalanceArgs, out: &mut dyn Write) -> Result
             let rows: Vec<Vec<String>> = balances.iter().map(to_record).collect();
             render::csv(out, &header, &rows)
         }
-        Format::Table | Format::Tree | Format::Dot => {
+        Format::Table | Format::Tree | Format::Dot | Format::Xlsx => {
             write_table(out, &balances, args.account.is_none(), globals.lang)?;
             write_position(out, &position, globals.lang)
         }

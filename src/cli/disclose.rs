@@ -174,7 +174,7 @@ pub fn run(globals: &Globals, args: &DiscloseArgs, out: &mut dyn Write) -> Resul
             });
             render::json(out, &answer)
         }
-        Format::Table | Format::Csv | Format::Tree | Format::Dot => {
+        Format::Table | Format::Csv | Format::Xlsx | Format::Tree | Format::Dot => {
             for path in &paths {
                 writeln!(out, "{}", path.display())?;
             }

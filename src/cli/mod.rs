@@ -19,6 +19,7 @@ pub mod backup;
 pub mod balance;
 pub mod bench;
 mod beside;
+pub mod chart;
 mod check;
 pub mod checkpoint;
 pub mod clocks;
@@ -40,6 +41,7 @@ pub mod init;
 pub mod keys;
 mod logs;
 mod otlp;
+mod pager;
 pub mod performance;
 pub mod personal_data;
 pub mod post;
@@ -49,13 +51,17 @@ pub mod proposals;
 pub mod receipt;
 pub mod reconcile;
 pub mod render;
+pub mod report;
 pub mod restore;
 pub mod rules;
+pub mod sample;
 pub mod serve;
 pub mod settings;
 mod signals;
 pub mod statement;
 pub mod supervision;
+mod tabulate;
+mod terminal;
 mod tile_writer;
 pub mod tiles;
 pub mod trace;
@@ -132,6 +138,12 @@ pub enum Command {
     Events(events::EventsArgs),
     /// Run or list auditors' rules: red flags with evidence, never a verdict.
     Rules(rules::RulesArgs),
+    /// Make an auditor's table from a log: execution, idle funds, overdue clocks, findings, responsibility, comparison.
+    Report(report::ReportArgs),
+    /// Draw a sample whose items are chosen by their amounts, and that anybody can draw again.
+    Sample(Box<sample::SampleArgs>),
+    /// Draw a chart of a log as SVG: where a lot's money went, or a fund's execution by month.
+    Chart(chart::ChartArgs),
     /// Hold a bank statement against the books, report what differs, and record the comparison.
     Reconcile(reconcile::ReconcileArgs),
     /// Put commands before their checkers.
@@ -183,6 +195,9 @@ impl Command {
             Self::PersonalData(args) => personal_data::run(globals, args, out),
             Self::Events(args) => events::run(globals, args, out),
             Self::Rules(args) => rules::run(globals, args, out),
+            Self::Report(args) => report::run(globals, args, out),
+            Self::Sample(args) => sample::run(globals, args, out),
+            Self::Chart(args) => chart::run(globals, args, out),
             Self::Reconcile(args) => reconcile::run(globals, args, out),
             Self::Propose(args) => proposals::propose(globals, args, out),
             Self::Pending(args) => proposals::pending(globals, args, out),
@@ -278,6 +293,8 @@ pub enum Format {
     Tree,
     /// Graphviz (`trace`).
     Dot,
+    /// A workbook (`report`, `sample`, `chart`).
+    Xlsx,
 }
 
 impl Format {
@@ -288,6 +305,7 @@ impl Format {
             Self::Csv => "csv",
             Self::Tree => "tree",
             Self::Dot => "dot",
+            Self::Xlsx => "xlsx",
         }
     }
 }

@@ -87,7 +87,7 @@ pub fn run(globals: &Globals, args: &ReceiptArgs, out: &mut dyn Write) -> Result
     };
     match format {
         Format::Json => render::json(out, &to_json(&account, &ground)),
-        Format::Table | Format::Csv | Format::Tree | Format::Dot => tell(out, &account, &ground, lang),
+        Format::Table | Format::Csv | Format::Xlsx | Format::Tree | Format::Dot => tell(out, &account, &ground, lang),
     }
 }
 

@@ -159,7 +159,7 @@ impl Listing<'_> {
                 let rows: Vec<Vec<String>> = rows.iter().map(|one| row(one, None)).collect();
                 csv(out, self.columns, &rows)
             }
-            Format::Table | Format::Tree | Format::Dot => {
+            Format::Table | Format::Tree | Format::Dot | Format::Xlsx => {
                 let rows: Vec<Vec<String>> = rows.iter().map(|one| row(one, Some(lang))).collect();
                 writeln!(out, "{}", table(self.titles, &rows, self.right_aligned)).map_err(Failure::from)
             }

@@ -150,7 +150,7 @@ fn list(globals: &Globals, out: &mut dyn Write) -> Result<(), Failure> {
             let rows: Vec<Vec<String>> = RULES.iter().map(row).collect();
             render::csv(out, &["rule", "finds", "parameters", "source"], &rows)
         }
-        Format::Table | Format::Tree | Format::Dot => {
+        Format::Table | Format::Tree | Format::Dot | Format::Xlsx => {
             let header = [
                 text::rules_rule(lang),
                 text::rules_title(lang),
@@ -197,7 +197,7 @@ fn run_rules(globals: &Globals, args: &RunArgs, out: &mut dyn Write) -> Result<(
             let rows: Vec<Vec<String>> = answer.hits.iter().map(to_csv).collect();
             render::csv(out, &header, &rows)?;
         }
-        Format::Table | Format::Tree | Format::Dot => write_table(out, &answer, globals.lang)?,
+        Format::Table | Format::Tree | Format::Dot | Format::Xlsx => write_table(out, &answer, globals.lang)?,
     }
     out.flush()?;
     if args.fail_on_hits && !answer.hits.is_empty() {

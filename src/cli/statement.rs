@@ -42,7 +42,7 @@ pub fn run(globals: &Globals, args: &StatementArgs, out: &mut dyn Write) -> Resu
     match format {
         Format::Json => render::json(out, &to_json(&statement, args)),
         Format::Csv => write_csv(out, &statement),
-        Format::Table | Format::Tree | Format::Dot => {
+        Format::Table | Format::Tree | Format::Dot | Format::Xlsx => {
             write_table(out, &statement, args, globals.lang)?;
             write_position(out, &statement.position.clone().unwrap_or_default(), globals.lang)
         }

@@ -51,7 +51,7 @@ pub fn run(globals: &Globals, args: &TraceArgs, out: &mut dyn Write) -> Result<(
         Format::Json => render::json(out, &trace.to_json()),
         Format::Csv => trace.write_csv(out),
         Format::Dot => trace.write_dot(out),
-        Format::Tree | Format::Table => {
+        Format::Tree | Format::Table | Format::Xlsx => {
             trace.write_tree(out, args.depth.unwrap_or(usize::MAX), globals.lang)?;
             write_position(out, &trace.head.position.clone().unwrap_or_default(), globals.lang)
         }

@@ -737,6 +737,26 @@ bank-does-not-add-up = opening balance and entries make { $expected }, the closi
 bank-statement-missing = the statement asked for is not in it; it has: { $found }
 bank-several-statements = several statements: { $found }; say which by --statement-id or --bank-account
 
+## report, sample, chart
+
+report-basis = made from { $origin } as of sequence { $sequence }, root { $root }
+report-digest = rows: { $rows }; digest of the table: { $digest }
+report-broken = the log is broken: nothing that is made from it can be relied on; see verify
+report-incomplete = the log could not be read to its end: { $why }
+report-beyond = the log ends at sequence { $last }, there is no { $asked } yet
+report-changed = the log has changed between two readings: its root is another one
+report-needs-output = a workbook is no text: say --output FILE.xlsx, or pass it on to another program
+report-unknown-fund = the log has no fund { $fund }
+report-unknown-lot = the log has no lot { $lot }
+report-reversed = --from is after --to
+report-mixed = --from and --to are two dates, or two sequences
+sample-seed = --seed takes 1 to { $most } bytes
+sample-currencies = the items are in { $currencies }: units of one cannot be drawn against those of another; say --fund
+sample-size-nothing = an interval and a number of hits are at least 1
+sample-size-confidence = there are no factors for a confidence of { $asked } %; there are for { $known }
+sample-size-tolerable = --tolerable-ppm lies between 1 and 1000000
+sample-size-expected = so much is expected to be wrong that no sample can show that it is tolerable
+
 ## checkpoint, proof
 
 checkpoint-doubted = the checkpoint cannot be believed: { $cause }

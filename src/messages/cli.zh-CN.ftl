@@ -736,6 +736,26 @@ bank-does-not-add-up = 期初余额加各笔合计为 { $expected }，而期末�
 bank-statement-missing = 其中没有所指的对账单，只有：{ $found }
 bank-several-statements = 其中有多份对账单：{ $found }；请用 --statement-id 或 --bank-account 指明
 
+## report, sample, chart
+
+report-basis = 依据 { $origin }，截至序号 { $sequence }，根哈希 { $root }
+report-digest = 行数：{ $rows }；本表摘要：{ $digest }
+report-broken = 此日志已被破坏，据此生成的任何内容不可采信；请先运行 verify
+report-incomplete = 日志未能读到末尾：{ $why }
+report-beyond = 日志止于序号 { $last }，尚无序号 { $asked }
+report-changed = 两次读取之间日志已变：根哈希不同
+report-needs-output = 工作簿不是文本：请写明 --output 文件.xlsx，或传给其他程序
+report-unknown-fund = 日志中没有资金 { $fund }
+report-unknown-lot = 日志中没有批次 { $lot }
+report-reversed = --from 晚于 --to
+report-mixed = --from 与 --to 须同为日期或同为序号
+sample-seed = --seed 须为 1 至 { $most } 字节
+sample-currencies = 各项币种为 { $currencies }：不同币种不能混同抽样；请用 --fund 指明
+sample-size-nothing = 抽样间隔与命中次数至少为 1
+sample-size-confidence = 没有置信度 { $asked } % 的系数；可用：{ $known }
+sample-size-tolerable = --tolerable-ppm 须在 1 至 1000000 之间
+sample-size-expected = 预期错报过大，任何样本都无法表明其可容忍
+
 ## checkpoint, proof
 
 checkpoint-doubted = 检查点不可信：{ $cause }

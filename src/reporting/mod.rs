@@ -1,9 +1,12 @@
 //! What is told of a ledger: tables for the public, for auditors and for other systems, made from the bytes of its log alone.
 //!
 //! In reading order: [`register`] (names for numbers, and what later events refer to), [`table`] (columns, cells, the digest
-//! by which a table is known), [`rows`] (rows as events make them), [`disclosure`] (which tables may be published), [`files`]
-//! (CSV, JSON, workbooks), [`publish`] (all of them at once), [`check`] (a published file against the log).
+//! by which a table is known), [`rows`] (rows as events make them), [`disclosure`] (which tables may be published), [`audit`]
+//! (what auditors ask), [`files`] (CSV, JSON, workbooks), [`publish`] (all of them at once), [`chart`] (tables as pictures),
+//! [`check`] (a published file against the log).
 
+pub mod audit;
+pub mod chart;
 pub mod check;
 pub mod decimal;
 pub mod disclosure;

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::pb::v1::event::Payload;
-use crate::pb::v1::{AccountKind, Approval, Event, FundFamily, FundScheme, GovernmentLevel, Leg, LotOpened};
+use crate::pb::v1::{
+    AccountKind, Approval, Event, FundFamily, FundScheme, GovernmentLevel, Leg, LotOpened, SignedCommand,
+};
 
 /// A fund, as it was defined.
 #[derive(Clone, Debug, Default)]
@@ -128,6 +130,8 @@ pub struct Step<'a> {
     pub actor: &'a str,
     /// Who approved it.
     pub approvals: &'a [Approval],
+    /// What the approvals signed, where they are signatures.
+    pub signed: Option<&'a SignedCommand>,
     /// Place in a transaction, from 1; 0 where the event is no transaction.
     pub operation: i32,
     /// What happened.
@@ -164,7 +168,8 @@ pub fn steps(sequence: i64, event: &Event, mut each: impl FnMut(&Step<'_>)) {
 
 fn step<'a>(sequence: i64, event: &'a Event, operation: i32, payload: &'a Payload, legs: &'a [Leg]) -> Step<'a> {
     let Event { business_day: day, booked_at_ns, actor, approvals, .. } = event;
-    Step { sequence, day: *day, booked_at_ns: *booked_at_ns, actor, approvals, operation, payload, legs }
+    let signed = event.signed.as_ref();
+    Step { sequence, day: *day, booked_at_ns: *booked_at_ns, actor, approvals, signed, operation, payload, legs }
 }
 
 fn fingerprint(payment_id: &str) -> u64 {
@@ -261,6 +266,11 @@ impl Register {
             number
         });
         self.payments.push(Paid { sequence, payment: fingerprint(payment_id), terms: number });
+    }
+
+    /// Forgets the payments so far, for those to whom only the latest matters: ten million would take 240 MB.
+    pub fn forget_payments(&mut self) {
+        self.payments.clear();
     }
 
     /// The terms of a payment that was made in an event; `None` where there is none.

@@ -3,7 +3,7 @@
 
 use crate::messages::{self, Language};
 use crate::pb::v1::event::Payload;
-use crate::pb::v1::{AccountKind, FundFamily, FundScheme};
+use crate::pb::v1::{AccountKind, ClockKind, FundFamily, FundScheme};
 
 /// A line about a fund.
 pub const FUND: &str = "FUND";
@@ -25,6 +25,76 @@ pub const AUTHORITY: &str = "AUTHORITY";
 pub const CASH: &str = "CASH";
 /// Not of this fund.
 pub const OUTSIDE: &str = "OUTSIDE";
+
+/// A line about a unit.
+pub const UNIT: &str = "UNIT";
+/// A line about a balance.
+pub const BALANCE: &str = "BALANCE";
+/// A line about what moved.
+pub const MOVEMENT: &str = "MOVEMENT";
+/// Nothing moved it for a year.
+pub const ONE_YEAR: &str = "ONE_YEAR";
+/// Nothing moved it for two years.
+pub const TWO_YEARS: &str = "TWO_YEARS";
+/// A lot was opened.
+pub const BUDGET_ISSUED: &str = "BudgetIssued";
+/// A clock runs, and was due.
+pub const OVERDUE: &str = "OVERDUE";
+/// A clock was met, but late.
+pub const MET_LATE: &str = "MET_LATE";
+/// A finding that nobody answered.
+pub const OPEN: &str = "OPEN";
+/// A finding that was answered.
+pub const EXPLAINED: &str = "EXPLAINED";
+/// A finding that was put right.
+pub const RECTIFIED: &str = "RECTIFIED";
+/// A finding that an auditor closed.
+pub const CLOSED: &str = "CLOSED";
+/// Who made a command.
+pub const MAKER: &str = "MAKER";
+/// Who approved it.
+pub const CHECKER: &str = "CHECKER";
+/// Who took a matter first.
+pub const FIRST_HANDLER: &str = "FIRST_HANDLER";
+/// An approval by signature.
+pub const SIGNED: &str = "SIGNED";
+/// An approval that somebody said there was.
+pub const NAMED: &str = "NAMED";
+/// An item that a sample hit.
+pub const SELECTED: &str = "SELECTED";
+/// An item that no sample could have missed.
+pub const CERTAIN: &str = "CERTAIN";
+/// A line that sums a stratum.
+pub const STRATUM: &str = "STRATUM";
+/// A lot.
+pub const LOT: &str = "LOT";
+/// What money was paid for.
+pub const PURPOSE: &str = "PURPOSE";
+
+/// The terms of the auditor's tables, besides those of all.
+const AUDIT: &[&str] = &[
+    UNIT,
+    BALANCE,
+    MOVEMENT,
+    ONE_YEAR,
+    TWO_YEARS,
+    OVERDUE,
+    MET_LATE,
+    OPEN,
+    EXPLAINED,
+    RECTIFIED,
+    CLOSED,
+    MAKER,
+    CHECKER,
+    FIRST_HANDLER,
+    SIGNED,
+    NAMED,
+    SELECTED,
+    CERTAIN,
+    STRATUM,
+    LOT,
+    PURPOSE,
+];
 
 fn short(name: &'static str, prefix: &str) -> &'static str {
     name.strip_prefix(prefix).unwrap_or(name)
@@ -49,6 +119,11 @@ pub fn scheme(scheme: FundScheme) -> &'static str {
 /// The code of a kind of account.
 pub fn account_kind(kind: AccountKind) -> &'static str {
     short(kind.as_str_name(), "ACCOUNT_KIND_")
+}
+
+/// The code of a kind of clock.
+pub fn clock_kind(kind: ClockKind) -> &'static str {
+    short(kind.as_str_name(), "CLOCK_KIND_")
 }
 
 macro_rules! events {
@@ -95,8 +170,10 @@ pub fn all() -> impl Iterator<Item = &'static str> {
     let numbers = 1..=60;
     let families = numbers.clone().filter_map(|number| FundFamily::try_from(number).ok()).map(family);
     let schemes = numbers.clone().filter_map(|number| FundScheme::try_from(number).ok()).map(scheme);
+    let clocks = numbers.clone().filter_map(|number| ClockKind::try_from(number).ok()).map(clock_kind);
     let kinds = numbers.filter_map(|number| AccountKind::try_from(number).ok()).map(account_kind);
-    lines.into_iter().chain(families).chain(schemes).chain(kinds).chain(EVENTS.iter().copied())
+    let fixed = lines.into_iter().chain(AUDIT.iter().copied()).chain(EVENTS.iter().copied());
+    fixed.chain(families).chain(schemes).chain(kinds).chain(clocks)
 }
 
 #[cfg(test)]

@@ -432,7 +432,7 @@ impl<'a> Genes<'a> {
             67..69 => Order::Oversight(Box::new(self.oversight(kind - 53, Self::account, Self::fund))),
             69..75 => Order::Procurement(Box::new(self.procurement(kind - 69, Self::fund))),
             66 => Order::RotateLogKey { key: LogKey::stored(self.text()), change: self.pick(LOG_KEY_CHANGES) },
-            67..71 => Order::Complaint(Box::new(self.complaint(kind - 67, Self::filing))),
+            75..79 => Order::Complaint(Box::new(self.complaint(kind - 75, Self::filing))),
             _ => Order::Transaction { operations: self.list(Self::operation) },
         }
     }

@@ -209,7 +209,7 @@ impl Summary {
                 let rows: Vec<Vec<String>> = pairs.map(|(key, value)| vec![key.clone(), flat(value)]).collect();
                 render::csv(out, &["key", "value"], &rows)
             }
-            Format::Table | Format::Tree | Format::Dot => {
+            Format::Table | Format::Tree | Format::Dot | Format::Xlsx => {
                 let rows: Vec<Vec<String>> = self
                     .items
                     .iter()

@@ -85,7 +85,7 @@ impl<'out> Outcomes<'out> {
                 let rows: Vec<Vec<String>> = self.rows.drain(..).map(|row| row.to_record()).collect();
                 render::csv_rows(self.out, &rows)?;
             }
-            Format::Table | Format::Tree | Format::Dot => return Ok(()),
+            Format::Table | Format::Tree | Format::Dot | Format::Xlsx => return Ok(()),
         }
         self.out.flush().map_err(Failure::from)
     }
@@ -106,7 +106,7 @@ impl<'out> Outcomes<'out> {
             }
             Format::Csv if self.quiet => {}
             Format::Csv => writeln!(io::stderr().lock(), "{summary}")?,
-            Format::Table | Format::Tree | Format::Dot => {
+            Format::Table | Format::Tree | Format::Dot | Format::Xlsx => {
                 let header = [
                     text::post_line(self.lang),
                     text::post_key(self.lang),

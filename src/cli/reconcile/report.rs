@@ -101,7 +101,7 @@ impl Report {
         match format {
             Format::Json => render::json(out, &self.to_json()),
             Format::Csv => self.write_csv(out),
-            Format::Table | Format::Tree | Format::Dot => self.write_tables(out, lang),
+            Format::Table | Format::Tree | Format::Dot | Format::Xlsx => self.write_tables(out, lang),
         }
     }
 

@@ -34,7 +34,12 @@ pub fn table_title(language: Language, table: &str) -> String {
 }
 
 /// What stands at the end of a file, by name: the same names in all languages.
-fn provenance(head: &Head, language: Option<Language>, tail: &Tail, digest: &[u8; 32]) -> Vec<(String, String)> {
+pub(super) fn provenance(
+    head: &Head,
+    language: Option<Language>,
+    tail: &Tail,
+    digest: &[u8; 32],
+) -> Vec<(String, String)> {
     use crate::format::hexadecimal::of as hex;
     let mut lines = vec![("layout".to_owned(), LAYOUT.to_owned()), ("table".to_owned(), head.table.to_owned())];
     lines.extend(language.map(|language| ("language".to_owned(), language.tag().to_owned())));
