@@ -47,7 +47,7 @@ use thiserror::Error;
 pub use anchors::Anchors;
 pub use bundle::{Bundle, Carried, CarriedPolicy, read_bundle};
 pub use opening::{Opened, Opening, check_opening};
-pub use pipeline::{examine, verify};
+pub use pipeline::{examine, examine_entries, verify};
 pub use report::{Check, FAULTS_MAX, Fact, Fault, FaultKind, LastEntry, Report, Verdict};
 
 /// A stored value under its key, as it came.

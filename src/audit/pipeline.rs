@@ -50,12 +50,21 @@ pub fn verify(evidence: Evidence<'_>, options: &Options) -> Report {
 
 /// Audits the chain of a log as [`verify`] does, and gives its events, in order and whole, to whoever looks at what they say.
 pub fn examine(evidence: Evidence<'_>, options: &Options, mut take: impl FnMut(i64, Event) + Send) -> Report {
+    examine_entries(evidence, options, |sequence, _, event| take(sequence, event))
+}
+
+/// Audits a log as [`examine`] does, and gives the hash of each entry with its event.
+pub fn examine_entries(
+    evidence: Evidence<'_>,
+    options: &Options,
+    mut take: impl FnMut(i64, [u8; 32], Event) + Send,
+) -> Report {
     let started = Instant::now();
     let scope = scope(&evidence, options, false);
     let (mut outcome, (), bundle) = follow(evidence, options, Keep::Events, |events| {
         for item in events.into_iter().flatten() {
             if let ForBooks::Event(sequence, record) = item {
-                take(sequence, record.into_event());
+                take(sequence, record.entry_hash, record.into_event());
             }
         }
     });
