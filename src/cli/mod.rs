@@ -33,6 +33,7 @@ mod gather;
 mod help;
 pub mod import;
 pub mod init;
+pub mod interchange;
 pub mod keys;
 mod logs;
 pub mod personal_data;
@@ -93,7 +94,7 @@ pub enum Command {
     Witness(witness::WitnessArgs),
     /// Add what has come to a backup of a ledger, running or stopped, and verify it there.
     Backup(backup::BackupArgs),
-    /// Write a stopped ledger's log to a file that can be verified anywhere.
+    /// Write a ledger's log to a file that can be verified anywhere, or what it says in forms that other programs read.
     Export(export::ExportArgs),
     /// Build a ledger's lost log again, from static tiles or from the copy beside it, and verify it.
     Restore(restore::RestoreArgs),

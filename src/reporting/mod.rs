@@ -2,11 +2,13 @@
 //!
 //! In reading order: [`register`] (names for numbers, and what later events refer to), [`table`] (columns, cells, the digest
 //! by which a table is known), [`rows`] (rows as events make them), [`disclosure`] (which tables may be published), [`files`]
-//! (CSV, JSON, workbooks), [`publish`] (all of them at once), [`check`] (a published file against the log).
+//! (CSV, JSON, workbooks), [`publish`] (all of them at once), [`check`] (a published file against the log), [`exports`] (forms that
+//! other programs read).
 
 pub mod check;
 pub mod decimal;
 pub mod disclosure;
+pub mod exports;
 pub mod files;
 pub mod publish;
 pub mod register;
