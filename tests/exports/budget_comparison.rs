@@ -45,6 +45,18 @@ fn the_comparison_comes_to_the_trial_balance() {
     }
 }
 
+/// An order that no bank has carried out yet is spent by the budget, and no cash.
+#[test]
+fn what_is_not_cleared_explains_the_cash() {
+    let ledger = Ledger::after("s6-investment");
+    // The first payment is the 20th event, its clearing the one after.
+    let (folder, output) = ledger.try_export("ipsas24", "ordered", &["--as-of", "20"]);
+    content(&output).unwrap();
+    let row = rows(&folder.join("budget-reconciliation.json")).remove(0);
+    assert_eq!((minor(&row["actual"]), minor(&row["not_cleared"])), (558_000_000, 558_000_000), "{row:?}");
+    assert_eq!((minor(&row["paid_in_cash"]), minor(&row["unexplained"])), (0, 0), "{row:?}");
+}
+
 /// What is left at the end of a period is what the next one begins with.
 #[test]
 fn what_is_left_is_brought_forward() {

@@ -22,7 +22,10 @@ fn check(form: &str, journal: &Path) -> Option<Output> {
         "hledger" => command.arg("check").args(["--strict", "-f"]).arg(journal),
         _ => command.args(["--strict", "-f"]).arg(journal).arg("balance"),
     };
-    Some(server::output(&mut command).unwrap())
+    let output = server::output(&mut command).unwrap();
+    // ledger only warns of what was not declared.
+    assert!(!server::errors(&output).contains("Warning"), "{form}: {}", server::errors(&output));
+    Some(output)
 }
 
 /// What a program says every account holds, in minor units.

@@ -19,6 +19,9 @@ use crate::reporting::register::{Fund, Register, Step};
 use crate::reporting::table::date;
 use prost::Message;
 
+/// What is said of a transaction beside its postings; ledger wants them declared.
+const TAGS: [&str; 7] = ["hash", "book", "document", "request", "purpose", "project", "contract"];
+
 /// Which program reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
@@ -156,6 +159,9 @@ impl<'a> Writing<'a> {
             Dialect::Ledger => {
                 for (currency, exponent) in &currencies {
                     writeln!(self.out, "commodity {currency}\n    format {} {currency}", decimal(0, *exponent))?;
+                }
+                for tag in TAGS {
+                    writeln!(self.out, "tag {tag}")?;
                 }
             }
         }
