@@ -217,7 +217,14 @@ async fn days_stand_in_order() {
         payment.business_date = Some(fundledger::pb::Date { year: 2026, month, day: 3 });
         commands.push(payment);
     }
-    served.accept(commands).await;
+    let last = served.accept(commands).await.last().unwrap().sequence;
+    // Whoever is given the log is given as much as the server's view has.
+    let request = fundledger::pb::v1::GetBalanceRequest {
+        account_id: "treasury".to_owned(),
+        min_sequence: Some(last),
+        ..Default::default()
+    };
+    served.query().await.get_balance(request).await.unwrap();
     let journal = served.directory.path().join("journal");
     let (url, path) = (served.url(), journal.to_str().unwrap());
     // A running ledger, by its address.

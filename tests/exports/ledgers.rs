@@ -43,7 +43,9 @@ impl Ledger {
         let url = served.url();
         let posted = server::run(&["post", path.to_str().unwrap(), "--server", &url, "--quiet"]);
         assert!(posted.status.success(), "{}{}", errors(&posted), String::from_utf8_lossy(&posted.stdout));
-        let asked = server::run(&["balance", "--by-lot", "--format", "json", "--server", &url]);
+        // Every line is an event; to ask as of the last one waits until the server's view has it.
+        let last = fs::read_to_string(path).unwrap().lines().count().to_string();
+        let asked = server::run(&["balance", "--by-lot", "--format", "json", "--as-of", &last, "--server", &url]);
         assert!(asked.status.success(), "{}", errors(&asked));
         let answer: Value = serde_json::from_slice(&asked.stdout).unwrap();
         let text = |row: &Value, name: &str| row[name].as_str().unwrap().to_owned();
@@ -59,6 +61,7 @@ impl Ledger {
         };
         let trial = answer["balances"].as_array().unwrap().iter().map(balance).collect();
         let sequence = answer["position"]["sequence"].as_i64().unwrap();
+        assert_eq!(sequence.to_string(), last);
         served.stop();
         Self { served, trial, sequence }
     }
