@@ -1,4 +1,4 @@
-//! `export`: the log of a stopped ledger as one file, or as a tree of static files.
+//! `export`: the log of a stopped ledger as one file, or as a tree of static files; or what a log says in other forms.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::evidence::PrivateCopy;
+use super::interchange::{self, InterchangeArgs};
 use super::tile_writer::TileWriter;
 use super::verify::read_text;
 use super::{Failure, Globals, Lang};
@@ -22,10 +23,10 @@ use crate::messages::cli as text;
 #[derive(Args, Clone, Debug)]
 pub struct ExportArgs {
     /// Directory of the stopped ledger.
-    #[arg(long, value_name = "DIR", env = "FUNDLEDGER_DATA")]
-    pub data: PathBuf,
+    #[arg(long, value_name = "DIR", env = "FUNDLEDGER_DATA", required_unless_present = "source")]
+    pub data: Option<PathBuf>,
     /// File to write: every stored value as it is, sound or not, with checkpoint and tiles (docs/format.md, Bundle).
-    #[arg(long, value_name = "FILE", required_unless_present = "tiles")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["tiles", "form"])]
     pub bundle: Option<PathBuf>,
     /// Policy of witnesses to put into the bundle (C2SP tlog-policy).
     #[arg(long, value_name = "FILE", requires = "bundle")]
@@ -36,16 +37,36 @@ pub struct ExportArgs {
     /// Directory to write, for any file server: what the last checkpoint covers (C2SP tlog-tiles).
     #[arg(long, value_name = "DIR")]
     pub tiles: Option<PathBuf>,
+    /// Other forms.
+    #[command(flatten)]
+    pub interchange: InterchangeArgs,
 }
 
 /// Writes what was asked for.
 pub fn run(globals: &Globals, args: &ExportArgs, out: &mut dyn Write) -> Result<(), Failure> {
+    if args.bundle.is_some() || args.tiles.is_some() {
+        write_log(globals, args, out)?;
+    }
+    let InterchangeArgs { form: Some(form), output: Some(path), source, .. } = &args.interchange else { return Ok(()) };
+    let source = source.clone().or_else(|| args.data.as_ref().map(|data| data.display().to_string()));
+    let source = source.unwrap_or_default();
+    let written = interchange::write(globals, &args.interchange, (*form, &source, path))?;
+    if !globals.quiet {
+        let (rows, sequence) = (written.rows, written.sequence);
+        writeln!(out, "{}", text::export_form_written(globals.lang, path.display(), rows, sequence))?;
+    }
+    Ok(())
+}
+
+/// Writes the log itself.
+fn write_log(globals: &Globals, args: &ExportArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let policy = args.policy.as_deref().map(read_policy).transpose()?;
     let made_at = args.made_at.as_deref();
     if made_at.is_some_and(|time| !is_time(time)) {
         return Err(Failure::Usage(text::export_bad_time(globals.lang)));
     }
-    let copy = PrivateCopy::take(&args.data)?;
+    let data = args.data.as_deref().ok_or_else(|| Failure::Usage(text::export_needs_data(globals.lang)))?;
+    let copy = PrivateCopy::take(data)?;
     if let Some(path) = &args.bundle {
         let note = |name: &str| copy.checkpoints.iter().find(|(of, _)| *of == name).map(|(_, note)| note.as_str());
         let (checkpoint, witnessed) = (note(CHECKPOINT_FILE), note(WITNESSED_FILE));

@@ -38,6 +38,7 @@ mod gather;
 mod help;
 pub mod import;
 pub mod init;
+pub mod interchange;
 pub mod keys;
 mod logs;
 mod otlp;
@@ -110,7 +111,7 @@ pub enum Command {
     Backup(backup::BackupArgs),
     /// Make tables for publication from the log: execution, special funds, recipients of relief, the flow of a fund.
     Disclose(disclose::DiscloseArgs),
-    /// Write a stopped ledger's log to a file that can be verified anywhere.
+    /// Write a ledger's log to a file that can be verified anywhere, or what it says in forms that other programs read.
     Export(export::ExportArgs),
     /// Build a ledger's lost log again, from static tiles or from the copy beside it, and verify it.
     Restore(restore::RestoreArgs),

@@ -142,6 +142,13 @@ backup-vault = personal data backed up ({ $path })
 export-tiles-written = the { $size } entries that the last checkpoint covers are in { $path }
 export-without-checkpoint = no checkpoint that can be read lies beside the log: there is nothing to export tiles under
 export-bad-time = --made-at has the form YYYY-MM-DDTHH:MM:SSZ
+export-beyond = the log ends at sequence { $last }: nothing can be exported as of a later one
+export-days-turned = --from is after --to
+export-form-written = written as of sequence { $sequence }: { $rows } rows ({ $path })
+export-needs-data = --bundle and --tiles are made of a ledger's directory: name it with --data
+export-no-folder = { $path } is no directory: make it first
+export-unknown-fund = the log has no fund { $fund }
+export-without-ocid = the contract { $contract } has no ocid: give the prefix that you registered with --ocid-prefix
 export-unfit = the log does not have the { $size } entries that its checkpoint covers: run `fundledger verify`
 export-written = written: { $values } values, { $tiles } tiles ({ $file })
 

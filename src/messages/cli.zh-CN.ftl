@@ -141,6 +141,13 @@ backup-vault = 已备份个人信息（{ $path }）
 export-tiles-written = 最新检查点所覆盖的 { $size } 个条目已写入 { $path }
 export-without-checkpoint = 日志旁没有可读的检查点：无从导出静态文件
 export-bad-time = --made-at 的格式为 YYYY-MM-DDTHH:MM:SSZ
+export-beyond = 日志止于序号 { $last }：不能导出截至其后的内容
+export-days-turned = --from 晚于 --to
+export-form-written = 已写出截至序号 { $sequence } 的 { $rows } 行（{ $path }）
+export-needs-data = --bundle 与 --tiles 由账本目录制成：请用 --data 指明
+export-no-folder = { $path } 不是目录：请先创建
+export-unknown-fund = 日志中没有基金 { $fund }
+export-without-ocid = 合同 { $contract } 没有 ocid：请用 --ocid-prefix 给出已注册的前缀
 export-unfit = 日志没有其检查点所覆盖的 { $size } 个条目：请运行 `fundledger verify`
 export-written = 已写出数据块 { $values } 个、瓦片 { $tiles } 个（{ $file }）
 

@@ -7,6 +7,8 @@ use crate::pb::v1::{AccountKind, ClockKind, FundFamily, FundScheme};
 
 /// A line about a fund.
 pub const FUND: &str = "FUND";
+/// A line about a function of government.
+pub const FUNCTION: &str = "FUNCTION";
 /// A line about a project.
 pub const PROJECT: &str = "PROJECT";
 /// A line that sums the others of its currency.
@@ -166,7 +168,7 @@ pub fn code(language: Language, label: &str) -> Option<&'static str> {
 
 /// The codes of all terms.
 pub fn all() -> impl Iterator<Item = &'static str> {
-    let lines = [FUND, PROJECT, TOTAL, PAID, REISSUED, RETURNED, REVERSED, AUTHORITY, CASH, OUTSIDE];
+    let lines = [FUND, FUNCTION, PROJECT, TOTAL, PAID, REISSUED, RETURNED, REVERSED, AUTHORITY, CASH, OUTSIDE];
     let numbers = 1..=60;
     let families = numbers.clone().filter_map(|number| FundFamily::try_from(number).ok()).map(family);
     let schemes = numbers.clone().filter_map(|number| FundScheme::try_from(number).ok()).map(scheme);

@@ -316,7 +316,7 @@ impl Disclosure {
 }
 
 /// Whether a kind of account is money at a bank or the treasury.
-const fn is_cash(kind: Kind) -> bool {
+pub(super) const fn is_cash(kind: Kind) -> bool {
     matches!(
         kind,
         Kind::Treasury
