@@ -226,8 +226,9 @@ fn published(fixture: &str, seeds: &mut Seeds) {
         making.take(sequence, &event, &mut |row| publishing.row(row));
     });
     making.close(&mut |row| publishing.row(row));
-    let (size, root) = report.tree.unwrap();
-    publishing.finish(&report.origin.unwrap(), i64::try_from(size).unwrap() - 1, root).unwrap();
+    let (_, root) = report.tree.unwrap();
+    let last = report.head.unwrap().sequence;
+    publishing.finish(&report.origin.unwrap(), last, root).unwrap();
     for form in ["csv", "json", "xlsx"] {
         let bytes = fs::read(directory.path().join(form)).unwrap();
         seeds.insert(format!("published/{fixture}_{form}"), bytes);

@@ -138,7 +138,7 @@ pub fn run(globals: &Globals, args: &DiscloseArgs, out: &mut dyn Write) -> Resul
         return Err(Failure::Usage(text::disclose_record_needs_server(lang)));
     }
     create_directory(&args.output).map_err(|error| Failure::about(args.output.display(), error))?;
-    let files = Files::create(args, &disclosure)?;
+    let files = Files::create(args, &disclosure);
     let names: Box<dyn Names> = if is_url(&source) && !args.without_names && has_names(disclosure.head()) {
         let served = ServedNames::start(globals, &source, Duration::from_secs(args.retry_for));
         let failed = |error: io::Error| Failure::about(files.names.display(), error);
@@ -282,7 +282,7 @@ struct Files {
 }
 
 impl Files {
-    fn create(args: &DiscloseArgs, disclosure: &Disclosure) -> Result<Self, Failure> {
+    fn create(args: &DiscloseArgs, disclosure: &Disclosure) -> Self {
         let all = [FileForm::Csv, FileForm::Xlsx, FileForm::Json];
         let wanted: Vec<FileForm> =
             all.into_iter().filter(|form| args.form.is_empty() || args.form.contains(form)).collect();
@@ -306,7 +306,7 @@ impl Files {
                 forms.push((form, Language::from(*lang), args.output.join(name)));
             }
         }
-        Ok(Self { forms, names: args.output.join(format!("{stem}.names{UNFINISHED}")) })
+        Self { forms, names: args.output.join(format!("{stem}.names{UNFINISHED}")) }
     }
 
     fn writers(&self, head: &Head) -> Result<Vec<Box<dyn TableWriter>>, Failure> {
@@ -466,7 +466,8 @@ fn record(
     };
     connect::with(&globals, async |connection| {
         let patience = Duration::from_secs(args.retry_for);
-        let mut results = posting::post(connection, &[command.clone()], Mode::Commit, patience).await?.results;
+        let mut results =
+            posting::post(connection, std::slice::from_ref(&command), Mode::Commit, patience).await?.results;
         match results.pop().and_then(|result| result.outcome) {
             Some(post_result::Outcome::Receipt(receipt)) => Ok(receipt.sequence),
             Some(post_result::Outcome::Error(status)) => Err(connect::Explanation::of_result(&status, lang).failure()),

@@ -26,7 +26,9 @@ pub(super) fn run(globals: &Globals, args: &VerifyArgs, path: &Path, out: &mut d
     let lang = globals.lang;
     let refused = |error: FileError| match error {
         FileError::Io(error) => Failure::about(path.display(), error),
-        other => Failure::Refused(text::disclosed_not_ours(lang, path.display(), printable(&other.to_string()))),
+        other @ (FileError::Encoding | FileError::Layout(_) | FileError::Lacks(_)) => {
+            Failure::Refused(text::disclosed_not_ours(lang, path.display(), printable(&other.to_string())))
+        }
     };
     let published = Published::open(path).map_err(refused)?;
     let order = Order::from_file(&published.table, &published.parameters, published.columns.clone());
@@ -81,7 +83,9 @@ fn verdict(
     if let Some(error) = &checked.unreadable {
         return Err(match error {
             FileError::Io(error) => Failure::Unavailable(error.to_string()),
-            other => Failure::Refused(text::disclosed_unreadable(lang, printable(&other.to_string()))),
+            other @ (FileError::Encoding | FileError::Layout(_) | FileError::Lacks(_)) => {
+                Failure::Refused(text::disclosed_unreadable(lang, printable(&other.to_string())))
+            }
         });
     }
     if checked.difference.is_some() {

@@ -120,7 +120,7 @@ impl Names for KeptNames {
                 MaskedName::Withheld => "w".to_owned(),
                 MaskedName::Minor => "m".to_owned(),
             };
-            lines.push_str(&format!("{} {said}\n", person.sequence));
+            lines.extend([person.sequence.to_string().as_str(), " ", said.as_str(), "\n"]);
         }
         self.file.write_all(lines.as_bytes())?;
         names.extend(answered);
