@@ -114,6 +114,14 @@ impl World {
         let matter = json!({ "matter_id": "M-2", "kind": "complaint", "unit_id": "U", "fund_id": "F", "party": "Another", "first_handler": "desk-8" });
         world.post(LAST_DAY, "open_matter", &matter);
         world.post(LAST_DAY, "receive_cash", &json!({ "lot_id": "NEW", "amount_minor": 1, "bank_reference": "end" }));
+        // Accepted late, and not answered; the other is closed before anybody had to.
+        let complaint = |id: &str| json!({ "complaint_id": id, "kind": "fraud", "lot_id": "NEW", "text_sha256": BYTES });
+        world.post("2026-05-04", "file_complaint", &complaint("C-1"));
+        let accepted = json!({ "complaint_id": "C-1", "unit_id": "V", "first_handler": "desk-9" });
+        world.post("2026-05-20", "accept_complaint", &accepted);
+        world.post("2026-06-12", "file_complaint", &complaint("C-2"));
+        let withdrawn = json!({ "complaint_id": "C-2", "outcome": "COMPLAINT_OUTCOME_WITHDRAWN" });
+        world.post("2026-06-14", "close_complaint", &withdrawn);
         world
     }
 
@@ -124,6 +132,8 @@ impl World {
             clock("clear", "ORDERED_TO_CLEARED", 3, "WORKING_DAYS"),
             clock("answer", "FLAGGED_TO_ANSWERED", 30, "DAYS"),
             clock("complaint", "MATTER", 10, "WORKING_DAYS"),
+            clock("taken", "COMPLAINT_FILED_TO_ACCEPTED", 5, "WORKING_DAYS"),
+            clock("fraud", "COMPLAINT_FILED_TO_ANSWERED", 20, "DAYS"),
         ]);
         let policy = json!({ "policy_id": format!("P-{fund_id}"), "version": 1, "effective_from": date("2023-01-01"),
             "plan_step": "PLAN_STEP_OPTIONAL", "document_sha256": BYTES, "terms": { "clocks": clocks } });

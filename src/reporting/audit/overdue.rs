@@ -215,6 +215,26 @@ impl Rows for Overdue {
                 self.start(step, &Start { unit_id: &matter.unit_id, ..start }, Some(&matter.kind));
             }
             Payload::MatterClosed(matter) => self.end(step, ClockKind::Matter, &matter.matter_id),
+            Payload::ComplaintFiled(filed) => {
+                let id = &filed.complaint_id;
+                self.start(step, &about(ClockKind::ComplaintFiledToAccepted, id, filed.fund), None);
+                self.start(step, &about(ClockKind::ComplaintFiledToAnswered, id, filed.fund), Some(&filed.kind));
+            }
+            Payload::ComplaintAccepted(accepted) => {
+                // From here on it is known whose time runs.
+                let key = (ClockKind::ComplaintFiledToAnswered, accepted.complaint_id.clone());
+                if let Some(clock) = self.running.get_mut(&key) {
+                    clock.unit_id.clone_from(&accepted.unit_id);
+                }
+                self.end(step, ClockKind::ComplaintFiledToAccepted, &accepted.complaint_id);
+            }
+            Payload::ComplaintAnswered(answered) => {
+                self.end(step, ClockKind::ComplaintFiledToAnswered, &answered.complaint_id);
+            }
+            Payload::ComplaintClosed(closed) => {
+                self.end(step, ClockKind::ComplaintFiledToAccepted, &closed.complaint_id);
+                self.end(step, ClockKind::ComplaintFiledToAnswered, &closed.complaint_id);
+            }
             _ => {}
         }
     }
