@@ -115,7 +115,8 @@ impl World {
         world.post(LAST_DAY, "open_matter", &matter);
         world.post(LAST_DAY, "receive_cash", &json!({ "lot_id": "NEW", "amount_minor": 1, "bank_reference": "end" }));
         // Accepted late, and not answered; the other is closed before anybody had to.
-        let complaint = |id: &str| json!({ "complaint_id": id, "kind": "fraud", "lot_id": "NEW", "text_sha256": BYTES });
+        let complaint =
+            |id: &str| json!({ "complaint_id": id, "kind": "fraud", "lot_id": "NEW", "text_sha256": BYTES });
         world.post("2026-05-04", "file_complaint", &complaint("C-1"));
         let accepted = json!({ "complaint_id": "C-1", "unit_id": "V", "first_handler": "desk-9" });
         world.post("2026-05-20", "accept_complaint", &accepted);
