@@ -3,8 +3,6 @@
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
@@ -13,12 +11,11 @@ use prost::bytes::Bytes;
 use serde_json::json;
 
 use super::connect::{self, Connection};
-use super::gather::gather;
+use super::gather::{Basis, follow};
 use super::posting::{self, Mode};
 use super::render::{self, hex};
 use super::verify::read_text;
 use super::{Failure, Format, Globals, Lang, is_url};
-use crate::audit::{self, Anchors, Options, Report, Verdict};
 use crate::log::files::create_directory;
 use crate::messages::Language;
 use crate::messages::cli as text;
@@ -229,49 +226,19 @@ fn make(
     files: &Files,
     names: Box<dyn Names>,
 ) -> Result<Made, Failure> {
-    let lang = globals.lang;
     let writers = files.writers(disclosure.head())?;
-    let size = as_of.and_then(|sequence| u64::try_from(sequence).ok()).map(|sequence| sequence.saturating_add(1));
-    let options = |served: Vec<String>, _| Options {
-        anchors: Anchors { served, ..Anchors::default() },
-        root_of: size,
-        progress: Some(Arc::new(AtomicU64::new(0))),
-        ..Options::default()
-    };
-    let (report, publishing, last_day) = gather(globals, source, 0, options, |evidence, options| {
-        let mut publishing = Publishing::new(disclosure.head(), names, writers);
-        let mut making = disclosure.begin(as_of);
-        let mut last_day = 0;
-        let report = audit::examine(evidence, options, |sequence, event| {
-            last_day = last_day.max(event.business_day);
-            making.take(sequence, &event, &mut |row| publishing.row(row));
-        });
-        making.close(&mut |row| publishing.row(row));
-        (report, publishing, last_day)
+    let mut publishing = Publishing::new(disclosure.head(), names, writers);
+    let mut making = disclosure.begin(as_of);
+    let mut last_day = 0;
+    let basis = follow(globals, source, as_of, |sequence, _hash, event| {
+        last_day = last_day.max(event.business_day);
+        making.take(sequence, event, &mut |row| publishing.row(row));
     })?;
-    sound(&report, lang)?;
-    let reached = match as_of {
-        Some(sequence) => report.asked_root.map(|(_, root)| (sequence, root)),
-        None => report.head.zip(report.tree).map(|(head, (_, root))| (head.sequence, root)),
-    };
-    let head = report.head.map_or(-1, |head| head.sequence);
-    let (sequence, root) =
-        reached.ok_or_else(|| Failure::Usage(text::disclose_beyond(lang, as_of.unwrap_or_default(), head)))?;
-    let origin = report.origin.unwrap_or_default();
+    making.close(&mut |row| publishing.row(row));
+    let Basis { origin, sequence, root } = basis;
     let written = publishing.finish(&origin, sequence, root);
     let written = written.map_err(|error| Failure::Unavailable(error.to_string()))?;
     Ok(Made { origin, sequence, root, written, last_day })
-}
-
-/// Nothing is published of a log that is broken, or that was not read to its end.
-pub(super) fn sound(report: &Report, lang: Lang) -> Result<(), Failure> {
-    match report.verdict {
-        Verdict::Verified => Ok(()),
-        Verdict::Broken => Err(Failure::Refused(text::disclose_broken(lang))),
-        Verdict::Incomplete => {
-            Err(Failure::Unavailable(text::disclose_incomplete(lang, report.unreadable.clone().unwrap_or_default())))
-        }
-    }
 }
 
 /// The files of a table while they are written, beside their final names.

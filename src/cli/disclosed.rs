@@ -8,8 +8,7 @@ use std::sync::atomic::AtomicU64;
 
 use serde_json::{Value, json};
 
-use super::disclose::sound;
-use super::gather::gather;
+use super::gather::{gather, sound};
 use super::render::{self, hex};
 use super::verify::{self, VerifyArgs};
 use super::{Failure, Format, Globals, Lang};

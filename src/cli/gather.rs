@@ -1,19 +1,21 @@
 //! Evidence from wherever it lies, given to whoever reads it: a directory, tiles, a bundle, a running server.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::evidence::{Copies, PrivateCopy, Served};
 use super::tiles::TileTree;
-use super::{Failure, Globals, is_url};
+use super::{Failure, Globals, Lang, is_url};
 use crate::audit::tiles::{self, Compared};
 use crate::audit::tree::Tree;
-use crate::audit::{Evidence, Options, read_bundle};
+use crate::audit::{Anchors, Evidence, Options, Report, Verdict, examine_entries, read_bundle};
 use crate::ledger::directory::{identify, is_served};
 use crate::messages::cli as text;
+use crate::pb::v1::Event;
 
 /// How often the progress bar looks at the count.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
@@ -109,4 +111,56 @@ fn watched<T>(globals: &Globals, options: &Options, total: Option<u64>, audit: i
     });
     bar.finish_and_clear();
     report
+}
+
+/// What was read of a log.
+pub(super) struct Basis {
+    /// The ledger.
+    pub(super) origin: String,
+    /// The last sequence that counts.
+    pub(super) sequence: i64,
+    /// Root over the entries up to there.
+    pub(super) root: [u8; 32],
+}
+
+/// Verifies the chain of a log and gives its events in order, all of them, with the hashes of their entries; says up to where
+/// they count. Nothing may be made of them where this fails.
+pub(super) fn follow(
+    globals: &Globals,
+    source: &str,
+    last: Option<i64>,
+    mut take: impl FnMut(i64, [u8; 32], &Event) + Send,
+) -> Result<Basis, Failure> {
+    let size = last.and_then(|last| u64::try_from(last).ok()).map(|last| last.saturating_add(1));
+    let options = |served: Vec<String>, _edge| Options {
+        anchors: Anchors { served, ..Anchors::default() },
+        root_of: size,
+        progress: Some(Arc::new(AtomicU64::new(0))),
+        ..Options::default()
+    };
+    let report = gather(globals, source, 0, options, |evidence, options| {
+        examine_entries(evidence, options, |sequence, hash, event| take(sequence, hash, &event))
+    })?;
+    sound(&report, globals.lang)?;
+    let head = report.head.map_or(-1, |head| head.sequence);
+    let (found, sequence) = match last {
+        Some(last) => (report.asked_root, last),
+        None => (report.tree, head),
+    };
+    let Some((_, root)) = found else {
+        return Err(Failure::Usage(text::evidence_beyond(globals.lang, sequence, head)));
+    };
+    Ok(Basis { origin: report.origin.unwrap_or_default(), sequence, root })
+}
+
+/// Nothing is made of a log that is broken, or that was not read to its end.
+pub(super) fn sound(report: &Report, lang: Lang) -> Result<(), Failure> {
+    match report.verdict {
+        Verdict::Verified => Ok(()),
+        Verdict::Broken => Err(Failure::Refused(text::evidence_broken(lang))),
+        Verdict::Incomplete => {
+            let why = report.unreadable.clone().unwrap_or_default();
+            Err(Failure::Unavailable(text::evidence_incomplete(lang, why)))
+        }
+    }
 }

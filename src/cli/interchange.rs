@@ -1,20 +1,18 @@
 //! `export --as`: what a log says, in forms that other programs read.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::civil;
 
-use super::gather::gather;
+use super::gather::{Basis, follow};
 use super::{Failure, Globals};
-use crate::audit::{Options, Verdict, examine_entries};
 use crate::messages::cli as text;
 use crate::reporting::exports::journal::Dialect;
 use crate::reporting::exports::selection::Selection;
 use crate::reporting::exports::{Export, ExportError, Form};
+use crate::reporting::table::day;
 
 /// Arguments of `export --as`.
 #[derive(Args, Clone, Debug)]
@@ -109,29 +107,11 @@ pub(super) fn write(
         return Err(Failure::Usage(text::export_no_folder(lang, room.display())));
     }
     let mut export = Export::new(form.form(), selection, lang.into(), room);
-    let root_of = args.as_of.and_then(|last| u64::try_from(last.saturating_add(1)).ok());
-    let options = |_: Vec<String>, _| {
-        let progress = Some(Arc::new(AtomicU64::new(0)));
-        Options { root_of, progress, ..Options::default() }
-    };
-    let report = gather(globals, source, 0, options, |evidence, options| {
-        examine_entries(evidence, options, |sequence, hash, event| export.take(sequence, hash, &event))
-    })?;
-    match report.verdict {
-        Verdict::Broken => return Err(Failure::Refused(text::verify_broken(lang))),
-        Verdict::Incomplete => return Err(Failure::Unavailable(text::verify_incomplete(lang))),
-        Verdict::Verified => {}
-    }
-    let root = if root_of.is_some() { report.asked_root } else { report.tree };
-    let last = report.head.map_or(-1, |head| head.sequence);
-    let Some((size, root)) = root else {
-        return Err(Failure::Usage(text::export_beyond(lang, last)));
-    };
-    let sequence = i64::try_from(size).unwrap_or(i64::MAX).saturating_sub(1);
+    let basis = follow(globals, source, args.as_of, |sequence, hash, event| export.take(sequence, hash, event))?;
+    let Basis { origin, sequence, root } = basis;
     let bar = if globals.shows_progress() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
     let style = ProgressStyle::with_template("{spinner} {human_pos} {per_sec}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-    let origin = report.origin.unwrap_or_default();
     let rows = export.finish(&origin, (sequence, root), output, &mut || bar.inc(1));
     bar.finish_and_clear();
     let rows = rows.map_err(|error| match error {
@@ -140,9 +120,4 @@ pub(super) fn write(
         ExportError::Io(error) => Failure::about(output.display(), error),
     })?;
     Ok(Written { rows, sequence })
-}
-
-/// A date in days since 1970-01-01.
-fn day(date: civil::Date) -> i32 {
-    date.since(civil::date(1970, 1, 1)).map_or(0, |span| span.get_days())
 }

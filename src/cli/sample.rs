@@ -4,9 +4,10 @@ use std::io::Write;
 
 use clap::{ArgGroup, Args, ValueEnum};
 
+use super::gather::follow;
 use super::render::parse_date;
 use super::report::period;
-use super::tabulate::{Output, TableArgs, check_fund, follow};
+use super::tabulate::{Output, TableArgs, check_fund};
 use super::{Failure, Globals};
 use crate::messages::cli as text;
 use crate::pb::Date;
@@ -126,7 +127,7 @@ pub fn run(globals: &Globals, args: &SampleArgs, out: &mut dyn Write) -> Result<
     let output = Output::begin(globals, &args.table)?;
     let source = args.table.source(globals);
     let mut census = Census::new(population.clone());
-    let basis = follow(globals, source, args.table.as_of, |sequence, event| census.take(sequence, event))?;
+    let basis = follow(globals, source, args.table.as_of, |sequence, _hash, event| census.take(sequence, event))?;
     check_fund(lang, args.fund.as_deref(), census.register())?;
     let currencies = census.currencies();
     if currencies.len() > 1 {
@@ -158,7 +159,7 @@ pub fn run(globals: &Globals, args: &SampleArgs, out: &mut dyn Write) -> Result<
     let last = Some(basis.sequence);
     let population = Population { last, ..population };
     let mut drawing = census.draw(population, interval, (&args.seed, &basis.origin, &basis.root));
-    let again = follow(globals, source, last, |sequence, event| {
+    let again = follow(globals, source, last, |sequence, _hash, event| {
         drawing.take(sequence, event, &mut |row| publishing.row(row));
     })?;
     if again.root != basis.root {

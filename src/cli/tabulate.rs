@@ -6,20 +6,16 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, IsTerminal, Seek, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use clap::Args;
 use tempfile::NamedTempFile;
 
-use super::gather::gather;
+use super::gather::{Basis, follow};
 use super::terminal::TerminalWriter;
 use super::{Failure, Format, Globals, Lang, pager};
-use crate::audit::{Anchors, Options, Verdict, examine};
 use crate::grpc::convert;
 use crate::messages::cli as text;
 use crate::pb::Date;
-use crate::pb::v1::Event;
 use crate::reporting::audit::Question;
 use crate::reporting::files::TableWriter;
 use crate::reporting::files::csv::CsvWriter;
@@ -84,53 +80,6 @@ pub(super) fn day(name: &str, date: Option<Date>) -> Result<Option<i32>, Failure
         Failure::Usage(told.join("; "))
     };
     date.map(|date| convert::day(name, date).map(crate::domain::time::Day::days)).transpose().map_err(told)
-}
-
-/// What was read.
-pub(super) struct Basis {
-    /// The ledger.
-    pub(super) origin: String,
-    /// The last sequence that counts.
-    pub(super) sequence: i64,
-    /// Root over the entries up to there.
-    pub(super) root: [u8; 32],
-}
-
-/// Gives verified events in order, all of them, and says up to where they count.
-pub(super) fn follow(
-    globals: &Globals,
-    source: &str,
-    last: Option<i64>,
-    mut take: impl FnMut(i64, &Event) + Send,
-) -> Result<Basis, Failure> {
-    let lang = globals.lang;
-    let size = last.and_then(|last| u64::try_from(last).ok()).map(|last| last.saturating_add(1));
-    let options = |served: Vec<String>, _edge| Options {
-        anchors: Anchors { served, ..Anchors::default() },
-        root_of: size,
-        progress: Some(Arc::new(AtomicU64::new(0))),
-        ..Options::default()
-    };
-    let report = gather(globals, source, 0, options, |evidence, options| {
-        examine(evidence, options, |sequence, event| take(sequence, &event))
-    })?;
-    match report.verdict {
-        Verdict::Verified => {}
-        Verdict::Broken => return Err(Failure::Refused(text::report_broken(lang))),
-        Verdict::Incomplete => {
-            let why = report.unreadable.clone().unwrap_or_default();
-            return Err(Failure::Unavailable(text::report_incomplete(lang, why)));
-        }
-    }
-    let head = report.head.map_or(-1, |head| head.sequence);
-    let (found, sequence) = match last {
-        Some(last) => (report.asked_root, last),
-        None => (report.tree, head),
-    };
-    let Some((_, root)) = found else {
-        return Err(Failure::Usage(text::report_beyond(lang, sequence, head)));
-    };
-    Ok(Basis { origin: report.origin.unwrap_or_default(), sequence, root })
 }
 
 /// A table that is being written, and not shown yet.
@@ -229,7 +178,8 @@ pub(super) fn answer(
         seen(&row);
         publishing.row(row);
     };
-    let basis = follow(globals, args.source(globals), last, |sequence, event| making.take(sequence, event, &mut row))?;
+    let basis =
+        follow(globals, args.source(globals), last, |sequence, _hash, event| making.take(sequence, event, &mut row))?;
     let register = making.close(&mut row);
     check_fund(globals.lang, question.fund(), &register)?;
     if let Question::LotFlow { lot } = question

@@ -166,6 +166,19 @@ pub fn steps(sequence: i64, event: &Event, mut each: impl FnMut(&Step<'_>)) {
     }
 }
 
+/// Whether accounts of a kind are money at a bank or the treasury.
+pub const fn is_cash(kind: AccountKind) -> bool {
+    matches!(
+        kind,
+        AccountKind::Treasury
+            | AccountKind::FiscalSpecial
+            | AccountKind::Income
+            | AccountKind::Payout
+            | AccountKind::HousingDeposit
+            | AccountKind::HousingSurplusDeposit
+    )
+}
+
 fn step<'a>(sequence: i64, event: &'a Event, operation: i32, payload: &'a Payload, legs: &'a [Leg]) -> Step<'a> {
     let Event { business_day: day, booked_at_ns, actor, approvals, .. } = event;
     let signed = event.signed.as_ref();
@@ -360,5 +373,16 @@ impl Register {
     /// The lots, by number.
     pub fn lots(&self) -> impl Iterator<Item = (i32, &Lot)> {
         self.lots.iter().map(|(number, lot)| (*number, lot))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payment_takes_no_more_than_is_said() {
+        // docs/disclosure.md, docs/exports.md
+        assert_eq!(size_of::<Paid>(), 24);
     }
 }

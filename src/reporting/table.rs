@@ -102,6 +102,11 @@ pub fn date(day: i32) -> String {
     date.map_or_else(|_| day.to_string(), |date| date.to_string())
 }
 
+/// A date in days since 1970-01-01.
+pub fn day(date: jiff::civil::Date) -> i32 {
+    date.since(jiff::civil::date(1970, 1, 1)).map_or(0, |span| span.get_days())
+}
+
 /// What a part is of a whole, in parts per million, rounded half up; 0 where there is no whole.
 pub fn share(part: i128, whole: i128) -> i64 {
     if whole <= 0 {

@@ -15,7 +15,7 @@ pub mod sampling;
 
 use jiff::civil::Date;
 
-use super::register::{Fund, Register, Step};
+use super::register::{Fund, Register, Step, is_cash};
 use super::rows::{Making, Rows};
 use super::table::{Column, Head, date};
 use crate::pb::v1::AccountKind as Kind;
@@ -334,8 +334,8 @@ fn paid_out<'a>(step: &'a Step<'_>, register: &'a Register) -> Option<PaidOut<'a
     #[expect(clippy::wildcard_enum_match_arm, reason = "three kinds of events pay")]
     let (payment_id, of_kinds): (&str, fn(Kind) -> bool) = match step.payload {
         Payload::PaymentExecuted(payment) => (&payment.payment_id, |kind| kind == Kind::AuthorityUsed),
-        Payload::BenefitPaid(benefit) => (&benefit.payment_id, is_bank),
-        Payload::HousingWithdrawn(withdrawn) => (&withdrawn.payment_id, is_bank),
+        Payload::BenefitPaid(benefit) => (&benefit.payment_id, is_cash),
+        Payload::HousingWithdrawn(withdrawn) => (&withdrawn.payment_id, is_cash),
         _ => return None,
     };
     let mut paid = PaidOut { payment_id, fund: 0, unit_id: "", amount: 0 };
@@ -345,19 +345,6 @@ fn paid_out<'a>(step: &'a Step<'_>, register: &'a Register) -> Option<PaidOut<'a
     }
     paid.unit_id = register.terms(step).map_or("", |terms| terms.unit_id.as_str());
     Some(paid)
-}
-
-/// Whether an account is money at a bank.
-const fn is_bank(kind: Kind) -> bool {
-    matches!(
-        kind,
-        Kind::Treasury
-            | Kind::FiscalSpecial
-            | Kind::Income
-            | Kind::Payout
-            | Kind::HousingDeposit
-            | Kind::HousingSurplusDeposit
-    )
 }
 
 #[cfg(test)]

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Months, is_cash};
+use super::Months;
 use crate::pb::v1::AccountKind as Kind;
 use crate::pb::v1::event::Payload;
-use crate::reporting::register::{Fund, Register, Step};
+use crate::reporting::register::{Fund, Register, Step, is_cash};
 use crate::reporting::rows::{Row, Rows};
 use crate::reporting::table::ColumnKind::{Amount, Number, Share, Term, Text};
 use crate::reporting::table::{Cell, Column, column, share};

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::is_cash;
 use crate::pb::v1::AccountKind as Kind;
-use crate::reporting::register::{Register, Step};
+use crate::reporting::register::{Register, Step, is_cash};
 use crate::reporting::rows::{Row, Rows};
 use crate::reporting::table::ColumnKind::{Amount, Date, Number, Term, Text};
 use crate::reporting::table::{Cell, Column, column};

@@ -14,8 +14,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use super::rows::{Making, Rows};
-use super::table::{Column, Head};
-use crate::pb::v1::AccountKind as Kind;
+use super::table::{Column, Head, day};
 
 /// Days since 1970-01-01, both within.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,10 +66,6 @@ impl fmt::Display for Month {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{:04}-{:02}", self.year, self.month)
     }
-}
-
-fn day(date: jiff::civil::Date) -> i32 {
-    date.since(jiff::civil::date(1970, 1, 1)).map_or(0, |span| span.get_days())
 }
 
 /// A table that can be published.
@@ -313,17 +308,4 @@ impl Disclosure {
         };
         Making::new(rows, self.table.columns(), &self.head, last_sequence)
     }
-}
-
-/// Whether a kind of account is money at a bank or the treasury.
-pub(super) const fn is_cash(kind: Kind) -> bool {
-    matches!(
-        kind,
-        Kind::Treasury
-            | Kind::FiscalSpecial
-            | Kind::Income
-            | Kind::Payout
-            | Kind::HousingDeposit
-            | Kind::HousingSurplusDeposit
-    )
 }

@@ -16,8 +16,7 @@ use super::{ExportError, Exporting};
 use crate::format::hexadecimal;
 use crate::pb::v1::{AccountKind as Kind, FundFamily};
 use crate::reporting::decimal::decimal;
-use crate::reporting::disclosure::is_cash;
-use crate::reporting::register::{Register, Step};
+use crate::reporting::register::{Register, Step, is_cash};
 use crate::reporting::table::date;
 
 /// Columns: name, type, what they mean by the taxonomy, and the dimension of the model that they belong to.
