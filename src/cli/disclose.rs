@@ -143,13 +143,9 @@ pub fn run(globals: &Globals, args: &DiscloseArgs, out: &mut dyn Write) -> Resul
     } else {
         Box::new(NoNames)
     };
-    let made = make(globals, &source, args.as_of, &disclosure, &files, names)?;
-    let names = files.names.clone();
-    let paths = files.finish(lang)?;
-    match fs::remove_file(&names) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(Failure::about(names.display(), error)),
-        Ok(()) | Err(_) => {}
-    }
+    let made = make(globals, &source, args.as_of, &disclosure, &files, names);
+    let made = made.and_then(|made| files.finish(lang).map(|()| made)).inspect_err(|_| files.discard())?;
+    let paths: Vec<&Path> = files.forms.iter().map(|(.., path)| path.as_path()).collect();
     let recorded = match &args.record {
         None => None,
         Some(disclosure_id) => Some(record(globals, args, &source, &disclosure, (disclosure_id, &made))?),
@@ -292,22 +288,31 @@ impl Files {
     }
 
     /// Puts the files in their places. One that was published before is replaced by the same bytes only.
-    fn finish(self, lang: Lang) -> Result<Vec<PathBuf>, Failure> {
+    fn finish(&self, lang: Lang) -> Result<(), Failure> {
+        let about = |path: &Path, error: io::Error| Failure::about(path.display(), error);
         for (.., path) in &self.forms {
-            let failed = |error: io::Error| Failure::about(path.display(), error);
-            if path.exists() && !same(path, &unfinished(path)).map_err(failed)? {
+            if path.exists() && !same(path, &unfinished(path)).map_err(|error| about(path, error))? {
                 return Err(Failure::Refused(text::disclose_differs(lang, path.display())));
             }
         }
-        let mut paths = Vec::new();
-        for (.., path) in self.forms {
-            let failed = |error: io::Error| Failure::about(path.display(), error);
-            let unfinished = unfinished(&path);
-            File::open(&unfinished).and_then(|file| file.sync_all()).map_err(failed)?;
-            fs::rename(&unfinished, &path).map_err(failed)?;
-            paths.push(path);
+        for (.., path) in &self.forms {
+            let unfinished = unfinished(path);
+            let placed =
+                File::open(&unfinished).and_then(|file| file.sync_all()).and_then(|()| fs::rename(&unfinished, path));
+            placed.map_err(|error| about(path, error))?;
         }
-        Ok(paths)
+        match fs::remove_file(&self.names) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(about(&self.names, error)),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Takes away what was not finished, so that nobody takes it for published. Names stay, for the next run.
+    fn discard(&self) {
+        for (.., path) in &self.forms {
+            // What cannot be taken away is told by its name.
+            fs::remove_file(unfinished(path)).ok();
+        }
     }
 }
 

@@ -251,6 +251,7 @@ impl PersonalDataService for PersonalDataApi {
             read_position: Some(read_position(&position)),
         }))
     }
+
     async fn list_masked_names(
         &self,
         request: Request<v1::ListMaskedNamesRequest>,

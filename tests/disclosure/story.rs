@@ -6,27 +6,13 @@ use std::process::Output;
 
 use serde_json::{Value, json};
 
-use crate::server::{Served, errors, run};
+use crate::server::{Served, errors, on, run};
 
 const DIGEST: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 /// Born in 1990, with a check digit that holds.
 pub(crate) const ADULT: &str = "110105199003070033";
 /// Born in 2015.
 pub(crate) const CHILD: &str = "11010520150307003X";
-
-#[expect(clippy::needless_pass_by_value, reason = "it is made for the call")]
-pub(crate) fn on(date: &str, request_id: &str, payload: Value) -> Value {
-    let mut parts = date.split('-').map(|part| part.parse::<i32>().unwrap());
-    let (year, month, day) = (parts.next(), parts.next(), parts.next());
-    let mut command = json!({
-        "requestId": request_id,
-        "businessDate": { "year": year, "month": month, "day": day },
-        "actor": "maker-1",
-        "checkers": ["checker-1"],
-    });
-    command.as_object_mut().unwrap().extend(payload.as_object().unwrap().clone());
-    command
-}
 
 fn fund(fund_id: &str, name: &str, scheme: &str, region: &str) -> Vec<Value> {
     let key = |what: &str| format!("{fund_id}-{what}");

@@ -5,9 +5,10 @@ use std::process::Command as Process;
 
 use fundledger::pb::{DESCRIPTORS, v1};
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, ReflectMessage};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tonic_types::RpcStatusExt;
 
+pub(crate) use crate::server::on;
 use crate::server::{Served, errors, output, receipt, run};
 
 /// The schema of a command.
@@ -26,21 +27,6 @@ pub(crate) fn command(json: &Value) -> v1::Command {
 pub(crate) fn scenario(name: &str) -> Vec<Value> {
     let text = fs::read_to_string(format!("tests/data/scenarios/{name}.jsonl")).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
-/// A command on a date, with a checker.
-pub(crate) fn on(date: &str, request_id: &str, payload: Value) -> Value {
-    let mut parts = date.split('-').map(|part| part.parse::<i32>().unwrap());
-    let (year, month, day) = (parts.next(), parts.next(), parts.next());
-    let mut command = json!({
-        "requestId": request_id,
-        "businessDate": { "year": year, "month": month, "day": day },
-        "actor": "maker-1",
-        "checkers": ["checker-1"],
-    });
-    let Value::Object(payload) = payload else { panic!("{payload} is no object") };
-    command.as_object_mut().unwrap().extend(payload);
-    command
 }
 
 /// Fen as the scenario file writes them.

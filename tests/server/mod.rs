@@ -22,6 +22,7 @@ use fundledger::pb::Date;
 use fundledger::pb::v1::ledger_service_client::LedgerServiceClient;
 use fundledger::pb::v1::query_service_client::QueryServiceClient;
 use fundledger::pb::v1::{self, command::Payload};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tonic::transport::Channel;
 
@@ -237,6 +238,21 @@ pub fn command(request_id: &str, payload: Payload) -> v1::Command {
         personal_commitments: Vec::new(),
         payload: Some(payload),
     }
+}
+
+/// A command on a date, as JSON, with a checker.
+pub fn on(date: &str, request_id: &str, payload: Value) -> Value {
+    let mut parts = date.split('-').map(|part| part.parse::<i32>().unwrap());
+    let (year, month, day) = (parts.next(), parts.next(), parts.next());
+    let mut command = json!({
+        "requestId": request_id,
+        "businessDate": { "year": year, "month": month, "day": day },
+        "actor": "maker-1",
+        "checkers": ["checker-1"],
+    });
+    let Value::Object(payload) = payload else { panic!("{payload} is no object") };
+    command.as_object_mut().unwrap().extend(payload);
+    command
 }
 
 /// A fund with one lot of 1,000,000.00, half of it in the hands of unit U, and the cash for all of it.

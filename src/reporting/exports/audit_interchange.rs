@@ -8,7 +8,7 @@ use std::path::Path;
 use prost::Message;
 
 use super::audit_tables::{self as tables, Tables};
-use super::movement::{Book, Cell, Movement, Source, is_asset, is_debit_normal};
+use super::movement::{Book, Cell, Movement, Source, add, is_asset, is_debit_normal};
 use super::selection::{Basis, Selection};
 use super::sorted::Sorter;
 use super::{ExportError, Exporting};
@@ -50,8 +50,7 @@ impl Exporting for AuditInterchange {
         self.accounts.extend(step.legs.iter().map(|leg| leg.account));
         if self.selection.is_before(step.day) {
             for leg in step.legs {
-                let balance = self.opening.entry((leg.account, leg.lot)).or_default();
-                *balance = balance.saturating_add(leg.amount_minor.into());
+                add(&mut self.opening, leg);
             }
             return Ok(());
         }

@@ -6,14 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::movement::{Book, Cell, Movement, Source};
+use super::movement::{Book, Cell, Movement, Source, add};
 use super::names;
 use super::output::{Output, plain};
 use super::selection::{Basis, Selection};
 use super::sorted::Sorter;
 use super::{ExportError, Exporting};
 use crate::format::hexadecimal;
-use crate::pb::v1::Leg;
 use crate::reporting::decimal::decimal;
 use crate::reporting::register::{Fund, Register, Step};
 use crate::reporting::table::date;
@@ -102,11 +101,6 @@ impl Exporting for Journal {
         writing.out.finish()?;
         Ok(count)
     }
-}
-
-fn add(balances: &mut BTreeMap<Cell, i128>, leg: &Leg) {
-    let balance = balances.entry((leg.account, leg.lot)).or_default();
-    *balance = balance.saturating_add(leg.amount_minor.into());
 }
 
 /// The last day of the month that a day lies in.

@@ -1,5 +1,6 @@
 //! What moved, as it is kept until it can be written: with the names of then, since those come and go with the events.
 
+use std::collections::BTreeMap;
 use std::io;
 
 use prost::Message;
@@ -156,6 +157,12 @@ pub fn is_debit_normal(kind: AccountKind) -> bool {
 
 /// An account and a lot in it, by their numbers; lot 0 where the account does not track lots.
 pub type Cell = (i32, i32);
+
+/// Adds a leg to balances.
+pub fn add(balances: &mut BTreeMap<Cell, i128>, leg: &Leg) {
+    let balance = balances.entry((leg.account, leg.lot)).or_default();
+    *balance = balance.saturating_add(leg.amount_minor.into());
+}
 
 /// Voucher, contract, notice or loan that something is about; and the document or bank reference it rests on.
 fn papers(payload: &Payload) -> (&str, &str) {
