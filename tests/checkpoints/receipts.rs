@@ -78,9 +78,10 @@ async fn a_code_proves_a_payment_from_any_evidence() {
     fs::write(&proof, changed).unwrap();
     assert_eq!(said(&[code, &proof]).0, Some(1));
     // Whoever pins another key is not told that this log is vouched for.
-    let stranger = World::new();
+    let mut stranger = World::new();
     let (status, told) = said(&[code, &bundle, "--key", &stranger.key]);
     assert_eq!(status, Some(1), "{told}");
+    stranger.stop();
     let (status, told) = said(&[code, stranger.data().to_str().unwrap()]);
     assert_eq!(status, Some(1), "of another ledger it says nothing: {told}");
 }
