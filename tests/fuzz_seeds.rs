@@ -223,7 +223,7 @@ fn published(fixture: &str, seeds: &mut Seeds) {
     let mut making = disclosure.begin(None);
     let bundle = read_bundle(format!("tests/format_fixtures/v1/{fixture}.bundle")).unwrap();
     let report = examine(Evidence::Bundle(Box::new(bundle)), &Options::default(), |sequence, event| {
-        making.take(sequence, &event, &mut |row| publishing.row(row));
+        making.take(sequence, [0; 32], &event, &mut |row| publishing.row(row));
     });
     making.close(&mut |row| publishing.row(row));
     let (_, root) = report.tree.unwrap();

@@ -82,10 +82,20 @@ async fn lines_are_posted_once_however_often_the_file_is() {
 
     let csv = String::from_utf8(post(&served, path, &["--format", "csv"]).stdout).unwrap();
     assert!(
-        csv.starts_with("line,request_id,accepted,sequence,entry_hash,replayed,reason,message,unreleased\n1,a,true,"),
+        csv.starts_with(
+            "line,request_id,accepted,sequence,entry_hash,replayed,reason,message,unreleased,receipt_code\n1,a,true,"
+        ),
         "{csv}"
     );
-    let table = String::from_utf8(post(&served, path, &["--lang", "zh"]).stdout).unwrap();
+    // What whoever was paid can check; what was refused has no code.
+    let coded = rows(&post(&served, path, &["--format", "json", "--receipt-codes"]));
+    let sequence = coded[0]["sequence"].to_string();
+    let issued = run(&["receipt", "--of", &sequence, "--server", &served.url()]);
+    assert_eq!(coded[0]["receipt_code"], String::from_utf8(issued.stdout).unwrap().trim());
+    let codes = coded.iter().filter(|row| row["receipt_code"].as_str().is_some_and(|code| code.len() == 35));
+    assert_eq!(codes.count(), 3, "{coded:?}");
+    let table = String::from_utf8(post(&served, path, &["--lang", "zh", "--receipt-codes"]).stdout).unwrap();
+    assert!(table.contains(&format!("凭证码 {}", coded[0]["receipt_code"].as_str().unwrap())), "{table}");
     assert!(table.contains("幂等键") && table.contains("余额不足") && table.contains("此前已受理 3"), "{table}");
 }
 

@@ -226,9 +226,9 @@ fn make(
     let mut publishing = Publishing::new(disclosure.head(), names, writers);
     let mut making = disclosure.begin(as_of);
     let mut last_day = 0;
-    let basis = follow(globals, source, as_of, |sequence, _hash, event| {
+    let basis = follow(globals, source, as_of, |sequence, entry_hash, event| {
         last_day = last_day.max(event.business_day);
-        making.take(sequence, event, &mut |row| publishing.row(row));
+        making.take(sequence, entry_hash, event, &mut |row| publishing.row(row));
     })?;
     making.close(&mut |row| publishing.row(row));
     let Basis { origin, sequence, root } = basis;

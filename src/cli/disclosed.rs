@@ -45,7 +45,9 @@ pub(super) fn run(globals: &Globals, args: &VerifyArgs, path: &Path, out: &mut d
     };
     let (report, check) = gather(globals, &args.source, 0, options, |evidence, options| {
         let mut check = check;
-        let report = audit::examine(evidence, options, |sequence, event| check.take(sequence, &event));
+        let report = audit::examine_entries(evidence, options, |sequence, hash, event| {
+            check.take(sequence, hash, &event);
+        });
         (report, check)
     })?;
     sound(&report, lang)?;

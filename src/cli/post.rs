@@ -20,6 +20,7 @@ use super::{Failure, Format, Globals, Lang};
 use crate::messages::cli as text;
 use crate::pb::v1::{ApprovedBatch, Command, PostRequest, WaitLevel};
 
+mod codes;
 mod lines;
 mod outcome;
 
@@ -46,6 +47,9 @@ pub struct PostArgs {
     /// Answer only once a quorum of witnesses has seen it, at most 10 seconds later: it is on disk before that in any case.
     #[arg(long, conflicts_with = "validate_only")]
     pub witnessed: bool,
+    /// Show the receipt code of each payout: what whoever was paid can check by `receipt`.
+    #[arg(long, conflicts_with_all = ["validate_only", "proposal"])]
+    pub receipt_codes: bool,
     /// Go on trying this long when the server is busy or away, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub retry_for: u64,
@@ -113,9 +117,10 @@ pub fn run(globals: &Globals, args: &PostArgs, out: &mut dyn Write) -> Result<()
 }
 
 fn all_accepted(outcomes: Outcomes<'_>, lang: Lang) -> Result<(), Failure> {
-    let is_unseen = outcomes.is_unseen();
+    let (is_unseen, lacking) = (outcomes.is_unseen(), outcomes.lacking_codes());
     match outcomes.finish()? {
         0 if is_unseen => Err(Failure::Unavailable(text::post_unseen(lang))),
+        0 if lacking > 0 => Err(Failure::Unavailable(text::post_lacks_codes(lang, lacking))),
         0 => Ok(()),
         refused => Err(Failure::Refused(text::post_refused(lang, refused))),
     }
@@ -145,7 +150,7 @@ fn post_batch(
     })?;
     outcomes.note_witnesses(args.mode(), answer.reached_level() == WaitLevel::Witnessed);
     for ((line, request_id), result) in (1_u64..).zip(request_ids).zip(answer.results) {
-        outcomes.take(line, request_id, result)?;
+        outcomes.take(line, request_id, result, Some(String::new()))?;
     }
     Ok(())
 }
@@ -226,8 +231,13 @@ impl Poster<'_, '_> {
         let mode = self.args.mode();
         let posted = posting::post(self.connection, &commands, mode, patience).await?;
         self.outcomes.note_witnesses(mode, posted.is_witnessed);
-        for ((line, command), result) in lines.into_iter().zip(commands).zip(posted.results) {
-            self.outcomes.take(line, command.request_id, result)?;
+        let codes = if self.args.receipt_codes {
+            codes::codes(self.connection, &commands, &posted.results).await
+        } else {
+            vec![Some(String::new()); posted.results.len()]
+        };
+        for (((line, command), result), code) in lines.into_iter().zip(commands).zip(posted.results).zip(codes) {
+            self.outcomes.take(line, command.request_id, result, code)?;
             self.progress.inc(1);
         }
         self.outcomes.flush()

@@ -127,7 +127,9 @@ pub fn run(globals: &Globals, args: &SampleArgs, out: &mut dyn Write) -> Result<
     let output = Output::begin(globals, &args.table)?;
     let source = args.table.source(globals);
     let mut census = Census::new(population.clone());
-    let basis = follow(globals, source, args.table.as_of, |sequence, _hash, event| census.take(sequence, event))?;
+    let basis = follow(globals, source, args.table.as_of, |sequence, entry_hash, event| {
+        census.take(sequence, entry_hash, event);
+    })?;
     check_fund(lang, args.fund.as_deref(), census.register())?;
     let currencies = census.currencies();
     if currencies.len() > 1 {
@@ -159,8 +161,8 @@ pub fn run(globals: &Globals, args: &SampleArgs, out: &mut dyn Write) -> Result<
     let last = Some(basis.sequence);
     let population = Population { last, ..population };
     let mut drawing = census.draw(population, interval, (&args.seed, &basis.origin, &basis.root));
-    let again = follow(globals, source, last, |sequence, _hash, event| {
-        drawing.take(sequence, event, &mut |row| publishing.row(row));
+    let again = follow(globals, source, last, |sequence, entry_hash, event| {
+        drawing.take(sequence, entry_hash, event, &mut |row| publishing.row(row));
     })?;
     if again.root != basis.root {
         return Err(Failure::Refused(text::report_changed(lang)));

@@ -178,8 +178,9 @@ pub(super) fn answer(
         seen(&row);
         publishing.row(row);
     };
-    let basis =
-        follow(globals, args.source(globals), last, |sequence, _hash, event| making.take(sequence, event, &mut row))?;
+    let basis = follow(globals, args.source(globals), last, |sequence, entry_hash, event| {
+        making.take(sequence, entry_hash, event, &mut row);
+    })?;
     let register = making.close(&mut row);
     check_fund(globals.lang, question.fund(), &register)?;
     if let Question::LotFlow { lot } = question

@@ -376,6 +376,8 @@ keys-log-next = it signs nothing yet: post (or propose) a command with { $order 
 post-unreleased = held until witnesses have seen it
 post-unseen = on disk, but the witnesses did not sign within 10 seconds: run it again to wait on, nothing is posted twice
 post-replayed = accepted before
+post-receipt-code = receipt code { $code }
+post-lacks-codes = all of it is posted, but the server did not say the codes of { $count } receipts: run it again, or `fundledger receipt --of SEQUENCE`; nothing is posted twice
 
 ## funds
 

@@ -375,6 +375,8 @@ keys-log-next = 该密钥尚未启用：请提交（或提请审批）一条带�
 post-unreleased = 待见证后放行
 post-unseen = 已落盘，但见证方未在 10 秒内会签：可再次运行以继续等待，不会重复记账
 post-replayed = 此前已受理
+post-receipt-code = 凭证码 { $code }
+post-lacks-codes = 已全部记账，但有 { $count } 张回执未能取得凭证码：可再次运行，或用 `fundledger receipt --of SEQUENCE`；不会重复记账
 
 ## funds
 

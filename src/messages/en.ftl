@@ -600,6 +600,7 @@ column-movement = Movement
 column-recipient = Recipient
 column-amount = Amount
 column-original_sequence = About the event
+column-receipt_code = Receipt code
 column-book = Book
 column-lot_id = Lot
 column-document_number = Document

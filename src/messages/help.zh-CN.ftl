@@ -41,6 +41,7 @@ help-post = 提交指令文件：每行一条，采用 protobuf 的 JSON 形式
     .file = 每行一条指令；- 表示读标准输入
     .retry_for = 服务器繁忙或不可达时持续重试的秒数
     .proposal = 提交该提请的已审批批次；FILE 为 propose --batch-file 写出的文件
+    .receipt_codes = 显示每笔发放的凭证码：收款人可用 receipt 核验
     .validate_only = 只检查：按账本现状套用全部规则，不写入，不占用幂等键
     .witnessed = 待法定数量的见证方会签后才应答，最多 10 秒；无论如何此前均已落盘
 help-balance = 查询账户余额或试算平衡

@@ -600,6 +600,7 @@ column-movement = 类型
 column-recipient = 领取人
 column-amount = 金额
 column-original_sequence = 原事件序号
+column-receipt_code = 凭证码
 column-book = 账簿
 column-lot_id = 资金批次
 column-document_number = 指标文号

@@ -186,8 +186,8 @@ impl Check {
         &self.disclosure
     }
 
-    /// Takes the next event.
-    pub fn take(&mut self, sequence: i64, event: &Event) {
+    /// Takes the next event, with the hash of its entry.
+    pub fn take(&mut self, sequence: i64, entry_hash: [u8; 32], event: &Event) {
         if let Some(Payload::Disclosed(disclosed)) = &event.payload {
             let Self { recorded, .. } = self;
             let digest = disclosed.file_sha256.to_vec();
@@ -197,7 +197,7 @@ impl Check {
             }
         }
         if let Some(making) = &mut self.making {
-            making.take(sequence, event, &mut |row| self.comparing.row(&row));
+            making.take(sequence, entry_hash, event, &mut |row| self.comparing.row(&row));
         }
     }
 

@@ -108,6 +108,7 @@ struct Paid {
 /// Names and terms, as far as the log was read.
 #[derive(Debug, Default)]
 pub struct Register {
+    origin: String,
     funds: BTreeMap<i32, Fund>,
     accounts: Vec<Slot>,
     lots: BTreeMap<i32, Lot>,
@@ -122,6 +123,10 @@ pub struct Register {
 pub struct Step<'a> {
     /// Sequence of the event.
     pub sequence: i64,
+    /// Hash of its entry.
+    pub entry_hash: [u8; 32],
+    /// The client's key.
+    pub request_id: &'a str,
     /// Business date, in days since 1970-01-01.
     pub day: i32,
     /// When it was booked, UTC, nanoseconds since 1970-01-01.
@@ -148,7 +153,7 @@ impl Step<'_> {
 }
 
 /// Gives what happened in an event, one thing after another. A refusal is nothing that happened.
-pub fn steps(sequence: i64, event: &Event, mut each: impl FnMut(&Step<'_>)) {
+pub fn steps(sequence: i64, entry_hash: [u8; 32], event: &Event, mut each: impl FnMut(&Step<'_>)) {
     match &event.payload {
         None | Some(Payload::CommandRefused(_)) => {}
         Some(Payload::TransactionPosted(transaction)) => {
@@ -158,11 +163,11 @@ pub fn steps(sequence: i64, event: &Event, mut each: impl FnMut(&Step<'_>)) {
                 let (legs, after) = rest.split_at(count);
                 rest = after;
                 if let Some(payload) = operation.payload.clone() {
-                    each(&step(sequence, event, number, &Payload::from(payload), legs));
+                    each(&step(sequence, entry_hash, event, number, &Payload::from(payload), legs));
                 }
             }
         }
-        Some(payload) => each(&step(sequence, event, 0, payload, &event.legs)),
+        Some(payload) => each(&step(sequence, entry_hash, event, 0, payload, &event.legs)),
     }
 }
 
@@ -179,10 +184,29 @@ pub const fn is_cash(kind: AccountKind) -> bool {
     )
 }
 
-fn step<'a>(sequence: i64, event: &'a Event, operation: i32, payload: &'a Payload, legs: &'a [Leg]) -> Step<'a> {
-    let Event { business_day: day, booked_at_ns, actor, approvals, .. } = event;
+fn step<'a>(
+    sequence: i64,
+    entry_hash: [u8; 32],
+    event: &'a Event,
+    operation: i32,
+    payload: &'a Payload,
+    legs: &'a [Leg],
+) -> Step<'a> {
+    let Event { request_id, business_day: day, booked_at_ns, actor, approvals, .. } = event;
     let signed = event.signed.as_ref();
-    Step { sequence, day: *day, booked_at_ns: *booked_at_ns, actor, approvals, signed, operation, payload, legs }
+    Step {
+        sequence,
+        entry_hash,
+        request_id,
+        day: *day,
+        booked_at_ns: *booked_at_ns,
+        actor,
+        approvals,
+        signed,
+        operation,
+        payload,
+        legs,
+    }
 }
 
 fn fingerprint(payment_id: &str) -> u64 {
@@ -197,6 +221,7 @@ impl Register {
         // Whatever has no name to be kept says nothing here.
         #[expect(clippy::wildcard_enum_match_arm, reason = "few kinds of events name something")]
         match step.payload {
+            Payload::LedgerCreated(created) => self.origin.clone_from(&created.origin),
             Payload::FundDefined(fund) => {
                 let profile = fund.profile.clone().unwrap_or_default();
                 let known = Fund {
@@ -279,6 +304,11 @@ impl Register {
             number
         });
         self.payments.push(Paid { sequence, payment: fingerprint(payment_id), terms: number });
+    }
+
+    /// The ledger's name, as its first event says it.
+    pub fn origin(&self) -> &str {
+        &self.origin
     }
 
     /// Forgets the payments so far, for those to whom only the latest matters: ten million would take 240 MB.

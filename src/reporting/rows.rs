@@ -55,14 +55,14 @@ impl Making {
         Self { register: Register::default(), rows, wanted, last: last.unwrap_or(i64::MAX) }
     }
 
-    /// Takes the next event.
-    pub fn take(&mut self, sequence: i64, event: &Event, row: &mut dyn FnMut(Row)) {
+    /// Takes the next event, with the hash of its entry.
+    pub fn take(&mut self, sequence: i64, entry_hash: [u8; 32], event: &Event, row: &mut dyn FnMut(Row)) {
         if sequence > self.last {
             return;
         }
         let Self { register, rows, wanted, .. } = self;
         let mut chosen = |given: Row| row(choose(&given, wanted));
-        steps(sequence, event, |step| {
+        steps(sequence, entry_hash, event, |step| {
             register.take(step);
             rows.take(step, register, &mut chosen);
         });

@@ -16,6 +16,7 @@ mod story;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{Read, Write};
 use std::path::Path;
 
 use serde_json::Value;
@@ -85,9 +86,9 @@ fn tables_say_what_happened() {
         (recipients["rows_left_out"].as_u64(), recipients["amount_left_out_minor"].as_str()),
         (Some(1), Some("40000"))
     );
-    let said = rows(&story.path("a/recipients-2026-03.json"));
+    let published = rows(&story.path("a/recipients-2026-03.json"));
     let said: Vec<Vec<&str>> =
-        said.iter().map(|row| named(row, &["movement", "recipient", "amount", "item_code"])).collect();
+        published.iter().map(|row| named(row, &["movement", "recipient", "amount", "item_code"])).collect();
     assert_eq!(
         said,
         [
@@ -97,6 +98,19 @@ fn tables_say_what_happened() {
             ["RETURNED", "", "-100.00", "living"],
         ]
     );
+    // Each payout has the code that its receiver was given, and the code proves the row.
+    for row in &published {
+        let (code, sequence, amount) = (&row["receipt_code"], &row["sequence"], &row["amount"]);
+        if row["movement"] == "RETURNED" {
+            assert_eq!(code, "");
+            continue;
+        }
+        let issued = run(&["receipt", "--of", sequence, "--server", &story.served.url()]);
+        assert_eq!(String::from_utf8_lossy(&issued.stdout).trim(), code, "{}", errors(&issued));
+        let proven = run(&["receipt", code, &story.served.url()]);
+        let said = String::from_utf8_lossy(&proven.stdout).into_owned();
+        assert!(said.contains("PROVEN") && said.contains(&format!("payment: {amount} CNY")), "{said}");
+    }
     // No file says anything more of anybody.
     for file in fs::read_dir(story.path("a")).unwrap() {
         let bytes = fs::read(file.unwrap().path()).unwrap();
@@ -120,6 +134,10 @@ fn tables_say_what_happened() {
 
 #[test]
 fn another_program_makes_the_same_table_and_the_same_digest() {
+    if !server::output(std::process::Command::new("python3").arg("--version")).is_ok_and(|done| done.status.success()) {
+        println!("python3 is not here: the second program was SKIPPED");
+        return;
+    }
     let story = Story::new();
     let events = story.path("events.jsonl");
     let listed = run(&["events", "--limit", "1000", "--format", "json", "--server", &story.served.url()]);
@@ -279,23 +297,22 @@ fn a_workbook_is_checked_cell_by_cell() {
     assert!(said.contains("no workbook"), "{said}");
 }
 
-/// Copies a workbook with a text changed in its parts, by Python's zipfile.
+/// Copies a workbook with a text changed in its parts.
 fn rewrite_workbook(from: &Path, to: &Path, old: &str, new: &str) {
-    let program = "import sys, zipfile\nfrom_, to, old, new = sys.argv[1:]\n\
-        out = zipfile.ZipFile(to, 'w')\nchanged = 0\n\
-        for name in zipfile.ZipFile(from_).namelist():\n\
-        \x20   part = zipfile.ZipFile(from_).read(name)\n\
-        \x20   changed += part.count(old.encode())\n\
-        \x20   out.writestr(name, part.replace(old.encode(), new.encode(), 1))\n\
-        out.close()\nassert changed, 'nothing was changed'\n";
-    let done = server::output(
-        std::process::Command::new("python3")
-            .args(["-c", program])
-            .args([from.as_os_str(), to.as_os_str()])
-            .args([old, new]),
-    );
-    let done = done.unwrap();
-    assert!(done.status.success(), "{}", errors(&done));
+    let mut workbook = zip::ZipArchive::new(fs::File::open(from).unwrap()).unwrap();
+    let mut changed = zip::ZipWriter::new(fs::File::create(to).unwrap());
+    let mut changes = 0;
+    for at in 0..workbook.len() {
+        let mut part = workbook.by_index(at).unwrap();
+        let mut bytes = Vec::new();
+        part.read_to_end(&mut bytes).unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        changes += text.matches(old).count();
+        changed.start_file(part.name().unwrap(), zip::write::SimpleFileOptions::default()).unwrap();
+        changed.write_all(text.replacen(old, new, 1).as_bytes()).unwrap();
+    }
+    changed.finish().unwrap();
+    assert!(changes > 0, "nothing was changed");
 }
 
 #[test]

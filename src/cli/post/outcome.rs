@@ -12,8 +12,18 @@ use crate::messages::cli as text;
 use crate::pb::v1::post_result::Outcome;
 use crate::pb::v1::{PostResult, Receipt};
 
-const COLUMNS: [&str; 9] =
-    ["line", "request_id", "accepted", "sequence", "entry_hash", "replayed", "reason", "message", "unreleased"];
+const COLUMNS: [&str; 10] = [
+    "line",
+    "request_id",
+    "accepted",
+    "sequence",
+    "entry_hash",
+    "replayed",
+    "reason",
+    "message",
+    "unreleased",
+    "receipt_code",
+];
 
 /// Rows and counts of a run. Tables are written at the end, since their columns have to fit.
 pub(super) struct Outcomes<'out> {
@@ -28,12 +38,16 @@ pub(super) struct Outcomes<'out> {
     last_sequence: i64,
     /// Witnesses were waited for, and did not come in time.
     is_unseen: bool,
+    /// Receipts whose code the server did not say.
+    lacking_codes: u64,
 }
 
 struct Row {
     line: u64,
     request_id: String,
     outcome: Result<Receipt, Explanation>,
+    /// Empty where nobody was paid, or codes were not asked for.
+    receipt_code: String,
 }
 
 impl<'out> Outcomes<'out> {
@@ -43,8 +57,20 @@ impl<'out> Outcomes<'out> {
         }
         let (lang, quiet) = (globals.lang, globals.quiet);
         let rows = Vec::new();
-        let (accepted, replayed, refused, last_sequence, is_unseen) = (0, 0, 0, 0, false);
-        Ok(Self { out, format, lang, quiet, rows, accepted, replayed, refused, last_sequence, is_unseen })
+        let (accepted, replayed, refused, last_sequence, is_unseen, lacking_codes) = (0, 0, 0, 0, false, 0);
+        Ok(Self {
+            out,
+            format,
+            lang,
+            quiet,
+            rows,
+            accepted,
+            replayed,
+            refused,
+            last_sequence,
+            is_unseen,
+            lacking_codes,
+        })
     }
 
     /// Remembers whether witnesses have seen a request, where they were to be waited for.
@@ -57,8 +83,19 @@ impl<'out> Outcomes<'out> {
         self.is_unseen
     }
 
-    /// Counts and keeps a result.
-    pub(super) fn take(&mut self, line: u64, request_id: String, result: PostResult) -> Result<(), Failure> {
+    /// Receipts whose codes were asked for and not had.
+    pub(super) const fn lacking_codes(&self) -> u64 {
+        self.lacking_codes
+    }
+
+    /// Counts and keeps a result, with the code of its receipt, `None` where that was asked for and not had.
+    pub(super) fn take(
+        &mut self,
+        line: u64,
+        request_id: String,
+        result: PostResult,
+        receipt_code: Option<String>,
+    ) -> Result<(), Failure> {
         let (counter, outcome) = match result.outcome {
             Some(Outcome::Receipt(receipt)) => {
                 self.last_sequence = self.last_sequence.max(receipt.sequence);
@@ -69,7 +106,8 @@ impl<'out> Outcomes<'out> {
             None => return Err(Failure::Unavailable(text::answer_has_no_outcome(self.lang))),
         };
         *counter = counter.saturating_add(1);
-        self.rows.push(Row { line, request_id, outcome });
+        self.lacking_codes = self.lacking_codes.saturating_add(u64::from(receipt_code.is_none()));
+        self.rows.push(Row { line, request_id, outcome, receipt_code: receipt_code.unwrap_or_default() });
         Ok(())
     }
 
@@ -132,6 +170,7 @@ impl Row {
                 "entry_hash": hex(&receipt.entry_hash),
                 "replayed": receipt.replayed,
                 "unreleased": receipt.unreleased,
+                "receipt_code": self.receipt_code,
             }),
             Err(explanation) => json!({
                 "line": self.line,
@@ -158,6 +197,7 @@ impl Row {
                 String::new(),
                 String::new(),
                 receipt.unreleased.to_string(),
+                self.receipt_code.clone(),
             ],
             Err(explanation) => vec![
                 line,
@@ -169,6 +209,7 @@ impl Row {
                 explanation.reason.clone(),
                 explanation.message.clone(),
                 String::new(),
+                String::new(),
             ],
         }
     }
@@ -178,7 +219,9 @@ impl Row {
             Ok(receipt) => {
                 let replayed = receipt.replayed.then(|| format!(" ({})", text::post_replayed(lang)));
                 let unreleased = receipt.unreleased.then(|| format!(" ({})", text::post_unreleased(lang)));
-                let marks = [replayed, unreleased].map(Option::unwrap_or_default).concat();
+                let code = (!self.receipt_code.is_empty())
+                    .then(|| format!("\n{}", text::post_receipt_code(lang, &self.receipt_code)));
+                let marks = [replayed, unreleased, code].map(Option::unwrap_or_default).concat();
                 (receipt.sequence.to_string(), format!("{}{marks}", hex(&receipt.entry_hash)))
             }
             Err(explanation) => (String::new(), explanation.to_string()),

@@ -155,7 +155,7 @@ mod tests {
         let mut making = Question::Idle { fund: None, on: Some(800) }.begin(None);
         let mut rows = Vec::new();
         for (sequence, event) in (0..).zip(&events) {
-            making.take(sequence, event, &mut |row| rows.push(row));
+            making.take(sequence, [0; 32], event, &mut |row| rows.push(row));
         }
         making.close(&mut |row| rows.push(row));
         rows.into_iter().map(|row| row.cells[9].clone()).collect()

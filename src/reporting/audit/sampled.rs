@@ -136,14 +136,14 @@ impl Population {
     fn each(
         &self,
         register: &mut Register,
-        sequence: i64,
+        (sequence, entry_hash): (i64, [u8; 32]),
         event: &Event,
         mut item: impl FnMut(&Step<'_>, &Item<'_>, &Register),
     ) {
         if self.last.is_some_and(|last| sequence > last) {
             return;
         }
-        steps(sequence, event, |step| {
+        steps(sequence, entry_hash, event, |step| {
             register.take(step);
             if let Some(found) = self.item(step, register) {
                 item(step, &found, register);
@@ -177,10 +177,10 @@ impl Census {
         Self { population, register: Register::default(), strata: BTreeMap::new(), currencies: BTreeSet::new() }
     }
 
-    /// Takes the next event.
-    pub fn take(&mut self, sequence: i64, event: &Event) {
+    /// Takes the next event, with the hash of its entry.
+    pub fn take(&mut self, sequence: i64, entry_hash: [u8; 32], event: &Event) {
         let Self { population, register, strata, currencies } = self;
-        population.each(register, sequence, event, |_, item, _| {
+        population.each(register, (sequence, entry_hash), event, |_, item, _| {
             let total = strata.entry(item.stratum).or_default();
             total.amount = total.amount.saturating_add(item.amount);
             total.items = total.items.saturating_add(1);
@@ -254,10 +254,10 @@ pub struct Drawing {
 }
 
 impl Drawing {
-    /// Takes the next event, and gives a row if it is hit.
-    pub fn take(&mut self, sequence: i64, event: &Event, row: &mut dyn FnMut(Row)) {
+    /// Takes the next event, with the hash of its entry, and gives a row if it is hit.
+    pub fn take(&mut self, sequence: i64, entry_hash: [u8; 32], event: &Event, row: &mut dyn FnMut(Row)) {
         let Self { population, register, interval, strata, .. } = self;
-        population.each(register, sequence, event, |step, item, register| {
+        population.each(register, (sequence, entry_hash), event, |step, item, register| {
             let Some(stratum) = strata.get_mut(&item.stratum) else { return };
             let Some(hit) = stratum.walk.pass(item.amount) else { return };
             let is_certain = item.amount >= *interval;
@@ -380,11 +380,11 @@ mod tests {
         };
         let before: u64 = most();
         let mut census = Census::new(population.clone());
-        each(&mut |sequence, event| census.take(sequence, event));
+        each(&mut |sequence, event| census.take(sequence, [0; 32], event));
         let total = census.total();
         let mut rows = 0_u64;
         let mut drawing = census.draw(population, total.amount / 60, ("seed", "origin", &[0; 32]));
-        each(&mut |sequence, event| drawing.take(sequence, event, &mut |_| rows = rows.saturating_add(1)));
+        each(&mut |sequence, event| drawing.take(sequence, [0; 32], event, &mut |_| rows = rows.saturating_add(1)));
         drawing.close(&mut |_| rows = rows.saturating_add(1));
         (total, rows, most().saturating_sub(before))
     }

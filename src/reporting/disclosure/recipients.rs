@@ -1,6 +1,8 @@
 //! Who got relief: one row a payout, as it happens, by masked names (公示). What came back is a row of its own, in red.
 
 use super::Days;
+use crate::format::receipt_code::receipt_code;
+use crate::format::record::EntryHash;
 use crate::pb::v1::event::Payload;
 use crate::pb::v1::{AccountKind as Kind, FundScheme};
 use crate::reporting::register::{Register, Step};
@@ -25,6 +27,7 @@ pub(super) const COLUMNS: &[Column] = &[
     column("amount", Amount),
     column("currency_code", Text),
     column("original_sequence", Number),
+    column("receipt_code", Text),
 ];
 
 /// The table while it is made.
@@ -68,6 +71,10 @@ impl Rows for Recipients {
         let used = step.legs.iter().filter(|leg| register.kind(leg.account) == Kind::AuthorityUsed);
         let amount: i128 = used.clone().map(|leg| i128::from(leg.amount_minor)).sum::<i128>().saturating_neg();
         let lots: Vec<&str> = used.filter_map(|leg| register.lot(leg.lot)).map(|lot| lot.lot_id.as_str()).collect();
+        // Whoever has the receipt finds the row by it; what comes back is no payout, and has none.
+        let code = matches!(step.payload, Payload::PaymentExecuted(_))
+            .then(|| receipt_code(register.origin(), step.sequence, &EntryHash(step.entry_hash)))
+            .flatten();
         row(Row {
             cells: vec![
                 Cell::Number(step.sequence),
@@ -84,6 +91,7 @@ impl Rows for Recipients {
                 Cell::Amount(amount, fund.exponent),
                 Cell::Text(fund.currency_code.clone()),
                 original,
+                code.map_or(Cell::Empty, Cell::Text),
             ],
             person,
         });

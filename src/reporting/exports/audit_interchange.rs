@@ -8,7 +8,7 @@ use std::path::Path;
 use prost::Message;
 
 use super::audit_tables::{self as tables, Tables};
-use super::movement::{Book, Cell, Movement, Source, add, is_asset, is_debit_normal};
+use super::movement::{Book, Cell, Movement, add, is_asset, is_debit_normal};
 use super::selection::{Basis, Selection};
 use super::sorted::Sorter;
 use super::{ExportError, Exporting};
@@ -43,7 +43,7 @@ impl AuditInterchange {
 }
 
 impl Exporting for AuditInterchange {
-    fn take(&mut self, step: &Step<'_>, source: &Source<'_>, register: &Register) -> io::Result<()> {
+    fn take(&mut self, step: &Step<'_>, register: &Register) -> io::Result<()> {
         if step.legs.is_empty() {
             return Ok(());
         }
@@ -55,7 +55,7 @@ impl Exporting for AuditInterchange {
             return Ok(());
         }
         self.days = Some(self.days.map_or((step.day, step.day), |(one, two)| (one.min(step.day), two.max(step.day))));
-        let movement = Movement::new(step, source, register);
+        let movement = Movement::new(step, register);
         self.movements.push(&movement.key(), movement.encode_to_vec())
     }
 

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempPath;
 
-use super::movement::Source;
 use super::selection::{Basis, Selection};
 use super::{ExportError, Exporting};
 use crate::messages::Language;
@@ -91,7 +90,7 @@ impl BudgetComparison {
 }
 
 impl Exporting for BudgetComparison {
-    fn take(&mut self, step: &Step<'_>, _source: &Source<'_>, register: &Register) -> io::Result<()> {
+    fn take(&mut self, step: &Step<'_>, register: &Register) -> io::Result<()> {
         // What another system had brought about by then is no movement of the period, whatever its day.
         let is_before = self.selection.is_before(step.day) || matches!(step.payload, Payload::OpeningBalance(_));
         let mut cash: BTreeMap<i32, i128> = BTreeMap::new();

@@ -8,7 +8,6 @@ use std::path::Path;
 use prost::Message;
 use serde_json::json;
 
-use super::movement::Source;
 use super::output::Output;
 use super::selection::{Basis, Selection, moment};
 use super::sorted::Sorter;
@@ -61,7 +60,7 @@ impl Contracting {
 }
 
 impl Exporting for Contracting {
-    fn take(&mut self, step: &Step<'_>, _source: &Source<'_>, register: &Register) -> io::Result<()> {
+    fn take(&mut self, step: &Step<'_>, register: &Register) -> io::Result<()> {
         let mut taken = ContractStep {
             sequence: step.sequence,
             operation: step.operation,

@@ -8,7 +8,7 @@ use std::path::Path;
 use prost::Message;
 use serde_json::{Value, json};
 
-use super::movement::{Movement, Source};
+use super::movement::Movement;
 use super::output::Output;
 use super::selection::{Basis, Selection};
 use super::sorted::Sorter;
@@ -67,11 +67,11 @@ struct Line {
 }
 
 impl Exporting for Fiscal {
-    fn take(&mut self, step: &Step<'_>, source: &Source<'_>, register: &Register) -> io::Result<()> {
+    fn take(&mut self, step: &Step<'_>, register: &Register) -> io::Result<()> {
         if self.selection.is_before(step.day) || step.legs.is_empty() {
             return Ok(());
         }
-        let movement = Movement::new(step, source, register);
+        let movement = Movement::new(step, register);
         self.movements.push(&movement.key(), movement.encode_to_vec())
     }
 

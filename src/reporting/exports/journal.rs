@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::movement::{Book, Cell, Movement, Source, add};
+use super::movement::{Book, Cell, Movement, add};
 use super::names;
 use super::output::{Output, plain};
 use super::selection::{Basis, Selection};
@@ -49,7 +49,7 @@ impl Journal {
 }
 
 impl Exporting for Journal {
-    fn take(&mut self, step: &Step<'_>, source: &Source<'_>, register: &Register) -> io::Result<()> {
+    fn take(&mut self, step: &Step<'_>, register: &Register) -> io::Result<()> {
         if step.legs.is_empty() {
             return Ok(());
         }
@@ -60,7 +60,7 @@ impl Exporting for Journal {
             return Ok(());
         }
         self.days = Some(self.days.map_or((step.day, step.day), |(one, two)| (one.min(step.day), two.max(step.day))));
-        let movement = Movement::new(step, source, register);
+        let movement = Movement::new(step, register);
         self.movements.push(&movement.key(), movement.encode_to_vec())
     }
 

@@ -25,7 +25,6 @@ use thiserror::Error;
 use super::register::{Register, Step, steps};
 use crate::messages::Language;
 use crate::pb::v1::Event;
-use movement::Source;
 use selection::{Basis, Selection};
 
 /// What is exported as.
@@ -60,7 +59,7 @@ pub enum ExportError {
 /// What a form does with what happened.
 pub trait Exporting: Send {
     /// Takes what happened next. The day is not after the last one wanted; it may be before the first one.
-    fn take(&mut self, step: &Step<'_>, source: &Source<'_>, register: &Register) -> io::Result<()>;
+    fn take(&mut self, step: &Step<'_>, register: &Register) -> io::Result<()>;
     /// Writes what was taken; `tick` is called for each thing that is written. Gives how many there were.
     fn finish(
         self: Box<Self>,
@@ -93,18 +92,17 @@ impl Export {
         Self { register: Register::default(), selection, exporting, last_booked_ns: 0, failed: None }
     }
 
-    /// Takes the next event of the log. What fails is kept until the end.
-    pub fn take(&mut self, sequence: i64, hash: [u8; 32], event: &Event) {
+    /// Takes the next event of the log, with the hash of its entry. What fails is kept until the end.
+    pub fn take(&mut self, sequence: i64, entry_hash: [u8; 32], event: &Event) {
         if self.failed.is_some() || self.selection.last_sequence.is_some_and(|last| sequence > last) {
             return;
         }
         let Self { register, selection, exporting, last_booked_ns, failed } = self;
         *last_booked_ns = event.booked_at_ns;
-        let source = Source { hash, request_id: &event.request_id };
-        steps(sequence, event, |step| {
+        steps(sequence, entry_hash, event, |step| {
             register.take(step);
             if failed.is_none() && selection.wants(step, register) {
-                *failed = exporting.take(step, &source, register).err();
+                *failed = exporting.take(step, register).err();
             }
         });
     }

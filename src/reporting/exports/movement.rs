@@ -10,15 +10,6 @@ use crate::pb::v1::{AccountKind, Leg};
 use crate::reporting::register::{Register, Step};
 use crate::reporting::terms;
 
-/// Which event something is of.
-#[derive(Clone, Copy, Debug)]
-pub struct Source<'a> {
-    /// Hash of the entry.
-    pub hash: [u8; 32],
-    /// The client's key.
-    pub request_id: &'a str,
-}
-
 /// An event, or an operation of a transaction, that moved something.
 #[derive(Clone, PartialEq, Message)]
 pub struct Movement {
@@ -74,16 +65,16 @@ pub struct Movement {
 
 impl Movement {
     /// Of what happened.
-    pub fn new(step: &Step<'_>, source: &Source<'_>, register: &Register) -> Self {
+    pub fn new(step: &Step<'_>, register: &Register) -> Self {
         let terms = register.terms(step).cloned().unwrap_or_default();
         let (voucher, document) = papers(step.payload);
         Self {
             day: step.day,
             sequence: step.sequence,
             operation: step.operation,
-            hash: source.hash.to_vec(),
+            hash: step.entry_hash.to_vec(),
             event: terms::event(step.payload).to_owned(),
-            request_id: source.request_id.to_owned(),
+            request_id: step.request_id.to_owned(),
             actor: step.actor.to_owned(),
             approvers: step.approvals.iter().map(|approval| approval.actor.clone()).collect(),
             voucher: voucher.to_owned(),
