@@ -133,9 +133,9 @@ async fn room_is_taken_for_commands_and_for_bytes() {
     let ledger = Ledger::open_log(Box::new(new_log()), &digests(), Box::new(SystemClock), Box::new(drop)).unwrap();
     let commands = batch(&ledger, 0);
     let half = ledger.reserve(1, QUEUED_COMMANDS_MAX / 2 * QUEUED_COMMAND_BYTES).unwrap();
-    assert!(!ledger.is_nearly_full());
+    assert_eq!(ledger.room(), QUEUED_COMMANDS_MAX / 2);
     let most = ledger.reserve(QUEUED_COMMANDS_MAX / 2 - 1, 0).unwrap();
-    assert!(ledger.is_nearly_full());
+    assert_eq!(ledger.room(), 1);
     assert_eq!(ledger.reserve(2, 0).unwrap_err(), Unavailable::QueueFull);
     assert_eq!(ledger.reserve(1, 2 * QUEUED_COMMAND_BYTES).unwrap_err(), Unavailable::QueueFull);
     let last = ledger.reserve(1, QUEUED_COMMAND_BYTES).unwrap();

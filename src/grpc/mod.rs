@@ -3,6 +3,7 @@
 pub mod access;
 mod admission;
 mod approvals;
+mod arrivals;
 mod audit;
 mod balances;
 mod batch;

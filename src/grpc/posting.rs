@@ -4,7 +4,9 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use prost::Message;
 use prost::bytes::{Buf, BufMut, Bytes};
@@ -13,13 +15,14 @@ use tonic::server::{Grpc, NamedService, UnaryService};
 use tonic::{Request, Response, Status};
 use tower::Service;
 
+use super::arrivals::{Arrivals, Arriving};
 use super::batch::InTurn;
 use super::calls::CommandCount;
 use super::convert;
 use super::identity::Caller;
 use super::ledger::{LedgerApi, durable, receipt_bytes};
 use super::status::Statuses;
-use crate::ledger::{Outcome, Prepared, Receipt, Unavailable};
+use crate::ledger::{Ledger, Outcome, Prepared, Receipt, Unavailable};
 use crate::pb::v1;
 use crate::pb::v1::WaitLevel;
 use crate::pb::v1::ledger_service_server::{LedgerService, LedgerServiceServer};
@@ -31,13 +34,14 @@ const PATH: &str = "/fundledger.v1.LedgerService/Post";
 pub(super) struct Posting {
     api: LedgerApi,
     others: LedgerServiceServer<LedgerApi>,
+    arrivals: Arc<Arrivals>,
     request_bytes_max: usize,
 }
 
 impl Posting {
     pub(super) fn new(api: LedgerApi, request_bytes_max: usize) -> Self {
         let others = LedgerServiceServer::new(api.clone()).max_decoding_message_size(request_bytes_max);
-        Self { api, others, request_bytes_max }
+        Self { api, others, arrivals: Arc::default(), request_bytes_max }
     }
 }
 
@@ -60,28 +64,31 @@ impl Service<http::Request<tonic::body::Body>> for Posting {
         if request.uri().path() != PATH {
             return self.others.call(request);
         }
-        if self.api.node.ledger().is_nearly_full() {
+        let Some(arriving) = self.arrivals.admit(self.api.node.ledger().room(), Instant::now()) else {
             // Its body is not even read.
             let full = Statuses::for_headers(request.headers()).unavailable(&Unavailable::QueueFull);
             return Box::pin(async move { Ok(full.into_http()) });
-        }
+        };
         let (api, request_bytes_max) = (self.api.clone(), self.request_bytes_max);
         Box::pin(async move {
             let mut grpc = Grpc::new(WholeMessages).apply_max_message_size_config(Some(request_bytes_max), None);
-            Ok(grpc.unary(Post(api), request).await)
+            Ok(grpc.unary(Post { api, arriving: Some(arriving) }, request).await)
         })
     }
 }
 
-struct Post(LedgerApi);
+struct Post {
+    api: LedgerApi,
+    arriving: Option<Arriving>,
+}
 
 impl UnaryService<Bytes> for Post {
     type Response = PostAnswer;
     type Future = Answering<Response<PostAnswer>, Status>;
 
     fn call(&mut self, request: Request<Bytes>) -> Self::Future {
-        let api = self.0.clone();
-        Box::pin(async move { api.post_bytes(request).await })
+        let (api, arriving) = (self.api.clone(), self.arriving.take());
+        Box::pin(async move { api.post_bytes(request, arriving).await })
     }
 }
 
@@ -140,16 +147,24 @@ impl Encoder for WholeMessages {
 
 impl LedgerApi {
     /// Posts a request as it came.
-    pub(super) async fn post_bytes(&self, request: Request<Bytes>) -> Result<Response<PostAnswer>, Status> {
+    async fn post_bytes(
+        &self,
+        request: Request<Bytes>,
+        arriving: Option<Arriving>,
+    ) -> Result<Response<PostAnswer>, Status> {
         let statuses = Statuses::for_request(&request);
         let caller = Caller::of(&request, statuses)?;
         let mut is_counted = false;
-        if let Some(commands) = plain(request.get_ref()) {
+        let (commands, bytes) = (plain(request.get_ref()), request.get_ref().len());
+        if let Some(arriving) = arriving {
+            arriving.came(Ledger::share(commands.as_ref().map_or(1, Vec::len), bytes));
+        }
+        if let Some(commands) = commands {
             is_counted = true;
             CommandCount::note(request.extensions(), commands.len());
             // Before anything of it is looked into: what is refused here must cost little, so that it cannot slow down what is
             // accepted.
-            let room = self.node.ledger().reserve(commands.len(), request.get_ref().len());
+            let room = self.node.ledger().reserve(commands.len(), bytes);
             let room = room.map_err(|why| statuses.unavailable(&why))?;
             if let Some(prepared) = self.straight(commands, &caller).await {
                 let outcomes = self.node.ledger().post_reserved(prepared, room).await;

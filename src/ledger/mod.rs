@@ -55,8 +55,6 @@ use crate::log::{AppendError, Fault, Log, LogRead};
 
 /// Most commands that wait for the writer at any time.
 pub const QUEUED_COMMANDS_MAX: usize = 32_768;
-/// Where there is room for fewer commands than this, requests are refused unread.
-const QUEUED_COMMANDS_SPARE: usize = 4_096;
 /// What a waiting command may take as it came, in bytes; one that takes more counts for several.
 pub const QUEUED_COMMAND_BYTES: usize = 2_048;
 /// Most requests that wait for the writer at any time.
@@ -441,14 +439,17 @@ impl Ledger {
     /// less.
     pub fn reserve(&self, commands: usize, bytes: usize) -> Result<Room, Unavailable> {
         self.accepts_postings()?;
-        let share = commands.max(bytes.div_ceil(QUEUED_COMMAND_BYTES)).min(QUEUED_COMMANDS_MAX);
-        self.take_room(u32::try_from(share).unwrap_or(u32::MAX)).map(Room)
+        self.take_room(u32::try_from(Self::share(commands, bytes)).unwrap_or(u32::MAX)).map(Room)
     }
 
-    /// Whether so much waits that a request is better refused before it is read: reading what is refused afterwards takes time
-    /// from what was accepted.
-    pub fn is_nearly_full(&self) -> bool {
-        self.room.available_permits() < QUEUED_COMMANDS_SPARE
+    /// The room that a request of so many commands and bytes needs, in commands.
+    pub fn share(commands: usize, bytes: usize) -> usize {
+        commands.max(bytes.div_ceil(QUEUED_COMMAND_BYTES)).min(QUEUED_COMMANDS_MAX)
+    }
+
+    /// For how many more commands there is room.
+    pub fn room(&self) -> usize {
+        self.room.available_permits()
     }
 
     /// [`Ledger::post`], with room that was taken before.

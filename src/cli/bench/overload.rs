@@ -1,6 +1,7 @@
 //! More than the ledger can take: requests become due by the clock, several times as fast as it answered them before, whether
 //! or not it has answered the ones before. What is refused comes again when the next request is due, whatever delay the
-//! refusal asked for: such clients exist.
+//! refusal asked for: such clients exist. So many are made before the clock runs, and no more than those are on their way at
+//! any time, so that it is the ledger that is measured, and not what making requests and keeping them costs.
 
 use std::collections::VecDeque;
 use std::io::Write;
@@ -24,6 +25,8 @@ use crate::messages::cli as text;
 
 /// Connections that the requests come over.
 const CONNECTIONS: usize = 4;
+/// Most commands that are on their way at a time.
+const ON_THEIR_WAY_MAX: u64 = 1 << 20;
 /// Between two looks at the clock.
 const TICK: Duration = Duration::from_millis(1);
 /// The least that is to be accepted, in thousandths of what was before.
@@ -96,6 +99,7 @@ pub(super) async fn drive(
     };
     let memory_before = memory();
     let started = Instant::now();
+    overload.prepare();
     overload
         .run(peak.saturating_mul(args.overload_times.into()), Duration::from_secs(seconds.into()), globals.lang)
         .await?;
@@ -146,14 +150,40 @@ struct Overload {
 }
 
 impl Overload {
+    /// Makes as many requests as may be on their way.
+    fn prepare(&mut self) {
+        while u64::try_from(self.again.len()).is_ok_and(|count| count.saturating_mul(self.batch) < ON_THEIR_WAY_MAX) {
+            let request = self.request();
+            self.again.push_back(request);
+        }
+    }
+
+    fn request(&mut self) -> (Bytes, u64) {
+        let request = self.workload.request(self.next, self.batch, 0);
+        self.next = self.next.saturating_add(self.batch);
+        (request, self.batch)
+    }
+
+    /// Whether one more may be on its way.
+    fn has_place(&self) -> bool {
+        let waiting = u64::try_from(self.waiting.len()).unwrap_or(u64::MAX);
+        waiting.saturating_mul(self.batch) < ON_THEIR_WAY_MAX
+    }
+
     async fn run(&mut self, events_per_second: u128, time: Duration, lang: Lang) -> Result<(), Failure> {
         let started = Instant::now();
         let mut ticks = tokio::time::interval(TICK);
+        let mut skipped = 0_u64;
         while started.elapsed() < time {
             ticks.tick().await;
             let due = events_per_second.saturating_mul(started.elapsed().as_micros()) / 1_000_000;
-            while u128::from(self.offered) < due {
-                self.offer();
+            while u128::from(self.offered).saturating_add(u128::from(skipped)) < due {
+                if self.has_place() {
+                    self.offer();
+                } else {
+                    // It would only wait here: what is late is not made up for by a burst.
+                    skipped = skipped.saturating_add(self.batch);
+                }
             }
             while let Some(joined) = self.waiting.try_join_next() {
                 self.answered(joined, lang)?;
@@ -164,11 +194,7 @@ impl Overload {
     }
 
     fn offer(&mut self) {
-        let (request, events) = self.again.pop_front().unwrap_or_else(|| {
-            let request = self.workload.request(self.next, self.batch, 0);
-            self.next = self.next.saturating_add(self.batch);
-            (request, self.batch)
-        });
+        let (request, events) = self.again.pop_front().unwrap_or_else(|| self.request());
         let at = usize::try_from(self.offered.checked_div(self.batch).unwrap_or_default()).unwrap_or_default();
         let connection = at.checked_rem(self.connections.len()).and_then(|at| self.connections.get(at));
         self.offered = self.offered.saturating_add(events);
