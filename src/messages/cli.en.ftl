@@ -353,6 +353,7 @@ bench-overload = { $times } times as much as the ledger takes, in requests of { 
 bench-overload-accepted = { $accepted } events/s accepted; { $peak } at its own pace, before
 bench-admitted = requests accepted
 bench-refused = requests refused
+bench-refused-in-time = refused within 50 ms: { $share } of them
 bench-memory = resident memory of client and ledger: { $before } MB before, { $most } MB at most
 bench-no-delay = { $count } refusals named no delay after which to try again
 bench-batch-of-one = --approvals batch needs at least two commands in every request: choose --batch and --events so

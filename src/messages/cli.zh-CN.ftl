@@ -352,6 +352,7 @@ bench-overload = 按账本承受能力的 { $times } 倍提交，每次请求 { 
 bench-overload-accepted = 每秒接受 { $accepted } 条；此前按其自身节奏每秒 { $peak } 条
 bench-admitted = 已接受的请求
 bench-refused = 被拒绝的请求
+bench-refused-in-time = 50 毫秒内拒绝的比例：{ $share }
 bench-memory = 客户端与账本的常驻内存：之前 { $before } MB，最高 { $most } MB
 bench-no-delay = 有 { $count } 次拒绝未给出重试等待时间
 bench-batch-of-one = --approvals batch 要求每次请求至少两条指令：请相应选择 --batch 与 --events

@@ -27,6 +27,8 @@ use crate::messages::cli as text;
 const CONNECTIONS: usize = 4;
 /// Most commands that are on their way at a time.
 const ON_THEIR_WAY_MAX: u64 = 1 << 20;
+/// A refusal that takes longer is late, in microseconds.
+const REFUSAL_MAX_MICROS: u64 = 50_000;
 /// Between two looks at the clock.
 const TICK: Duration = Duration::from_millis(1);
 /// The least that is to be accepted, in thousandths of what was before.
@@ -243,6 +245,12 @@ impl Figures {
         self.accepted.saturating_mul(1_000).checked_div(self.peak).unwrap_or_default()
     }
 
+    /// Refusals that were in time, in thousandths of all.
+    fn in_time_per_mille(&self) -> u128 {
+        let in_time = u128::from(self.refusals.count_between(0, REFUSAL_MAX_MICROS));
+        in_time.saturating_mul(1_000).checked_div(self.refusals.len().into()).unwrap_or(1_000)
+    }
+
     pub(super) fn write(
         &self,
         format: Format,
@@ -268,6 +276,7 @@ impl Figures {
                 "refused_without_delay": self.without_delay,
                 "refused_p50_us": at(&self.refusals, 50.0),
                 "refused_p99_us": at(&self.refusals, 99.0),
+                "refused_within_50_ms_per_mille": self.in_time_per_mille(),
                 "memory_before_bytes": self.memory_before,
                 "memory_most_bytes": self.memory_most,
                 "last_sequence": self.last_sequence,
@@ -292,6 +301,7 @@ impl Figures {
             };
             writeln!(out, "{}: {}", text::bench_admitted(lang), requests(&self.admitted))?;
             writeln!(out, "{}: {}", text::bench_refused(lang), requests(&self.refusals))?;
+            writeln!(out, "{}", text::bench_refused_in_time(lang, thousandths(self.in_time_per_mille())))?;
             if let Some((before, most)) = self.memory_before.zip(self.memory_most) {
                 writeln!(out, "{}", text::bench_memory(lang, before / 1_000_000, most / 1_000_000))?;
             }
