@@ -14,6 +14,7 @@ use super::connect::{self, Connection};
 use super::gather::{Basis, follow};
 use super::posting::{self, Mode};
 use super::render::{self, hex};
+use super::tabulate::check_fund;
 use super::verify::read_text;
 use super::{Failure, Format, Globals, Lang, is_url};
 use crate::log::files::create_directory;
@@ -230,7 +231,10 @@ fn make(
         last_day = last_day.max(event.business_day);
         making.take(sequence, entry_hash, event, &mut |row| publishing.row(row));
     })?;
-    making.close(&mut |row| publishing.row(row));
+    let register = making.close(&mut |row| publishing.row(row));
+    for fund in disclosure.funds() {
+        check_fund(globals.lang, Some(fund), &register)?;
+    }
     let Basis { origin, sequence, root } = basis;
     let written = publishing.finish(&origin, sequence, root);
     let written = written.map_err(|error| Failure::Unavailable(error.to_string()))?;

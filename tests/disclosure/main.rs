@@ -425,6 +425,21 @@ fn templates_are_read_strictly() {
     assert_eq!(beyond.status.code(), Some(2), "{}", errors(&beyond));
 }
 
+/// A fund that there is not is a slip of the keyboard, and no empty table.
+#[test]
+fn of_an_unknown_fund_nothing_is_made() {
+    let story = Story::new();
+    for more in [
+        &["--table", "flow", "--fund", "GRUNT"][..],
+        &["--table", "execution", "--month", "2026-03", "--fund", "GRUNT"],
+    ] {
+        let refused = story.disclose("a", more);
+        assert_eq!(refused.status.code(), Some(2), "{}", errors(&refused));
+        assert!(errors(&refused).contains("GRUNT"), "{}", errors(&refused));
+        assert_eq!(fs::read_dir(story.path("a")).map_or(0, Iterator::count), 0);
+    }
+}
+
 #[test]
 fn an_interrupted_run_goes_on_where_it_was() {
     let story = Story::new();

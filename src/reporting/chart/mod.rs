@@ -90,6 +90,9 @@ struct Drawing {
     description: String,
 }
 
+/// A drawing is not made wider than this for its heading.
+const WIDTH_MAX: i64 = 1_200;
+
 /// Text for XML: what XML cannot hold, even escaped, stands as a replacement.
 fn xml(text: &str) -> String {
     let is_allowed = |c: char| !is_steering(c) && !matches!(c, '\u{fffe}' | '\u{ffff}');
@@ -140,12 +143,36 @@ fn colour(at: usize) -> &'static str {
     COLOURS.iter().cycle().nth(at.checked_rem(COLOURS.len()).unwrap_or_default()).copied().unwrap_or(INK)
 }
 
+/// About what a text takes, in bold: letters are of a font that is not known here.
+fn text_width(text: &str) -> i64 {
+    let of = |c: char| if c.is_ascii() { FONT.saturating_mul(2) / 3 } else { FONT.saturating_add(2) };
+    text.chars().map(of).fold(0, i64::saturating_add)
+}
+
+/// A text that fits; where it does not, its beginning. What was cut stands in the drawing's title.
+fn shortened(text: &str, width: i64) -> String {
+    if text_width(text) <= width {
+        return text.to_owned();
+    }
+    let mut shown = String::new();
+    for c in text.chars() {
+        shown.push(c);
+        if text_width(&shown).saturating_add(FONT) > width {
+            shown.pop();
+            break;
+        }
+    }
+    shown.push('…');
+    shown
+}
+
 fn document(title: &str, drawing: Drawing, whole: &Whole<'_>, language: Language) -> String {
     let sequence = whole.tail.sequence.to_string();
     let basis =
         messages::text(language, "chart-basis", &[("origin", &xml(&whole.tail.origin)), ("sequence", &sequence)]);
     let top = FONT.saturating_mul(4);
-    let (width, height) = (drawing.width.to_string(), drawing.height.saturating_add(top.saturating_mul(2)).to_string());
+    let wide = drawing.width.max(text_width(title).saturating_add(40)).min(drawing.width.max(WIDTH_MAX));
+    let (width, height) = (wide.to_string(), drawing.height.saturating_add(top.saturating_mul(2)).to_string());
     let mut root = element(
         "svg",
         &[
@@ -171,7 +198,7 @@ fn document(title: &str, drawing: Drawing, whole: &Whole<'_>, language: Language
     for drawn in drawing.elements {
         moved.get_children_mut().push(drawn.into());
     }
-    let mut heading = label(20, FONT.saturating_mul(2), "start", title);
+    let mut heading = label(20, FONT.saturating_mul(2), "start", &shortened(title, wide.saturating_sub(40)));
     heading.get_attributes_mut().insert("font-weight".to_owned(), "bold".into());
     let foot = drawing.height.saturating_add(top).saturating_add(FONT.saturating_mul(2));
     let children = root.get_children_mut();
@@ -189,6 +216,16 @@ fn document(title: &str, drawing: Drawing, whole: &Whole<'_>, language: Language
 mod tests {
     use super::*;
     use crate::reporting::audit::Table;
+
+    #[test]
+    fn headings_fit_or_say_that_they_do_not() {
+        assert_eq!(shortened("Execution of fund GRANT", 1_000), "Execution of fund GRANT");
+        for long in ["supplier payments ".repeat(40), "专项资金".repeat(60)] {
+            let cut = shortened(&long, 500);
+            assert!(cut.ends_with('…') && text_width(&cut) <= 500 + FONT, "{cut}");
+            assert!(text_width(&cut) > 440, "{cut}");
+        }
+    }
 
     #[test]
     fn parts_are_in_proportion_and_never_vanish() {

@@ -282,6 +282,11 @@ impl Disclosure {
         self.table
     }
 
+    /// The funds that it is of, by name; all there are where none is named.
+    pub fn funds(&self) -> &[String] {
+        &self.funds
+    }
+
     /// A name for its files, without suffix.
     pub fn file_stem(&self) -> String {
         let parts = self.head.parameters.iter().flat_map(|(_, value)| value.split(' '));
