@@ -11,6 +11,7 @@ fn the_mixes_of_bench_are_accepted() {
         &["--mix", "city"][..],
         &["--workload", "payments"],
         &["--workload", "allocations"],
+        &["--workload", "payouts"],
         &["--compare", "checkpoints"],
         &["--approvals", "batch"],
         &["--approvals", "each"],

@@ -98,6 +98,8 @@ pub enum WorkloadKind {
     Payments,
     /// Allocations: two legs.
     Allocations,
+    /// Payouts of relief to a million households, one a month each.
+    Payouts,
 }
 
 /// Several families together.
@@ -126,6 +128,7 @@ impl WorkloadKind {
         match self {
             Self::Payments => "payments",
             Self::Allocations => "allocations",
+            Self::Payouts => "payouts",
         }
     }
 }

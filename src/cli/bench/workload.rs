@@ -13,6 +13,10 @@ use crate::pb::Date;
 use crate::pb::v1;
 use crate::pb::v1::command::Payload;
 
+/// What payouts are for, to how many households, and the year of the first month.
+const ITEM: &str = "one-card";
+const HOUSEHOLDS: u64 = 1_000_000;
+const FIRST_YEAR_PAID_FOR: i32 = 1950;
 /// Accounts of the fund as a whole.
 const FUND_ACCOUNTS: u32 = 7;
 /// Accounts of a unit: its authority and what it used.
@@ -125,15 +129,20 @@ impl Workload {
         use v1::AccountKind as Kind;
         let run = &self.run;
         let fund = format!("bench-{run}");
+        let (scheme, purposes) = match self.kind {
+            WorkloadKind::Payouts => (v1::FundScheme::Relief, vec![PURPOSE.to_owned()]),
+            WorkloadKind::Payments | WorkloadKind::Allocations => (v1::FundScheme::Unspecified, Vec::new()),
+        };
         let mut payloads = vec![
             self.policy(1, Date { year: 2026, month: 1, day: 1 }),
             Payload::DefineFund(Box::new(v1::DefineFund {
                 fund_id: fund.clone(),
                 name: "bench".to_owned(),
                 family: v1::FundFamily::Special.into(),
+                scheme: scheme.into(),
                 currency_code: String::new(),
                 currency_exponent: None,
-                purposes: Vec::new(),
+                purposes,
                 economic_codes: Vec::new(),
                 policy_id: format!("policy-{run}"),
                 legal_basis: "bench".to_owned(),
@@ -174,7 +183,7 @@ impl Workload {
                 bank_reference: format!("{run} cash {lot}"),
             })));
         }
-        if self.kind == WorkloadKind::Payments {
+        if self.kind != WorkloadKind::Allocations {
             let shares = (0..self.units).map(|unit| self.allocation(unit, self.share_minor));
             payloads.extend(shares);
         }
@@ -201,12 +210,24 @@ impl Workload {
             plan_step: v1::PlanStep::Optional.into(),
             document_sha256: vec![0; 32].into(),
             signed_approvals: version > 1,
+            terms: (self.kind == WorkloadKind::Payouts).then(|| v1::PolicyTerms {
+                items: vec![v1::PolicyItem { code: ITEM.to_owned(), ..Default::default() }],
+                ..Default::default()
+            }),
             ..v1::SetPolicy::default()
         }))
     }
 
     fn lot(&self, unit: u32) -> String {
         format!("{}-lot-{}", self.run, unit.checked_rem(self.lots).unwrap_or_default())
+    }
+
+    /// What is signed leaves no choice to the ledger.
+    fn draws(&self, unit: u32, amount_minor: i64) -> Vec<v1::Draw> {
+        match self.checker {
+            Some(_) => vec![v1::Draw { lot_id: self.lot(unit), amount_minor }],
+            None => Vec::new(),
+        }
     }
 
     fn allocation(&self, unit: u32, amount_minor: i64) -> Payload {
@@ -233,17 +254,33 @@ impl Commands for Workload {
                 payment_id: format!("{run}-p{number}"),
                 from_account_id: format!("{run}.u{unit}"),
                 amount_minor,
-                // What is signed leaves no choice to the ledger.
-                draws: match self.checker {
-                    Some(_) => vec![v1::Draw { lot_id: self.lot(unit), amount_minor }],
-                    None => Vec::new(),
-                },
+                draws: self.draws(unit, amount_minor),
                 payee: format!("supplier {supplier}"),
                 purpose: PURPOSE.to_owned(),
                 economic_code: ECONOMIC_CODE.to_owned(),
                 method: v1::PaymentMethod::Direct.into(),
                 ..Default::default()
             })),
+            WorkloadKind::Payouts => {
+                let (household, month) = (number % HOUSEHOLDS, number / HOUSEHOLDS);
+                let year = i32::try_from(month / 12).unwrap_or_default().saturating_add(FIRST_YEAR_PAID_FOR);
+                let month = i32::try_from(month % 12).unwrap_or_default().saturating_add(1);
+                Payload::ExecutePayment(Box::new(v1::ExecutePayment {
+                    payment_id: format!("{run}-p{number}"),
+                    from_account_id: format!("{run}.u{unit}"),
+                    amount_minor,
+                    draws: self.draws(unit, amount_minor),
+                    payee: format!("household {household}"),
+                    purpose: PURPOSE.to_owned(),
+                    method: v1::PaymentMethod::Direct.into(),
+                    payout: Some(v1::Payout {
+                        item_code: ITEM.to_owned(),
+                        period: year.saturating_mul(100).saturating_add(month),
+                        ..Default::default()
+                    }),
+                    ..Default::default()
+                }))
+            }
         };
         let mut command = command(format!("{run}-r{number}"), payload);
         if self.checker.is_some() {
@@ -320,7 +357,7 @@ mod tests {
 
     #[test]
     fn a_command_is_encoded_as_it_is() {
-        for kind in [WorkloadKind::Payments, WorkloadKind::Allocations] {
+        for kind in [WorkloadKind::Payments, WorkloadKind::Allocations, WorkloadKind::Payouts] {
             let workload = Workload::over(kind, 1_000, 10).unwrap();
             let mut request = Vec::new();
             (0..500).for_each(|number| workload.encode(number * 7_919, &mut request));
