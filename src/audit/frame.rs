@@ -33,7 +33,7 @@ const REQUEST_ID_BYTES_MAX: usize = 64;
 const _: () = assert!(VALUE_BYTES_MAX - HEADER_BYTES == PAYLOAD_BYTES_MAX, "docs/format.md, Block");
 
 /// A keyed hash of an id: stands for it where millions are remembered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Fingerprint(u64, u64);
 
 impl Fingerprint {

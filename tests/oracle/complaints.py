@@ -23,7 +23,8 @@ class Complaints:
     def __init__(self, books):
         self.books = books
         self.fault = books.fault
-        self.complaints, self.makers, self.vouchers = {}, {}, {}
+        self.complaints, self.responsible, self.vouchers = {}, {}, {}
+        self.persons = {}  # makers with approvers, each combination once
         self.hands = ()  # whoever made or approved the event at hand
         self.handlers = {
             "ComplaintFiled": self.filed,
@@ -33,10 +34,11 @@ class Complaints:
         }
 
     def event(self, sequence, event):
-        """Remembers who made an event, refused ones too."""
+        """Remembers who made and who approved an event, refused ones too."""
         actor = sys.intern(event.get("actor", ""))
-        self.makers[sequence] = actor
         self.hands = [actor, *(approval.get("actor", "") for approval in event.get("approvals", ()))]
+        persons = tuple(dict.fromkeys(self.hands))
+        self.responsible[sequence] = self.persons.setdefault(persons, persons)
 
     def step(self, sequence, event_type, payload):
         """Remembers where a voucher number was used."""
@@ -63,8 +65,8 @@ class Complaints:
         about = payload.get("event_sequence", self.vouchers.get(payload.get("payment_id")))
         if about is None or not 1 <= about < sequence:
             self.fault(sequence, "books", f"complaint {name!r} is about what is not there")
-        elif complaint.respondents[:1] != [self.makers[about]]:
-            self.fault(sequence, "books", f"complaint {name!r} names another maker than event {about} does")
+        elif tuple(complaint.respondents) != self.responsible[about]:
+            self.fault(sequence, "books", f"complaint {name!r} names others than made and approved event {about}")
 
     def step_of(self, sequence, payload, needed):
         """The complaint that goes on, if it may; its stage is for the caller to set."""

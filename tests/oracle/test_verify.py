@@ -1978,7 +1978,9 @@ class FamiliesTest(BundleTest):
         self.assertEqual(verified(ledger.bundle())["faults"], [])
         for name, kind, says, changes in (
             ("filed", "books", "about what is not there", {"fields": {5: 9_999}}),
-            ("filed", "books", "names another maker", {"fields": {8: ["nobody"]}}),
+            ("filed", "books", "names others", {"fields": {8: ["nobody", "checker"]}}),
+            ("filed", "books", "names others", {"fields": {8: ["maker", "nobody"]}}),
+            ("filed", "books", "names others", {"fields": {8: ["maker"]}}),
             ("filed", "books", "no digest", {"fields": {10: bytes(31)}}),
             ("lot-filed", "books", "of another fund", {"fields": {6: 2}}),
             ("lot-filed", "books", "was filed before", {"fields": {1: "C"}}),

@@ -63,6 +63,14 @@ fn is_about_authority(payload: &Payload) -> bool {
             | Payload::RoleGranted(_)
             | Payload::RoleRevoked(_)
             | Payload::KeyRotated(_)
+    ) || is_auditors_own(payload)
+}
+
+/// Whether an event is an auditor's alone to make: the ledger holds it against the roles in the order of the log.
+const fn is_auditors_own(payload: &Payload) -> bool {
+    matches!(
+        payload,
+        Payload::Flagged(_) | Payload::FindingClosed(_) | Payload::ComplaintClosed(_) | Payload::PersonalDataOpened(_)
     )
 }
 
@@ -119,6 +127,13 @@ impl Authority {
                 self.check_maker(signed, funds, authorization, &mut wrong);
             }
             self.check_signed(event, signed, authorization, &mut wrong);
+        }
+        if event.payload.as_ref().is_some_and(is_auditors_own) && self.administrators() > 0 {
+            let auditor = i32::from(Role::Auditor);
+            let is_auditor = |(who, role, _): &(String, i32, i32)| *who == authorization.actor && *role == auditor;
+            if !self.holdings.iter().any(is_auditor) {
+                wrong.push(fact!("{} does what is an auditor's, and is none", authorization.actor));
+            }
         }
         if let Some(payload) = &event.payload {
             self.take(sequence, event, payload, authorization, &mut wrong);

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Books, Record};
+use crate::audit::frame::{Fingerprint, Fingerprints};
 use crate::audit::report::{Fact, FaultKind};
 use crate::pb::v1::complaint_filed::About;
 use crate::pb::v1::event::Payload;
-use crate::pb::v1::{ComplaintAccepted, ComplaintFiled, ComplaintOutcome};
+use crate::pb::v1::{Approval, ComplaintAccepted, ComplaintFiled, ComplaintOutcome};
 
 /// Complaints by name.
 pub(super) type Complaints = BTreeMap<String, Complaint>;
@@ -37,6 +38,25 @@ pub(super) const fn is_about_one(payload: &Payload) -> bool {
             | Payload::ComplaintAnswered(_)
             | Payload::ComplaintClosed(_)
     )
+}
+
+/// The hash of no persons, and of persons and one more.
+pub(super) const NOBODY: u32 = 0;
+pub(super) const fn and(others: u32, one: Fingerprint) -> u32 {
+    others.rotate_left(5).wrapping_mul(0x9e37_79b1) ^ one.short()
+}
+
+/// Who made and who approved an event, each once, the maker first.
+pub(super) fn responsible(maker: Fingerprint, approvals: &[Approval], fingerprints: &Fingerprints) -> u32 {
+    let mut hash = and(NOBODY, maker);
+    for (at, approval) in approvals.iter().enumerate() {
+        let approver = fingerprints.of(&approval.actor);
+        let is_named = approver == maker || approvals.iter().take(at).any(|before| before.actor == approval.actor);
+        if !is_named {
+            hash = and(hash, approver);
+        }
+    }
+    hash
 }
 
 impl Books {
@@ -120,8 +140,10 @@ impl Books {
         if filed.about.is_none() {
             wrong.push(fact!("a complaint about nothing"));
         }
-        if original.is_some_and(|original| original.maker != record.respondent) {
-            wrong.push(fact!("a complaint names another maker of what it is about than its event does"));
+        if original.is_some_and(|original| original.responsible != record.respondents) {
+            wrong.push(fact!(
+                "a complaint names others as the maker and approvers of what it is about than its event does"
+            ));
         }
         let known = Complaint {
             stage: Stage::Filed,

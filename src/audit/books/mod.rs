@@ -10,6 +10,7 @@ mod benefits;
 mod closings;
 mod complaints;
 mod contributions;
+mod evaluators;
 mod housing;
 mod interest;
 mod kinds;
@@ -36,8 +37,9 @@ use self::accounts::Known;
 pub(super) use self::authority::is_own_key;
 use self::authority::{Authority, Authorization};
 use self::benefits::Benefits;
-use self::complaints::{Complaints, is_about_one};
+use self::complaints::{Complaints, NOBODY, and, is_about_one, responsible};
 use self::contributions::Contributions;
+use self::evaluators::Evaluators;
 use self::housing::Loans;
 use self::kinds::{Meaning, moves};
 use self::legs::LEGS_MAX;
@@ -51,7 +53,7 @@ use self::revenue::Revenue;
 use self::rows::{Pieces, Rows};
 use self::tables::{Account, ById, Freeze, Fund, Lot, Numbered, Payment, Stage};
 use super::anchors::Anchors;
-use super::frame::{Fingerprints, Hash, ZEROS};
+use super::frame::{Fingerprint, Fingerprints, Hash, ZEROS};
 use super::report::{Fact, FaultKind, Findings};
 use crate::pb::v1::event::Payload;
 use crate::pb::v1::{
@@ -65,10 +67,12 @@ pub(super) struct Record {
     event: Event,
     /// Hash of its entry; the chain fills it in.
     pub(super) entry_hash: Hash,
-    /// Who made it, as a short keyed hash.
-    maker: u32,
-    /// Of a complaint who is said to have made what it is about, as such a hash.
-    respondent: u32,
+    /// Who made it.
+    maker: Fingerprint,
+    /// Who made and who approved it, as a short keyed hash of all of them.
+    responsible: u32,
+    /// Of a complaint who is said to have made and approved what it is about, as such a hash.
+    respondents: u32,
     /// What a transaction did, in order; empty for any other event.
     operations: Vec<Operation>,
     duties: Vec<Fact>,
@@ -79,7 +83,18 @@ impl Record {
     /// An event as it is, for whoever looks at more than balances.
     pub(super) fn whole(event: Event) -> Box<Self> {
         let (operations, duties) = (Vec::new(), Vec::new());
-        Box::new(Self { event, entry_hash: ZEROS, maker: 0, respondent: 0, operations, duties, authorization: None })
+        let maker = Fingerprint::default();
+        let (responsible, respondents) = (0, 0);
+        Box::new(Self {
+            event,
+            entry_hash: ZEROS,
+            maker,
+            responsible,
+            respondents,
+            operations,
+            duties,
+            authorization: None,
+        })
     }
 
     /// The event of [`Self::whole`].
@@ -90,12 +105,14 @@ impl Record {
     /// What the books need of an event; `fingerprints` are the same for all of a log.
     pub(super) fn new(mut event: Event, fingerprints: &Fingerprints) -> Box<Self> {
         let duties = broken_duties(&event);
-        let maker = fingerprints.of(&event.actor).short();
-        let respondent = match &event.payload {
+        let maker = fingerprints.of(&event.actor);
+        let responsible = responsible(maker, &event.approvals, fingerprints);
+        let respondents = match &event.payload {
             Some(Payload::ComplaintFiled(filed)) => {
-                filed.respondents.first().map_or(0, |first| fingerprints.of(first).short())
+                let named = filed.respondents.iter().map(|name| fingerprints.of(name));
+                named.fold(NOBODY, and)
             }
-            _ => 0,
+            _ => NOBODY,
         };
         let authorization = Authorization::of(&event);
         event.request_id = String::new();
@@ -112,7 +129,7 @@ impl Record {
             }
             _ => {}
         }
-        Box::new(Self { event, entry_hash: ZEROS, maker, respondent, operations, duties, authorization })
+        Box::new(Self { event, entry_hash: ZEROS, maker, responsible, respondents, operations, duties, authorization })
     }
 }
 
@@ -203,8 +220,8 @@ struct Original {
     legs: u64,
     meaning: Meaning,
     is_reversed: bool,
-    /// Who made it, as a short keyed hash.
-    maker: u32,
+    /// Who made and who approved it, as a short keyed hash of all of them.
+    responsible: u32,
 }
 
 /// An event, or an operation of a transaction, as it is taken in.
@@ -239,6 +256,7 @@ pub(super) struct Books {
     payouts: Payouts,
     contracts: Contracts,
     goals: Goals,
+    evaluators: Evaluators,
     revenue: Revenue,
     loans: Loans,
     authority: Authority,
@@ -285,7 +303,7 @@ impl Books {
         self.check_commitments(sequence, event);
         let (business_day, policy_version) = (event.business_day, event.policy_version);
         let step = Step { sequence, operation: 0, business_day, policy_version, payload, legs: &event.legs };
-        let original = self.original(step, record.maker);
+        let original = self.original(step, record.responsible);
         self.originals.push(original);
         if let Payload::CommandRefused(_) = payload {
             if !event.legs.is_empty() {
@@ -294,6 +312,7 @@ impl Books {
             return;
         }
         self.complain(sequence, record);
+        self.evaluate(step, record);
         for message in &record.duties {
             self.findings.add(sequence, FaultKind::SegregationOfDuties, message.clone());
         }
@@ -344,7 +363,7 @@ impl Books {
             };
             rest = after;
             let step = Step { operation, policy_version: posted.policy_version, payload, legs, ..event };
-            let original = self.original(step, 0);
+            let original = self.original(step, NOBODY);
             self.operations.insert((event.sequence, operation), original);
             self.step(step);
         }
@@ -355,10 +374,10 @@ impl Books {
     }
 
     /// What has to be remembered for its reversal.
-    fn original(&self, step: Step<'_>, maker: u32) -> Original {
+    fn original(&self, step: Step<'_>, responsible: u32) -> Original {
         let (_, meaning) = moves(step.payload);
         let legs = if meaning.is_reversible() { self.legs_hash(step.legs, Side::AsIs) } else { 0 };
-        Original { legs, meaning, is_reversed: false, maker }
+        Original { legs, meaning, is_reversed: false, responsible }
     }
 
     /// One step: its legs, what they mean, what follows from them, and the sums.
@@ -454,12 +473,12 @@ impl Books {
             | Payload::MatterOpened(_)
             | Payload::MatterClosed(_)
             | Payload::Disclosed(_)
-            | Payload::PerformanceScored(_)
             | Payload::PersonalDataRestricted(_)
             | Payload::PersonalDataReleased(_)
             | Payload::PersonalDataErased(_)
             | Payload::PersonalDataOpened(_)
-            // By whom matters: `complain` takes them in with their makers.
+            // By whom matters: `evaluate` and `complain` take them in with their makers.
+            | Payload::PerformanceScored(_)
             | Payload::ComplaintFiled(_)
             | Payload::ComplaintAccepted(_)
             | Payload::ComplaintAnswered(_)

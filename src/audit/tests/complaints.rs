@@ -85,11 +85,14 @@ fn filing(change: impl FnOnce(&mut ComplaintFiled)) -> impl FnOnce(&mut Event) {
 
 #[test]
 fn a_complaint_is_about_what_is_there() {
-    let cases: [(&str, &str, Change); 11] = [
+    let cases: [(&str, &str, Change); 14] = [
         ("filed", "no such payment", |filed| filed.about = Some(About::PaymentId("none".to_owned()))),
         ("filed", "nothing", |filed| filed.about = None),
         ("filed", "another maker", |filed| filed.respondents[0] = "somebody".to_owned()),
         ("filed", "no maker", |filed| filed.respondents.clear()),
+        ("filed", "another approver", |filed| filed.respondents[1] = "somebody".to_owned()),
+        ("filed", "no approver", |filed| drop(filed.respondents.pop())),
+        ("filed", "one more approver", |filed| filed.respondents.push("somebody".to_owned())),
         ("filed", "no text", |filed| filed.text_sha256 = vec![4; 31].into()),
         ("filed", "half a pseudonym", |filed| filed.reporter = vec![3; 8].into()),
         ("of event", "itself", |filed| filed.about = Some(About::EventSequence(9_999))),

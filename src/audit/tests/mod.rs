@@ -5,6 +5,7 @@
 mod bundles;
 mod bytes;
 mod complaints;
+mod conduct;
 mod contracts;
 mod families;
 mod family_story;
