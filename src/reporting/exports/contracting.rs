@@ -14,7 +14,7 @@ use super::sorted::Sorter;
 use super::{ExportError, Exporting};
 use crate::format::hexadecimal;
 use crate::pb::v1::event::Payload;
-use crate::pb::v1::{AccountKind as Kind, Leg};
+use crate::pb::v1::{AccountKind as Kind, ContractRegistered, Leg, ProcurementMethod, TenderOpened};
 use crate::reporting::decimal::decimal;
 use crate::reporting::register::{Register, Step};
 use crate::reporting::table::{date, json_string};
@@ -44,18 +44,70 @@ struct ContractStep {
     payee: Vec<u8>,
     #[prost(message, repeated, tag = "9")]
     legs: Vec<Leg>,
+    /// Where it was registered, what the log says of that.
+    #[prost(message, optional, tag = "10")]
+    registration: Option<Registration>,
+    /// A change of the price, minor units.
+    #[prost(int64, tag = "11")]
+    change_minor: i64,
+    /// The price that it was settled at, minor units.
+    #[prost(int64, optional, tag = "12")]
+    settled_minor: Option<i64>,
+}
+
+/// The registration of a contract.
+#[derive(Clone, PartialEq, Message)]
+struct Registration {
+    #[prost(int32, tag = "1")]
+    fund: i32,
+    #[prost(string, tag = "2")]
+    unit_id: String,
+    /// Minor units.
+    #[prost(int64, tag = "3")]
+    amount_minor: i64,
+    #[prost(sint32, tag = "4")]
+    signed_day: i32,
+    #[prost(string, tag = "5")]
+    document_number: String,
+    #[prost(string, tag = "6")]
+    tender_id: String,
+    #[prost(int32, tag = "7")]
+    method: i32,
+    /// The most that may have been awarded, minor units; 0 where there was no tender.
+    #[prost(int64, tag = "8")]
+    ceiling_minor: i64,
 }
 
 /// The package while it is made.
 pub struct Contracting {
     selection: Selection,
     steps: Sorter,
+    /// By id, what contracts that are awarded in them take over.
+    tenders: BTreeMap<String, TenderOpened>,
 }
 
 impl Contracting {
     /// Of what is wanted.
     pub fn new(selection: Selection, room: &Path) -> Self {
-        Self { selection, steps: Sorter::new(room) }
+        Self { selection, steps: Sorter::new(room), tenders: BTreeMap::new() }
+    }
+
+    /// What a registration says; its ocid is its own, or the tender's.
+    fn registration(&self, registered: &ContractRegistered) -> (Registration, String) {
+        let tender = self.tenders.get(&registered.tender_id).cloned().unwrap_or_default();
+        let method = if registered.tender_id.is_empty() { registered.method } else { tender.method };
+        let registration = Registration {
+            fund: registered.fund,
+            unit_id: registered.unit_id.clone(),
+            amount_minor: registered.amount_minor,
+            signed_day: registered.signed_day,
+            document_number: registered.document_number.clone(),
+            tender_id: registered.tender_id.clone(),
+            method,
+            ceiling_minor: tender.ceiling_minor,
+        };
+        let own = Some(registered.ocid.clone()).filter(|ocid| !ocid.is_empty());
+        (registration, own.unwrap_or(tender.ocid))
     }
 }
 
@@ -70,8 +122,32 @@ impl Exporting for Contracting {
             ..ContractStep::default()
         };
         let under = || register.terms(step).map(|terms| terms.contract_id.clone()).unwrap_or_default();
-        #[expect(clippy::wildcard_enum_match_arm, reason = "five kinds of events are about a contract")]
+        // What moves nothing says itself of which fund it is.
+        let is_of_fund = |fund: i32| {
+            let known = register.fund(fund).map(|fund| &fund.fund_id);
+            self.selection.fund.as_ref().is_none_or(|wanted| known == Some(wanted))
+        };
+        #[expect(clippy::wildcard_enum_match_arm, reason = "few kinds of events are about a contract")]
         match step.payload {
+            Payload::TenderOpened(opened) => {
+                self.tenders.insert(opened.tender_id.clone(), opened.clone());
+                return Ok(());
+            }
+            Payload::ContractRegistered(registered) if is_of_fund(registered.fund) => {
+                let (registration, ocid) = self.registration(registered);
+                taken.contract_id.clone_from(&registered.contract_id);
+                taken.payee = registered.supplier.to_vec();
+                (taken.registration, taken.ocid) = (Some(registration), ocid);
+            }
+            // Of contracts that were left out for their fund these are left out at the end.
+            Payload::ContractAmended(amended) => {
+                taken.contract_id.clone_from(&amended.contract_id);
+                taken.change_minor = amended.change_minor;
+            }
+            Payload::ContractSettled(settled) => {
+                taken.contract_id.clone_from(&settled.contract_id);
+                taken.settled_minor = Some(settled.amount_minor);
+            }
             Payload::Committed(committed) => {
                 taken.contract_id.clone_from(&committed.contract_id);
                 taken.ocid.clone_from(&committed.ocid);
@@ -144,6 +220,8 @@ struct Contract {
     /// Whether anything of it is of the days that are wanted.
     is_begun: bool,
     transactions: u64,
+    /// Where it was registered: that, and the price as it is now.
+    registered: Option<(Registration, i128)>,
 }
 
 struct Writing<'a> {
@@ -174,8 +252,16 @@ impl Writing<'_> {
         if self.contract.as_ref().is_some_and(|contract| contract.id != step.contract_id) {
             self.end()?;
         }
-        let fund = step.legs.first().map_or(0, |leg| self.register.fund_of(leg.account));
-        let unit = step.legs.iter().map(|leg| self.register.unit(leg.account)).find(|unit| !unit.is_empty());
+        let registration = step.registration.as_ref();
+        // A contract of another fund than the one asked for has no registration here, and moved nothing.
+        if self.contract.is_none() && registration.is_none() && step.legs.is_empty() {
+            return Ok(());
+        }
+        let moved = step.legs.first().map_or(0, |leg| self.register.fund_of(leg.account));
+        let fund = registration.map_or(moved, |registration| registration.fund);
+        let units = step.legs.iter().map(|leg| self.register.unit(leg.account));
+        let unit =
+            registration.map(|known| known.unit_id.as_str()).into_iter().chain(units).find(|unit| !unit.is_empty());
         let contract = self.contract.get_or_insert_with(|| Contract {
             id: step.contract_id.clone(),
             ocid: step.ocid.clone(),
@@ -188,7 +274,14 @@ impl Writing<'_> {
             left: 0,
             is_begun: false,
             transactions: 0,
+            registered: None,
         });
+        if let Some(registration) = registration {
+            contract.registered = Some((registration.clone(), registration.amount_minor.into()));
+        }
+        if let Some((_, price)) = &mut contract.registered {
+            *price = step.settled_minor.map_or(price.saturating_add(step.change_minor.into()), i128::from);
+        }
         if contract.ocid.is_empty() {
             contract.ocid.clone_from(&step.ocid);
         }
@@ -258,11 +351,25 @@ impl Writing<'_> {
         let status = if contract.left == 0 { "terminated" } else { "active" };
         let start = json!({ "startDate": day(contract.first_day) });
         let total = value_of(sum);
-        writeln!(self.out, "]}},\"status\":\"{status}\",\"value\":{total},\"period\":{start}}}],")?;
+        let registered = contract.registered.as_ref();
+        let price = value_of(registered.map_or(sum, |(_, price)| *price));
+        let awarded = value_of(registered.map_or(sum, |(known, _)| known.amount_minor.into()));
+        write!(self.out, "]}},\"status\":\"{status}\",\"value\":{price},\"period\":{start}")?;
+        if let Some((known, _)) = registered {
+            let (document, signed) = (json_string(&known.document_number), json_string(&day(known.signed_day)));
+            write!(self.out, ",\"title\":{document},\"dateSigned\":{signed}")?;
+        }
+        writeln!(self.out, "}}],")?;
+        let tender = registered.map(|(known, _)| known).filter(|known| !known.tender_id.is_empty());
+        if let Some(known) = tender {
+            let (id, details) = (json_string(&known.tender_id), json_string(method(known.method)));
+            let most = value_of(known.ceiling_minor.into());
+            writeln!(self.out, "\"tender\":{{\"id\":{id},\"procurementMethodDetails\":{details},\"value\":{most}}},")?;
+        }
         let payee = hexadecimal::of(&contract.payee);
         let id = json_string(&contract.id);
         let suppliers = json!([party(&payee)]);
-        writeln!(self.out, "\"awards\":[{{\"id\":{id},\"value\":{total},\"suppliers\":{suppliers}}}],")?;
+        writeln!(self.out, "\"awards\":[{{\"id\":{id},\"value\":{awarded},\"suppliers\":{suppliers}}}],")?;
         let fund = register.fund(contract.fund).cloned().unwrap_or_default();
         let mut issuers = BTreeSet::new();
         let mut breakdown = Vec::new();
@@ -294,12 +401,15 @@ impl Writing<'_> {
         }
         let parties: Vec<_> = roles.iter().map(|(id, roles)| json!({ "id": id, "name": id, "roles": roles })).collect();
         let (sequence, booked_at_ns) = contract.last;
+        let tags =
+            [Some("planning"), tender.map(|_| "tender"), Some("award"), Some("contract"), Some("implementation")];
+        let tags: Vec<&str> = tags.into_iter().flatten().collect();
         let rest = json!({
             "ocid": ocid,
             "id": format!("{ocid}-{sequence}"),
             "date": moment(booked_at_ns),
             "language": "zh",
-            "tag": ["planning", "award", "contract", "implementation"],
+            "tag": tags,
             "initiationType": "tender",
             "buyer": payer(&contract),
             "parties": parties,
@@ -321,6 +431,12 @@ fn payer(contract: &Contract) -> serde_json::Value {
 
 fn party(id: &str) -> serde_json::Value {
     json!({ "id": id, "name": id })
+}
+
+/// How the contractor was found, by the name in the API.
+fn method(number: i32) -> &'static str {
+    let method = ProcurementMethod::try_from(number).unwrap_or_default();
+    method.as_str_name().strip_prefix("PROCUREMENT_METHOD_").unwrap_or_default()
 }
 
 /// An amount as OCDS has it: a number that is exactly the decimal.
