@@ -64,13 +64,13 @@ impl Service<http::Request<tonic::body::Body>> for Posting {
         if request.uri().path() != PATH {
             return self.others.call(request);
         }
-        let Some(arriving) = self.arrivals.admit(self.api.node.ledger().room(), Instant::now()) else {
-            // Its body is not even read.
-            let full = Statuses::for_headers(request.headers()).unavailable(&Unavailable::QueueFull);
-            return Box::pin(async move { Ok(full.into_http()) });
-        };
-        let (api, request_bytes_max) = (self.api.clone(), self.request_bytes_max);
+        let (api, arrivals, request_bytes_max) = (self.api.clone(), Arc::clone(&self.arrivals), self.request_bytes_max);
         Box::pin(async move {
+            // Here and not before the future is polled: what has come whole by then waits for nothing, and keeps nobody out.
+            let Some(arriving) = arrivals.admit(api.node.ledger().room(), Instant::now()) else {
+                // Its body is not even read.
+                return Ok(Statuses::for_headers(request.headers()).unavailable(&Unavailable::QueueFull).into_http());
+            };
             let mut grpc = Grpc::new(WholeMessages).apply_max_message_size_config(Some(request_bytes_max), None);
             Ok(grpc.unary(Post { api, arriving: Some(arriving) }, request).await)
         })
