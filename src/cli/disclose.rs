@@ -15,6 +15,7 @@ use super::gather::{Basis, follow};
 use super::posting::{self, Mode};
 use super::render::{self, hex};
 use super::tabulate::check_fund;
+use super::tiles::TileTree;
 use super::verify::read_text;
 use super::{Failure, Format, Globals, Lang, is_url};
 use crate::log::files::create_directory;
@@ -28,7 +29,7 @@ use crate::reporting::files::TableWriter;
 use crate::reporting::files::csv::CsvWriter;
 use crate::reporting::files::json::JsonWriter;
 use crate::reporting::files::xlsx::XlsxWriter;
-use crate::reporting::publish::{KeptNames, MaskedName, Names, NoNames, Publishing, Written};
+use crate::reporting::publish::{AgesAlone, KeptNames, MaskedName, Names, NoNames, Publishing, Written};
 use crate::reporting::rows::Person;
 use crate::reporting::table::{ColumnKind, Head};
 
@@ -74,7 +75,7 @@ pub struct DiscloseArgs {
     /// As of this sequence; all there is if not given.
     #[arg(long, value_name = "SEQUENCE", value_parser = clap::value_parser!(i64).range(0..))]
     pub as_of: Option<i64>,
-    /// Leave names out, also where the server has them.
+    /// Leave names out, also where the server has them; rows of minors are left out all the same.
     #[arg(long)]
     pub without_names: bool,
     /// Put on record, under this id, that the table was published.
@@ -137,20 +138,31 @@ pub fn run(globals: &Globals, args: &DiscloseArgs, out: &mut dyn Write) -> Resul
     }
     create_directory(&args.output).map_err(|error| Failure::about(args.output.display(), error))?;
     let files = Files::create(args, &disclosure);
-    let names: Box<dyn Names> = if is_url(&source) && !args.without_names && has_names(disclosure.head()) {
+    let tells_ages = is_url(&source) && !(args.without_names && TileTree::fetch(&source).is_some());
+    if !tells_ages && disclosure.table() == Table::Recipients {
+        // Whoever wants no remarks wants this one.
+        writeln!(io::stderr().lock(), "{}", text::disclose_with_minors(lang))?;
+    }
+    let names: Box<dyn Names> = if tells_ages && has_names(disclosure.head()) {
         let served = ServedNames::start(globals, &source, Duration::from_secs(args.retry_for));
         let failed = |error: io::Error| Failure::about(files.names.display(), error);
-        Box::new(KeptNames::open(&files.names, Box::new(served)).map_err(failed)?)
+        let kept = KeptNames::open(&files.names, Box::new(served)).map_err(failed)?;
+        if args.without_names { Box::new(AgesAlone(kept)) } else { Box::new(kept) }
     } else {
         Box::new(NoNames)
     };
     let made = make(globals, &source, args.as_of, &disclosure, &files, names);
-    let made = made.and_then(|made| files.finish(lang).map(|()| made)).inspect_err(|_| files.discard())?;
+    let made = made.and_then(|made| files.check(lang).map(|()| made)).inspect_err(|_| files.discard())?;
     let paths: Vec<&Path> = files.forms.iter().map(|(.., path)| path.as_path()).collect();
+    // First the record, then the files: nothing leaves the house that is not on record, where it was to be.
     let recorded = match &args.record {
         None => None,
-        Some(disclosure_id) => Some(record(globals, args, &source, &disclosure, (disclosure_id, &made))?),
+        Some(disclosure_id) => {
+            let recorded = record(globals, args, &source, &disclosure, (disclosure_id, &made));
+            Some(recorded.inspect_err(|_| files.discard())?)
+        }
     };
+    files.finish()?;
     match format {
         Format::Json => {
             let (rows_left_out, amount_left_out) = made.written.left_out;
@@ -201,7 +213,7 @@ fn order(args: &DiscloseArgs) -> Result<Order, Failure> {
 }
 
 fn has_names(head: &Head) -> bool {
-    // Also where no name is wanted: rows of minors are left out.
+    // Also where no column is for names: rows of minors are left out.
     head.table == Table::Recipients.name() || head.columns.iter().any(|column| column.kind == ColumnKind::MaskedName)
 }
 
@@ -292,13 +304,19 @@ impl Files {
     }
 
     /// Puts the files in their places. One that was published before is replaced by the same bytes only.
-    fn finish(&self, lang: Lang) -> Result<(), Failure> {
+    fn check(&self, lang: Lang) -> Result<(), Failure> {
         let about = |path: &Path, error: io::Error| Failure::about(path.display(), error);
         for (.., path) in &self.forms {
             if path.exists() && !same(path, &unfinished(path)).map_err(|error| about(path, error))? {
                 return Err(Failure::Refused(text::disclose_differs(lang, path.display())));
             }
         }
+        Ok(())
+    }
+
+    /// Gives the files their names.
+    fn finish(&self) -> Result<(), Failure> {
+        let about = |path: &Path, error: io::Error| Failure::about(path.display(), error);
         for (.., path) in &self.forms {
             let unfinished = unfinished(path);
             let placed =

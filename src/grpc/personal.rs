@@ -18,7 +18,7 @@ use super::status::Statuses;
 use crate::domain::command::Order;
 use crate::domain::ids::{PayeeRef, RequestId, Sequence};
 use crate::domain::oversight::Oversight;
-use crate::domain::personal::{PersonalCommitment, PersonalData, PersonalField};
+use crate::domain::personal::{PersonalCommitment, PersonalData, PersonalField, PersonalValue};
 use crate::domain::refusal::Reason;
 use crate::log::Fault;
 use crate::pb::v1;
@@ -31,6 +31,8 @@ use crate::vault::{DatumState, Entry, Incoming, Listed, NotOpened, Staging, Vaul
 const PIECES_MAX: usize = 32_768;
 /// Most names of one request.
 const NAMES_MAX: usize = 1_000;
+/// Entries of a person that are looked through at a time.
+const ENTRIES_AT_A_TIME: usize = 1_000;
 
 /// What personal data of a request wait for.
 #[derive(Clone, Debug)]
@@ -299,7 +301,11 @@ fn masked_name(
         Err(NotOpened::Fault(fault)) => Err(fault),
     };
     let told = |state: v1::MaskedNameState, name: String| v1::MaskedName { state: state.into(), name };
-    let Some(number) = read(PersonalField::IdentityNumber)? else {
+    let number = match read(PersonalField::IdentityNumber)? {
+        Some(number) => Some(number),
+        None => identity_number(vault, party)?,
+    };
+    let Some(number) = number else {
         return Ok(told(v1::MaskedNameState::Withheld, String::new()));
     };
     let day = events.event(sequence)?.envelope.map(|envelope| envelope.business_date);
@@ -310,6 +316,31 @@ fn masked_name(
             Some(name) => told(v1::MaskedNameState::Shown, name.masked()),
             None => told(v1::MaskedNameState::Withheld, String::new()),
         }),
+    }
+}
+
+/// The identity number that came last with any event about a person: not each payout brings it again.
+fn identity_number(vault: &Vault, party: &PayeeRef) -> Result<Option<PersonalValue>, Fault> {
+    let (mut after, mut last) = (0, None);
+    loop {
+        let entries = vault.list(Listed::Party(*party), after, ENTRIES_AT_A_TIME)?;
+        let Some(newest) = entries.last() else { break };
+        after = newest.id;
+        for entry in &entries {
+            if entry.field == PersonalField::IdentityNumber && entry.state == DatumState::Present {
+                last = Some(entry.sequence);
+            }
+        }
+        if entries.len() < ENTRIES_AT_A_TIME {
+            break;
+        }
+    }
+    let Some(sequence) = last else { return Ok(None) };
+    match vault.read(sequence, party, PersonalField::IdentityNumber) {
+        Ok(opening) => Ok(Some(opening.value)),
+        // Erased since then.
+        Err(NotOpened::NotFound | NotOpened::Restricted | NotOpened::Erased) => Ok(None),
+        Err(NotOpened::Fault(fault)) => Err(fault),
     }
 }
 

@@ -795,6 +795,7 @@ witness-listening = listening on http://{ $address }
 disclose-differs = { $file } was published before and says something else: nothing was replaced. Write to another directory.
 disclose-left-out = Rows left out to protect minors: { $rows }. Each file says how many, and what they come to.
 disclose-made = Rows: { $rows }, as of sequence { $sequence }, root { $root }, digest { $digest }
+disclose-with-minors = Not for publication: without the running ledger's vault nobody's age is known, and rows of minors are not left out.
 disclose-not-recorded = Not on record yet: give --record ID --maker NAME, or post record_disclosure with this digest.
 disclose-record-needs-server = --record needs a running ledger: give its address.
 disclose-recorded = On record at sequence { $sequence }.

@@ -794,6 +794,7 @@ witness-listening = 监听地址 http://{ $address }
 disclose-differs = { $file } 此前已公开且内容不同：未作替换。请写入另一目录。
 disclose-left-out = 为保护未成年人略去 { $rows } 行；每个文件均载明略去的行数与合计金额。
 disclose-made = { $rows } 行，截至序号 { $sequence }，树根 { $root }，摘要 { $digest }
+disclose-with-minors = 不得公开：没有运行中账本的信息库便无从得知年龄，未成年人的记录未被略去。
 disclose-not-recorded = 尚未登记：请加 --record 编号 --maker 经办人，或以此摘要提交 record_disclosure。
 disclose-record-needs-server = --record 需要运行中的账本：请给出其地址。
 disclose-recorded = 已登记，序号 { $sequence }。

@@ -38,6 +38,19 @@ impl Names for NoNames {
     }
 }
 
+/// Ages are known, and names are not said: rows of minors are left out, and none of the others has a name.
+pub struct AgesAlone<N>(pub N);
+
+impl<N: Names> Names for AgesAlone<N> {
+    fn names(&mut self, people: &[Person]) -> io::Result<Vec<MaskedName>> {
+        let unnamed = |name| match name {
+            MaskedName::Minor => MaskedName::Minor,
+            MaskedName::Shown(_) | MaskedName::Withheld => MaskedName::Withheld,
+        };
+        Ok(self.0.names(people)?.into_iter().map(unnamed).collect())
+    }
+}
+
 /// Names that are asked for once: they are kept in a file until the table is finished, so that a run that was interrupted goes
 /// on where it was. Rows come in the same order each time, so that the file is read from its start.
 pub struct KeptNames {

@@ -209,7 +209,8 @@ fn step<'a>(
     }
 }
 
-fn fingerprint(payment_id: &str) -> u64 {
+/// A short stand-in for the name of a payment, where millions are remembered.
+pub(super) fn fingerprint(payment_id: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     payment_id.hash(&mut hasher);
     hasher.finish()

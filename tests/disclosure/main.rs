@@ -20,7 +20,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 use serde_json::Value;
-use story::{Story, check, payout};
+use story::{Story, back, check, clear, payout};
 
 use crate::server::{errors, run};
 
@@ -95,7 +95,7 @@ fn tables_say_what_happened() {
             ["PAID", "欧***", "300.00", "living"],
             ["PAID", "", "500.00", "living"],
             ["PAID", "=***", "600.00", "living"],
-            ["RETURNED", "", "-100.00", "living"],
+            ["RETURNED", "欧***", "-100.00", "living"],
         ]
     );
     // Each payout has the code that its receiver was given, and the code proves the row.
@@ -423,6 +423,65 @@ fn templates_are_read_strictly() {
     }
     let beyond = story.disclose("t", &["--table", "execution", "--month", "2026-03", "--as-of", "9999"]);
     assert_eq!(beyond.status.code(), Some(2), "{}", errors(&beyond));
+}
+
+/// Nothing about a minor is published: not what they got, nor what came back of it, in whatever month, nor what they got when
+/// their number was not told again; with names or without.
+#[test]
+fn of_a_minor_no_row_is_published() {
+    let story = Story::new();
+    let mut later = payout("2026-04-10", "out-6", "H2", 45_000, &[]);
+    later["executePayment"]["payout"]["period"] = 202_604.into();
+    story.post(&[
+        clear("out-2"),
+        back("2026-03-26", "back-2", "out-2", 10_000),
+        back("2026-04-03", "back-3", "out-2", 5_000),
+        later,
+    ]);
+    for (month, left_out, amount, amounts) in
+        [("2026-03", 2, "30000", &["300.00", "500.00", "600.00", "-100.00"][..]), ("2026-04", 2, "40000", &["700.00"])]
+    {
+        for (directory, more) in [("named", &[][..]), ("unnamed", &["--without-names"])] {
+            let made = story.made(directory, &[&["--table", "recipients", "--month", month][..], more].concat());
+            assert_eq!(
+                (made["rows_left_out"].as_u64(), &made["amount_left_out_minor"]),
+                (Some(left_out), &amount.into())
+            );
+            let said = rows(&story.path(&format!("{directory}/recipients-{month}.json")));
+            assert_eq!(
+                said.iter().map(|row| row["amount"].as_str()).collect::<Vec<_>>(),
+                amounts,
+                "{month} {directory}"
+            );
+            assert!(more.is_empty() || said.iter().all(|row| row["recipient"].is_empty()), "{said:?}");
+            // The books prove all but who is a minor; the record stands for that.
+            let (code, told) = story.check(&story.path(&format!("{directory}/recipients-{month}.en.csv")));
+            assert_eq!(code, 1, "{told}");
+            assert!(told.contains("on record"), "{told}");
+        }
+    }
+}
+
+/// Where nobody's age is known it is said, whatever remarks are wanted.
+#[test]
+fn without_a_vault_it_is_said_that_minors_are_in_it() {
+    let mut story = Story::new();
+    story.served.stop();
+    let (data, output) = (story.served.data(), story.path("a"));
+    let arguments = ["--quiet", "disclose", data.to_str().unwrap(), "--table", "recipients", "--month", "2026-03"];
+    let made = run(&[&arguments[..], &["--output", output.to_str().unwrap()]].concat());
+    assert!(made.status.success(), "{}", errors(&made));
+    assert!(errors(&made).contains("Not for publication"), "{}", errors(&made));
+}
+
+/// What is not on record, where it was to be, is not there.
+#[test]
+fn no_file_comes_before_its_record() {
+    let story = Story::new();
+    let refused =
+        story.disclose("a", &["--table", "execution", "--month", "2026-03", "--record", "BAD/id", "--maker", "m"]);
+    assert_eq!(refused.status.code(), Some(2), "{}", errors(&refused));
+    assert_eq!(fs::read_dir(story.path("a")).map_or(0, Iterator::count), 0);
 }
 
 /// A fund that there is not is a slip of the keyboard, and no empty table.

@@ -90,9 +90,15 @@ pub(crate) fn payout(date: &str, id: &str, household: &str, amount: i64, data: &
     line
 }
 
-fn clear(id: &str) -> Value {
+pub(crate) fn clear(id: &str) -> Value {
     let cleared = json!({ "paymentIds": [id], "bankReference": format!("clearing of {id}") });
     on("2026-03-20", &format!("clear-{id}"), json!({ "clearPayments": cleared }))
+}
+
+pub(crate) fn back(date: &str, id: &str, payment: &str, amount: i64) -> Value {
+    let returned = json!({ "paymentId": payment, "amountMinor": amount, "bankReference": format!("bank {id}"),
+        "reasonCode": "WRONG_AMOUNT" });
+    on(date, id, json!({ "returnPayment": returned }))
 }
 
 fn lines() -> Vec<Value> {
@@ -116,12 +122,7 @@ fn lines() -> Vec<Value> {
         payout("2026-04-01", "out-5", "H5", 70_000, &[]),
         clear("road-1"),
         clear("out-1"),
-        on(
-            "2026-03-25",
-            "back",
-            json!({ "returnPayment": { "paymentId": "out-1", "amountMinor": 10_000, "bankReference": "back 1",
-                "reasonCode": "WRONG_AMOUNT" } }),
-        ),
+        back("2026-03-25", "back", "out-1", 10_000),
     ]);
     lines
 }

@@ -1,11 +1,12 @@
-//! Who got relief: one row a payout, as it happens, by masked names (公示). What came back is a row of its own, in red.
+//! Who got relief: one row a payout, as it happens, by masked names (公示). What came back is a row of its own, in red, and about
+//! whom the payout was about: of a minor neither is published.
 
 use super::Days;
 use crate::format::receipt_code::receipt_code;
 use crate::format::record::EntryHash;
 use crate::pb::v1::event::Payload;
 use crate::pb::v1::{AccountKind as Kind, FundScheme};
-use crate::reporting::register::{Register, Step};
+use crate::reporting::register::{Register, Step, fingerprint};
 use crate::reporting::rows::{Person, Row, Rows};
 use crate::reporting::table::ColumnKind::{Amount, Date, MaskedName, Month, Number, Term, Text};
 use crate::reporting::table::{Cell, Column, column};
@@ -35,17 +36,33 @@ pub(super) struct Recipients {
     days: Days,
     funds: Vec<String>,
     regions: Vec<String>,
+    /// Who was paid: by sequence and payment, since what comes back names no person.
+    paid: Vec<(i64, u64, [u8; 16])>,
 }
 
 impl Recipients {
     /// Of some days; of some funds where any are named, else of all relief funds.
     pub(super) const fn new(days: Days, funds: Vec<String>, regions: Vec<String>) -> Self {
-        Self { days, funds, regions }
+        Self { days, funds, regions, paid: Vec::new() }
+    }
+
+    /// Whom the payout was for that something came back of.
+    fn recipient(&self, sequence: i64, payment_id: &str) -> Option<Person> {
+        let first = self.paid.partition_point(|(of, ..)| *of < sequence);
+        let mut of_event = self.paid.iter().skip(first).take_while(|(of, ..)| *of == sequence);
+        let wanted = fingerprint(payment_id);
+        of_event.find(|(_, payment, _)| *payment == wanted).map(|(_, _, party)| Person { sequence, party: *party })
     }
 }
 
 impl Rows for Recipients {
     fn take(&mut self, step: &Step<'_>, register: &Register, row: &mut dyn FnMut(Row)) {
+        if let Payload::PaymentExecuted(payment) = step.payload
+            && payment.payout.is_some()
+            && let Ok(party) = payment.payee.as_ref().try_into()
+        {
+            self.paid.push((step.sequence, fingerprint(&payment.payment_id), party));
+        }
         if !(self.days.first..=self.days.last).contains(&step.day) {
             return;
         }
@@ -54,11 +71,16 @@ impl Rows for Recipients {
             Payload::PaymentExecuted(payment) => {
                 let Some(payout) = &payment.payout else { return };
                 let movement = if payout.reissue_of.is_empty() { terms::PAID } else { terms::REISSUED };
-                let party = payment.payee.as_ref().try_into().ok();
-                (movement, party.map(|party| Person { sequence: step.sequence, party }), Cell::Empty)
+                (movement, self.recipient(step.sequence, &payment.payment_id), Cell::Empty)
             }
-            Payload::PaymentReturned(returned) => (terms::RETURNED, None, Cell::Number(returned.original_sequence)),
-            Payload::Reversed(reversed) => (terms::REVERSED, None, Cell::Number(reversed.original_sequence)),
+            Payload::PaymentReturned(returned) => {
+                let person = self.recipient(returned.original_sequence, &returned.payment_id);
+                (terms::RETURNED, person, Cell::Number(returned.original_sequence))
+            }
+            Payload::Reversed(reversed) => {
+                let person = self.recipient(reversed.original_sequence, &reversed.payment_id);
+                (terms::REVERSED, person, Cell::Number(reversed.original_sequence))
+            }
             _ => return,
         };
         let Some(terms) = register.terms(step).filter(|terms| !terms.item_code.is_empty()) else { return };
