@@ -95,7 +95,10 @@ impl Shown {
 pub fn run(globals: &Globals, args: &EventsArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let format = globals.format(&[Format::Table, Format::Json, Format::Csv])?;
     let request = request(globals, args)?;
-    let records = connect::with(globals, async |connection| list(connection, request, args.limit).await)?;
+    let (records, is_cut) = connect::with(globals, async |connection| list(connection, request, args.limit).await)?;
+    if is_cut && !globals.quiet {
+        writeln!(std::io::stderr().lock(), "{}", text::events_cut(globals.lang, args.limit))?;
+    }
     let shown = Shown::new()?;
     if format == Format::Json {
         for record in &records {
@@ -165,7 +168,11 @@ fn request(globals: &Globals, args: &EventsArgs) -> Result<ListEventsRequest, Fa
     })
 }
 
-async fn list(connection: &Connection, request: ListEventsRequest, limit: usize) -> Result<Vec<EventRecord>, Failure> {
+async fn list(
+    connection: &Connection,
+    request: ListEventsRequest,
+    limit: usize,
+) -> Result<(Vec<EventRecord>, bool), Failure> {
     let mut records = Vec::new();
     let mut page_token = String::new();
     while records.len() < limit {
@@ -180,5 +187,5 @@ async fn list(connection: &Connection, request: ListEventsRequest, limit: usize)
             break;
         }
     }
-    Ok(records)
+    Ok((records, !page_token.is_empty()))
 }

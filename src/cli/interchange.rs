@@ -8,6 +8,8 @@ use jiff::civil;
 
 use super::gather::{Basis, follow};
 use super::{Failure, Globals};
+use crate::audit::printable::printable;
+use crate::domain::ids::Ocid;
 use crate::messages::cli as text;
 use crate::reporting::exports::journal::Dialect;
 use crate::reporting::exports::selection::Selection;
@@ -91,6 +93,15 @@ pub(super) fn write(
     (form, source, output): (FormArg, &str, &Path),
 ) -> Result<Written, Failure> {
     let lang = globals.lang;
+    if let Some(prefix) = &args.ocid_prefix {
+        if form != FormArg::Ocds {
+            return Err(Failure::Usage(text::export_no_ocids(lang)));
+        }
+        // As every ocid is checked that is posted.
+        if Ocid::parse(format!("{prefix}-1")).is_err() {
+            return Err(Failure::Usage(text::export_ocid_prefix(lang, printable(prefix))));
+        }
+    }
     let selection = Selection {
         first_day: args.from.map(day),
         last_day: args.to.map(day),

@@ -16,6 +16,13 @@ pub enum NameError {
         /// The most allowed.
         max: usize,
     },
+    /// More characters than allowed.
+    TooManyCharacters {
+        /// How many it has.
+        characters: usize,
+        /// The most allowed.
+        max: usize,
+    },
     /// A character that is not allowed.
     Character {
         /// The first one.
@@ -30,6 +37,9 @@ impl fmt::Display for NameError {
         match self {
             Self::Empty => write!(f, "is missing"),
             Self::TooLong { bytes, max } => write!(f, "is {bytes} bytes long, at most {max} are allowed"),
+            Self::TooManyCharacters { characters, max } => {
+                write!(f, "is {characters} characters long, at most {max} are allowed")
+            }
             Self::Character { character } => write!(f, "has a character that is not allowed: {character:?}"),
             Self::Form => write!(f, "is not of the form ocds-xxxxxx-…"),
         }
@@ -89,15 +99,16 @@ fn check(text: &str, allowed: fn(char) -> bool) -> Result<(), NameError> {
 
 /// Marks that change how neighbouring text is shown: a document number with one of them could be read as another.
 const fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
 
 fn check_text(text: &str) -> Result<(), NameError> {
     if text.trim().is_empty() {
         return Err(NameError::Empty);
     }
-    if text.len() > TEXT_MAX_BYTES || text.chars().count() > TEXT_MAX_CHARACTERS {
-        return Err(NameError::TooLong { bytes: text.len(), max: TEXT_MAX_BYTES });
+    let characters = text.chars().count();
+    if characters > TEXT_MAX_CHARACTERS {
+        return Err(NameError::TooManyCharacters { characters, max: TEXT_MAX_CHARACTERS });
     }
     match text.chars().find(|c| c.is_control() || is_invisible(*c)) {
         Some(character) => Err(NameError::Character { character }),
@@ -290,6 +301,8 @@ mod tests {
             ("a\nb", false),
             ("a\u{202e}b", false),
             ("a\u{200b}b", false),
+            ("a\u{61c}b", false),
+            ("a\u{ad}b", false),
             ("文".repeat(128).as_str(), true),
             ("文".repeat(129).as_str(), false),
         ] {
@@ -306,6 +319,8 @@ mod tests {
         ] {
             assert_eq!(Ocid::parse(text).is_ok(), good, "{text:?}");
         }
+        let long = DocumentNumber::parse("n".repeat(150)).unwrap_err().to_string();
+        assert_eq!(long, "is 150 characters long, at most 128 are allowed");
         assert!(ReasonCode::parse("ACCOUNT_NAME_MISMATCH").is_ok());
         assert!(ReasonCode::parse("Zhang San").is_err());
     }

@@ -173,6 +173,17 @@ fn a_registered_contract_is_told_with_its_tender_its_price_and_what_came_back() 
     assert_eq!(release["planning"]["budget"]["amount"]["amount"], 800.00);
 }
 
+/// A prefix is one that a registry could have given, and nothing for other forms.
+#[test]
+fn a_prefix_is_of_the_form_of_prefixes() {
+    let ledger = without_ocid();
+    for (form, prefix) in [("ocds", "bogus"), ("ocds", "ocds-"), ("ocds", "ocds-TEST00"), ("hledger", "ocds-test00")] {
+        let (path, output) = ledger.try_export(form, "refused", &["--ocid-prefix", prefix]);
+        assert_eq!(output.status.code(), Some(2), "{form} {prefix}: {}", errors(&output));
+        assert!(!path.exists(), "{form} {prefix}");
+    }
+}
+
 #[test]
 fn only_the_days_asked_for_are_listed() {
     let ledger = Ledger::after("s6-investment");
