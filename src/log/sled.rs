@@ -10,6 +10,7 @@ use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -35,6 +36,26 @@ pub struct SledLog {
     head: Head,
 }
 
+/// What sled says of a store whose lock somebody holds.
+const LOCKED: &str = "could not acquire lock";
+/// How often, and how far apart, a store is tried again that somebody holds.
+const LOCK_ATTEMPTS: u32 = 200;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
+
+/// Opens a store. The lock of its directory keeps other servers away before that; but sled's own threads hold on to a store for
+/// a moment after it was closed, which may have been in this process.
+fn unlocked<T>(attempt: impl Fn() -> std::thread::Result<sled::Result<T>>) -> std::thread::Result<sled::Result<T>> {
+    let mut opened = attempt();
+    for _ in 0..LOCK_ATTEMPTS {
+        match &opened {
+            Ok(Err(sled::Error::Io(error))) if error.to_string().contains(LOCKED) => std::thread::sleep(LOCK_PAUSE),
+            Ok(_) | Err(_) => break,
+        }
+        opened = attempt();
+    }
+    opened
+}
+
 struct SledReader {
     // Keeps the store open for as long as anybody reads.
     _db: sled::Db,
@@ -49,7 +70,7 @@ impl SledLog {
         let config =
             sled::Config::new().path(path).flush_every_ms(None).use_compression(false).cache_capacity(CACHE_BYTES);
         let attempt = || catch_unwind(AssertUnwindSafe(|| config.open().and_then(|db| Ok((db.open_tree(TREE)?, db)))));
-        let opened = match attempt() {
+        let opened = match unlocked(attempt) {
             // A kill while sled wrote its own snapshot leaves half of one; without it, sled reads more of its log. Where
             // the log is what is damaged, nothing is set aside: sled would open, and write over what it cannot read.
             Ok(Err(sled::Error::Corruption { .. }))
@@ -219,4 +240,26 @@ impl LogRead for SledReader {
 
 fn unreadable(error: sled::Error) -> Fault {
     Fault::new("reading the log", error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[test]
+    fn a_store_that_is_let_go_of_in_a_moment_is_waited_for() {
+        let attempts = std::cell::Cell::new(0);
+        let opened = |failing: u32, why: &str| {
+            attempts.set(0);
+            let attempt = || {
+                attempts.set(attempts.get() + 1);
+                let held = || sled::Error::Io(std::io::Error::other(why.to_owned()));
+                Ok(if attempts.get() > failing { Ok(attempts.get()) } else { Err(held()) })
+            };
+            unlocked(attempt).unwrap()
+        };
+        assert_eq!(opened(3, "could not acquire lock on \"db\": held"), Ok(4));
+        // What fails otherwise fails at once, and what is held for good fails in the end.
+        assert!(opened(3, "no space left").is_err() && attempts.get() == 1);
+        assert!(opened(u32::MAX, "could not acquire lock").is_err());
+    }
 }

@@ -145,6 +145,10 @@ impl Books {
                 "a complaint names others as the maker and approvers of what it is about than its event does"
             ));
         }
+        // Whose money it was the ledger says, where whoever files does not.
+        if filed.unit_id.is_empty() && original.is_some_and(|original| original.has_unit) {
+            wrong.push(fact!("a complaint names no unit, though what it is about moved money of one"));
+        }
         let known = Complaint {
             stage: Stage::Filed,
             unit_id: filed.unit_id.clone(),

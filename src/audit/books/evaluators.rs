@@ -17,8 +17,33 @@ pub(super) struct Evaluators {
     /// Units by the accounts for what they used.
     units: BTreeMap<i32, Fingerprint>,
     lots: BTreeMap<i32, Fingerprint>,
+    /// By number of the account, whether it is a unit's.
+    of_units: Vec<bool>,
     /// Who ordered payments since there were goals, by what has some.
     payers: BTreeMap<Subject, BTreeSet<Fingerprint>>,
+}
+
+impl Evaluators {
+    /// Whether an account is a budget unit's.
+    pub(super) fn is_of_unit(&self, account: i32) -> bool {
+        usize::try_from(account)
+            .ok()
+            .and_then(|account| self.of_units.get(account))
+            .is_some_and(|is_of_unit| *is_of_unit)
+    }
+
+    fn know_account(&mut self, account: i32, is_of_unit: bool) {
+        // Numbers are given one after another, so that no hostile one asks for much room.
+        match usize::try_from(account) {
+            Ok(number) if number <= self.of_units.len().saturating_add(1) => {
+                self.of_units.resize(number.saturating_add(1).max(self.of_units.len()), false);
+                if let Some(known) = self.of_units.get_mut(number) {
+                    *known = is_of_unit;
+                }
+            }
+            Ok(_) | Err(_) => {}
+        }
+    }
 }
 
 impl Books {
@@ -46,8 +71,11 @@ impl Books {
     )]
     fn evaluate_step(&mut self, step: Step<'_>, maker: Fingerprint) {
         match step.payload {
-            Payload::AccountOpened(opened) if opened.kind() == AccountKind::AuthorityUsed => {
-                self.evaluators.units.insert(opened.account, self.fingerprints.of(&opened.unit_id));
+            Payload::AccountOpened(opened) => {
+                self.evaluators.know_account(opened.account, !opened.unit_id.is_empty());
+                if opened.kind() == AccountKind::AuthorityUsed {
+                    self.evaluators.units.insert(opened.account, self.fingerprints.of(&opened.unit_id));
+                }
             }
             Payload::BudgetIssued(issued) => {
                 if let Some(lot) = &issued.lot {
@@ -64,7 +92,7 @@ impl Books {
                 self.evaluators.payers.entry(subject).or_default();
             }
             Payload::PaymentExecuted(payment) if !self.evaluators.payers.is_empty() => {
-                let Evaluators { units, lots, payers } = &mut self.evaluators;
+                let Evaluators { units, lots, payers, .. } = &mut self.evaluators;
                 let mut ordered = |kind: SubjectKind, id: Fingerprint| {
                     if let Some(payers) = payers.get_mut(&(kind.into(), id)) {
                         payers.insert(maker);

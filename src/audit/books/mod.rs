@@ -220,6 +220,8 @@ struct Original {
     legs: u64,
     meaning: Meaning,
     is_reversed: bool,
+    /// Whether it moved an account of a budget unit.
+    has_unit: bool,
     /// Who made and who approved it, as a short keyed hash of all of them.
     responsible: u32,
 }
@@ -377,7 +379,8 @@ impl Books {
     fn original(&self, step: Step<'_>, responsible: u32) -> Original {
         let (_, meaning) = moves(step.payload);
         let legs = if meaning.is_reversible() { self.legs_hash(step.legs, Side::AsIs) } else { 0 };
-        Original { legs, meaning, is_reversed: false, responsible }
+        let has_unit = step.legs.iter().any(|leg| self.evaluators.is_of_unit(leg.account));
+        Original { legs, meaning, is_reversed: false, has_unit, responsible }
     }
 
     /// One step: its legs, what they mean, what follows from them, and the sums.

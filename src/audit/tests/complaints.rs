@@ -27,9 +27,16 @@ fn filed(id: &str, about: About) -> ComplaintFiled {
     }
 }
 
-/// The story of money, and complaints about a payment, an event and a lot.
+/// The story of money, whose units' accounts say so, and complaints about a payment, an event and a lot.
 fn complained() -> Story {
     let mut story = story();
+    for event in &mut story.events {
+        if let Some(Payload::AccountOpened(opened)) = &mut event.payload
+            && opened.account == super::story::USED
+        {
+            opened.unit_id = "bureau".to_owned();
+        }
+    }
     let payment = story.events.iter().find_map(|event| match &event.payload {
         Some(Payload::PaymentExecuted(PaymentExecuted { payment_id, .. })) => Some(payment_id.clone()),
         _ => None,
@@ -85,7 +92,7 @@ fn filing(change: impl FnOnce(&mut ComplaintFiled)) -> impl FnOnce(&mut Event) {
 
 #[test]
 fn a_complaint_is_about_what_is_there() {
-    let cases: [(&str, &str, Change); 14] = [
+    let cases: [(&str, &str, Change); 15] = [
         ("filed", "no such payment", |filed| filed.about = Some(About::PaymentId("none".to_owned()))),
         ("filed", "nothing", |filed| filed.about = None),
         ("filed", "another maker", |filed| filed.respondents[0] = "somebody".to_owned()),
@@ -93,6 +100,7 @@ fn a_complaint_is_about_what_is_there() {
         ("filed", "another approver", |filed| filed.respondents[1] = "somebody".to_owned()),
         ("filed", "no approver", |filed| drop(filed.respondents.pop())),
         ("filed", "one more approver", |filed| filed.respondents.push("somebody".to_owned())),
+        ("filed", "no unit", |filed| filed.unit_id.clear()),
         ("filed", "no text", |filed| filed.text_sha256 = vec![4; 31].into()),
         ("filed", "half a pseudonym", |filed| filed.reporter = vec![3; 8].into()),
         ("of event", "itself", |filed| filed.about = Some(About::EventSequence(9_999))),

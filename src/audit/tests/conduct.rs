@@ -76,6 +76,22 @@ fn nobody_evaluates_what_they_paid_for() {
     assert_eq!(verified.faults, []);
 }
 
+#[test]
+fn nobody_evaluates_a_project_they_paid_for() {
+    let scored = |by: &str| {
+        let mut story = super::contracts::school();
+        let scored = PerformanceScored { subject_id: "school".to_owned(), year: 2028, ..PerformanceScored::default() };
+        story.day = story.events.last().unwrap().business_day;
+        story.add("score", Payload::PerformanceScored(scored), &[]);
+        let event = story.events.last_mut().unwrap();
+        event.actor = by.to_owned();
+        event.approvals.clear();
+        story
+    };
+    assert_eq!(audit(blocks(&chained(&scored("leader").events), 8), Depth::Deep).faults, []);
+    check_story(&scored("maker"), "school", "score", &[Kind::SegregationOfDuties]);
+}
+
 /// What an auditor does, in a ledger with administrators, by somebody who has a role, or had one.
 fn supervised(payload: Payload, role: Role, is_revoked: bool) -> Vec<Event> {
     let mut story = Story::new();

@@ -103,7 +103,7 @@ fn output(as_of_day: i32, corrects_sequence: i64) -> Payload {
     })
 }
 
-fn school() -> Story {
+pub(super) fn school() -> Story {
     let mut story = families();
     let s = &mut story;
     let opened = account(NEXT, INVESTMENT, AccountKind::AuthorityCommitted, &[]);
