@@ -99,9 +99,9 @@ pub(super) async fn drive(
         admitted: histogram()?,
         memory_most: memory(),
     };
+    overload.prepare();
     let memory_before = memory();
     let started = Instant::now();
-    overload.prepare();
     overload
         .run(peak.saturating_mul(args.overload_times.into()), Duration::from_secs(seconds.into()), globals.lang)
         .await?;
