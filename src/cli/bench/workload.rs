@@ -230,6 +230,22 @@ impl Workload {
         }
     }
 
+    fn payment(&self, number: u64) -> v1::ExecutePayment {
+        let run = &self.run;
+        let Figures { unit, amount_minor, supplier } = self.figures(number);
+        v1::ExecutePayment {
+            payment_id: format!("{run}-p{number}"),
+            from_account_id: format!("{run}.u{unit}"),
+            amount_minor,
+            draws: self.draws(unit, amount_minor),
+            payee: format!("supplier {supplier}"),
+            purpose: PURPOSE.to_owned(),
+            economic_code: ECONOMIC_CODE.to_owned(),
+            method: v1::PaymentMethod::Direct.into(),
+            ..Default::default()
+        }
+    }
+
     fn allocation(&self, unit: u32, amount_minor: i64) -> Payload {
         let run = &self.run;
         Payload::AllocateBudget(Box::new(v1::AllocateBudget {
@@ -247,40 +263,16 @@ impl Workload {
 impl Commands for Workload {
     fn event(&self, number: u64) -> v1::Command {
         let run = &self.run;
-        let Figures { unit, amount_minor, supplier } = self.figures(number);
+        let Figures { unit, amount_minor, .. } = self.figures(number);
         let payload = match self.kind {
             WorkloadKind::Allocations => self.allocation(unit, amount_minor),
-            WorkloadKind::Payments => Payload::ExecutePayment(Box::new(v1::ExecutePayment {
-                payment_id: format!("{run}-p{number}"),
-                from_account_id: format!("{run}.u{unit}"),
-                amount_minor,
-                draws: self.draws(unit, amount_minor),
-                payee: format!("supplier {supplier}"),
-                purpose: PURPOSE.to_owned(),
-                economic_code: ECONOMIC_CODE.to_owned(),
-                method: v1::PaymentMethod::Direct.into(),
-                ..Default::default()
+            WorkloadKind::Payments => Payload::ExecutePayment(Box::new(self.payment(number))),
+            WorkloadKind::Payouts => Payload::ExecutePayment(Box::new(v1::ExecutePayment {
+                payee: format!("household {}", number % HOUSEHOLDS),
+                economic_code: String::new(),
+                payout: Some(payout(number / HOUSEHOLDS)),
+                ..self.payment(number)
             })),
-            WorkloadKind::Payouts => {
-                let (household, month) = (number % HOUSEHOLDS, number / HOUSEHOLDS);
-                let year = i32::try_from(month / 12).unwrap_or_default().saturating_add(FIRST_YEAR_PAID_FOR);
-                let month = i32::try_from(month % 12).unwrap_or_default().saturating_add(1);
-                Payload::ExecutePayment(Box::new(v1::ExecutePayment {
-                    payment_id: format!("{run}-p{number}"),
-                    from_account_id: format!("{run}.u{unit}"),
-                    amount_minor,
-                    draws: self.draws(unit, amount_minor),
-                    payee: format!("household {household}"),
-                    purpose: PURPOSE.to_owned(),
-                    method: v1::PaymentMethod::Direct.into(),
-                    payout: Some(v1::Payout {
-                        item_code: ITEM.to_owned(),
-                        period: year.saturating_mul(100).saturating_add(month),
-                        ..Default::default()
-                    }),
-                    ..Default::default()
-                }))
-            }
         };
         let mut command = command(format!("{run}-r{number}"), payload);
         if self.checker.is_some() {
@@ -339,6 +331,14 @@ impl Workload {
             supplier: (random >> 20) % 10_000,
         }
     }
+}
+
+/// What is paid to a household for the how many-th month.
+fn payout(month: u64) -> v1::Payout {
+    let year = i32::try_from(month / 12).unwrap_or_default().saturating_add(FIRST_YEAR_PAID_FOR);
+    let month = i32::try_from(month % 12).unwrap_or_default().saturating_add(1);
+    let period = year.saturating_mul(100).saturating_add(month);
+    v1::Payout { item_code: ITEM.to_owned(), period, ..Default::default() }
 }
 
 /// A number spread evenly over 64 bits (the finaliser of `SplitMix64`).
