@@ -17,6 +17,12 @@ use crate::domain::refusal::Reason;
 /// A gRPC message begins with a flag and its length, four bytes (gRPC over HTTP/2, length-prefixed messages).
 const PREFIX_BYTES: usize = 5;
 
+/// How long the message is that begins with these bytes; `None` where there are not enough of them to tell.
+pub(super) fn message_bytes(beginning: &[u8]) -> Option<usize> {
+    let [_, length @ ..] = beginning.first_chunk::<PREFIX_BYTES>()?;
+    Some(usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX))
+}
+
 /// Counts bytes of messages that have come in part.
 #[derive(Clone, Debug)]
 pub(super) struct Intake {
@@ -61,8 +67,7 @@ impl Partial {
                 self.prefix_bytes = self.prefix_bytes.saturating_add(wanted);
                 bytes = rest;
                 if self.prefix_bytes == PREFIX_BYTES {
-                    let [_, length @ ..] = self.prefix;
-                    self.missing = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
+                    self.missing = message_bytes(&self.prefix).unwrap_or_default();
                 }
             } else {
                 let wanted = self.missing.min(bytes.len());

@@ -15,7 +15,7 @@ use tonic::server::{Grpc, NamedService, UnaryService};
 use tonic::{Request, Response, Status};
 use tower::Service;
 
-use super::arrivals::{Arrivals, Arriving};
+use super::arrivals::{Arrivals, Arriving, Begun};
 use super::batch::InTurn;
 use super::calls::CommandCount;
 use super::convert;
@@ -66,13 +66,26 @@ impl Service<http::Request<tonic::body::Body>> for Posting {
         }
         let (api, arrivals, request_bytes_max) = (self.api.clone(), Arc::clone(&self.arrivals), self.request_bytes_max);
         Box::pin(async move {
-            // Here and not before the future is polled: what has come whole by then waits for nothing, and keeps nobody out.
-            let Some(arriving) = arrivals.admit(api.node.ledger().room(), Instant::now()) else {
-                // Its body is not even read.
-                return Ok(Statuses::for_headers(request.headers()).unavailable(&Unavailable::QueueFull).into_http());
-            };
+            let statuses = Statuses::for_headers(request.headers());
+            if !Arrivals::is_open(api.node.ledger().room()) {
+                return Ok(statuses.unavailable(&Unavailable::QueueFull).into_http());
+            }
+            let (head, body) = request.into_parts();
+            // What has come whole by the time this is polled waits for nothing, and keeps nobody out.
+            let begun = Begun::new(body).await;
+            let bytes = begun.message_bytes();
+            let request = http::Request::from_parts(head, tonic::body::Body::new(begun));
+            let mut arriving = None;
+            // One that is too long is told so, however much waits.
+            if bytes <= request_bytes_max {
+                arriving = arrivals.admit(api.node.ledger().room(), bytes, Instant::now());
+                if arriving.is_none() {
+                    // The rest of it is not read.
+                    return Ok(statuses.unavailable(&Unavailable::QueueFull).into_http());
+                }
+            }
             let mut grpc = Grpc::new(WholeMessages).apply_max_message_size_config(Some(request_bytes_max), None);
-            Ok(grpc.unary(Post { api, arriving: Some(arriving) }, request).await)
+            Ok(grpc.unary(Post { api, arriving }, request).await)
         })
     }
 }
@@ -157,7 +170,7 @@ impl LedgerApi {
         let mut is_counted = false;
         let (commands, bytes) = (plain(request.get_ref()), request.get_ref().len());
         if let Some(arriving) = arriving {
-            arriving.came(Ledger::share(commands.as_ref().map_or(1, Vec::len), bytes));
+            arriving.came(Ledger::share(commands.as_ref().map_or(1, Vec::len), bytes), bytes);
         }
         if let Some(commands) = commands {
             is_counted = true;
