@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::connect::{self, Connection};
 use super::render;
+use super::supervision::named;
 use super::{Failure, Format, Globals, Lang};
 use crate::messages::cli as text;
 use crate::pb::Date;
@@ -140,7 +141,7 @@ fn row(clock: &Clock, lang: Option<Lang>) -> Vec<String> {
     let sequence = |sequence: i64| if sequence == 0 { String::new() } else { sequence.to_string() };
     vec![
         clock.code.clone(),
-        kind(clock).to_owned(),
+        named(kind(clock), lang),
         clock.subject_id.clone(),
         clock.fund_id.clone(),
         clock.unit_id.clone(),

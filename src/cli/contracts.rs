@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::connect::{self, Connection};
 use super::render;
-use super::supervision::{PAGE_ROWS, word};
+use super::supervision::{PAGE_ROWS, named, word};
 use super::{Failure, Format, Globals, Lang};
 use crate::messages::cli as text;
 use crate::pb::v1::{
@@ -87,6 +87,7 @@ pub fn contracts(globals: &Globals, args: &ContractsArgs, out: &mut dyn Write) -
         text::contracts_paid(lang),
         text::contracts_returned(lang),
         text::contracts_left(lang),
+        text::word_currency(lang),
         text::contracts_registered(lang),
         text::contracts_last(lang),
     ];
@@ -109,11 +110,13 @@ pub fn contracts(globals: &Globals, args: &ContractsArgs, out: &mut dyn Write) -
             "left_minor",
             "registered",
             "last",
+            "currency_code",
+            "currency_exponent",
         ],
         titles: &titles,
-        right_aligned: &[8, 9, 10, 11, 12, 13, 14, 15],
+        right_aligned: &[8, 9, 10, 11, 12, 13, 15, 16],
     };
-    listing.write((format, lang), out, &contracts, |contract, _| contract_row(contract), contract_json)
+    listing.write((format, lang), out, &contracts, contract_row, contract_json)
 }
 
 /// Runs `projects`.
@@ -131,6 +134,7 @@ pub fn projects(globals: &Globals, args: &ProjectsArgs, out: &mut dyn Write) -> 
         text::projects_returned(lang),
         text::projects_left(lang),
         text::projects_surplus(lang),
+        text::word_currency(lang),
         text::projects_last(lang),
     ];
     let listing = render::Listing {
@@ -146,9 +150,11 @@ pub fn projects(globals: &Globals, args: &ProjectsArgs, out: &mut dyn Write) -> 
             "left_minor",
             "surplus_minor",
             "last",
+            "currency_code",
+            "currency_exponent",
         ],
         titles: &titles,
-        right_aligned: &[2, 3, 4, 5, 6, 7, 8, 9],
+        right_aligned: &[2, 3, 4, 5, 6, 7, 8, 10],
     };
     listing.write((format, lang), out, &projects, project_row, project_json)
 }
@@ -202,30 +208,57 @@ async fn list_projects(connection: &Connection, args: &ProjectsArgs) -> Result<V
     .await
 }
 
-fn method(contract: &Contract) -> &'static str {
-    let method = ProcurementMethod::try_from(contract.method).unwrap_or_default();
+/// How a contractor is found, as in the API.
+pub(super) fn method(number: i32) -> &'static str {
+    let method = ProcurementMethod::try_from(number).unwrap_or_default();
     word(method.as_str_name(), "PROCUREMENT_METHOD_")
 }
 
-fn contract_row(contract: &Contract) -> Vec<String> {
-    vec![
+/// An amount: in units of the currency for people, minor units for programs.
+pub(super) fn amount(amount_minor: i64, currency_exponent: i32, lang: Option<Lang>) -> String {
+    match lang {
+        Some(_) => render::grouped(amount_minor.into(), render::exponent(currency_exponent)),
+        None => amount_minor.to_string(),
+    }
+}
+
+/// A row; in a language for people, else for programs.
+fn contract_row(contract: &Contract, lang: Option<Lang>) -> Vec<String> {
+    let money = |amount_minor| amount(amount_minor, contract.currency_exponent, lang);
+    let sequences = [contract.registered_sequence, contract.last_sequence].map(|sequence| sequence.to_string());
+    let mut row = vec![
         contract.contract_id.clone(),
         contract.fund_id.clone(),
         contract.unit_id.clone(),
         contract.project_id.clone(),
         contract.tender_id.clone(),
-        method(contract).to_owned(),
+        named(method(contract.method), lang),
         contract.ocid.clone(),
         render::hex(&contract.supplier),
-        contract.price_minor.to_string(),
-        contract.added_minor.to_string(),
-        contract.committed_minor.to_string(),
-        contract.paid_minor.to_string(),
-        contract.returned_minor.to_string(),
-        contract.left_minor.to_string(),
-        contract.registered_sequence.to_string(),
-        contract.last_sequence.to_string(),
-    ]
+        money(contract.price_minor),
+        money(contract.added_minor),
+        money(contract.committed_minor),
+        money(contract.paid_minor),
+        money(contract.returned_minor),
+        money(contract.left_minor),
+    ];
+    row.extend(with_currency(sequences, &contract.currency_code, contract.currency_exponent, lang));
+    row
+}
+
+/// The last columns: for people the currency comes before the sequences, and its exponent is not shown; for programs both follow
+/// the columns that were there before them.
+fn with_currency<const COLUMNS: usize>(
+    sequences: [String; COLUMNS],
+    currency_code: &str,
+    currency_exponent: i32,
+    lang: Option<Lang>,
+) -> Vec<String> {
+    let code = currency_code.to_owned();
+    match lang {
+        Some(_) => std::iter::once(code).chain(sequences).collect(),
+        None => sequences.into_iter().chain([code, currency_exponent.to_string()]).collect(),
+    }
 }
 
 fn contract_json(contract: &Contract) -> Value {
@@ -249,7 +282,7 @@ fn contract_json(contract: &Contract) -> Value {
         "project_id": contract.project_id,
         "tender_id": contract.tender_id,
         "ocid": contract.ocid,
-        "method": method(contract),
+        "method": method(contract.method),
         "supplier": render::hex(&contract.supplier),
         "amount_minor": contract.amount_minor,
         "added_minor": contract.added_minor,
@@ -268,28 +301,33 @@ fn contract_json(contract: &Contract) -> Value {
         "tender_awarded_sequence": contract.tender_awarded_sequence,
         "first_sequence": contract.first_sequence,
         "last_sequence": contract.last_sequence,
+        "currency_code": contract.currency_code,
+        "currency_exponent": contract.currency_exponent,
     })
 }
 
 /// A row; in a language for people, else for programs.
 fn project_row(project: &Project, lang: Option<Lang>) -> Vec<String> {
     // For people what is not there is empty; programs read numbers.
+    let money = |amount_minor| amount(amount_minor, project.currency_exponent, lang);
     let or_empty = |sequence: i64, minor: i64| match lang {
         Some(_) if sequence == 0 => String::new(),
-        _ => minor.to_string(),
+        _ => money(minor),
     };
-    vec![
+    let mut row = vec![
         project.project_id.clone(),
         project.fund_id.clone(),
         or_empty(project.estimate_sequence, project.estimate_minor),
         or_empty(project.final_sequence, project.final_minor),
-        project.contracted_minor.to_string(),
-        project.paid_minor.to_string(),
-        project.returned_minor.to_string(),
+        money(project.contracted_minor),
+        money(project.paid_minor),
+        money(project.returned_minor),
         or_empty(project.estimate_sequence, project.left_minor),
         or_empty(project.final_sequence, project.surplus_minor),
-        project.last_sequence.to_string(),
-    ]
+    ];
+    let last = [project.last_sequence.to_string()];
+    row.extend(with_currency(last, &project.currency_code, project.currency_exponent, lang));
+    row
 }
 
 fn project_json(project: &Project) -> Value {
@@ -308,5 +346,7 @@ fn project_json(project: &Project) -> Value {
         "final_sequence": project.final_sequence,
         "first_sequence": project.first_sequence,
         "last_sequence": project.last_sequence,
+        "currency_code": project.currency_code,
+        "currency_exponent": project.currency_exponent,
     })
 }

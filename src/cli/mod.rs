@@ -62,6 +62,7 @@ mod signals;
 pub mod statement;
 pub mod supervision;
 mod tabulate;
+pub mod tenders;
 mod terminal;
 mod tile_writer;
 pub mod tiles;
@@ -125,6 +126,8 @@ pub enum Command {
     Funds(supervision::FundsArgs),
     /// List auditors' findings, and how far each has got.
     Findings(supervision::FindingsArgs),
+    /// List tenders: what was tendered, awarded, and contracted under them.
+    Tenders(tenders::TendersArgs),
     /// List contracts: what was registered, committed, paid and came back.
     Contracts(contracts::ContractsArgs),
     /// List projects: estimates, final accounts, and what was paid.
@@ -189,6 +192,7 @@ impl Command {
             Self::Clocks(args) => clocks::run(globals, args, out),
             Self::Funds(args) => supervision::funds(globals, args, out),
             Self::Findings(args) => supervision::findings(globals, args, out),
+            Self::Tenders(args) => tenders::run(globals, args, out),
             Self::Contracts(args) => contracts::contracts(globals, args, out),
             Self::Projects(args) => contracts::projects(globals, args, out),
             Self::Performance(args) => performance::run(globals, args, out),

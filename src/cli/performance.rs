@@ -6,9 +6,10 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::connect::{self, Connection};
+use super::contracts::amount;
 use super::render;
-use super::supervision::{PAGE_ROWS, word};
-use super::{Failure, Format, Globals};
+use super::supervision::{PAGE_ROWS, named, word};
+use super::{Failure, Format, Globals, Lang};
 use crate::messages::cli as text;
 use crate::pb::v1::{
     EvaluatorKind, GoalDirection, IndicatorCategory, ListPerformanceRequest, Performance, PerformanceGoal, SubjectKind,
@@ -78,6 +79,7 @@ pub fn run(globals: &Globals, args: &PerformanceArgs, out: &mut dyn Write) -> Re
         text::performance_execution(lang),
         text::performance_idle(lang),
         text::performance_left(lang),
+        text::word_currency(lang),
     ];
     let listing = render::Listing {
         name: "performance",
@@ -101,11 +103,14 @@ pub fn run(globals: &Globals, args: &PerformanceArgs, out: &mut dyn Write) -> Re
             "execution_ppm",
             "idle_minor",
             "left_minor",
+            "currency_code",
+            "currency_exponent",
         ],
         titles: &titles,
         right_aligned: &[7, 8, 11, 12, 13, 14, 15, 16, 17, 18],
     };
-    let rows: Vec<Vec<String>> = found.iter().flat_map(rows).collect();
+    let people = (format == Format::Table).then_some(lang);
+    let rows: Vec<Vec<String>> = found.iter().flat_map(|one| rows(one, people)).collect();
     listing.write((format, lang), out, &rows, |row, _| row.clone(), |_| Value::Null)
 }
 
@@ -126,41 +131,47 @@ async fn list(connection: &Connection, args: &PerformanceArgs) -> Result<Vec<Per
     .await
 }
 
-/// A row for all goals together, then one each.
-fn rows(of: &Performance) -> Vec<Vec<String>> {
-    let names = [kind(of).to_owned(), of.subject_id.clone(), of.year.to_string()];
-    let scores: Vec<String> =
-        of.scores.iter().map(|score| render::decimal(score.score.into(), SCORE_DECIMALS)).collect();
-    let nothing = || String::new();
+/// A row for all goals together, then one each. For people, in their language, shares are percentages and targets and amounts
+/// have their decimals; for programs they are the numbers of the API.
+fn rows(of: &Performance, lang: Option<Lang>) -> Vec<Vec<String>> {
+    let names = [named(kind(of), lang), of.subject_id.clone(), of.year.to_string()];
+    let scores = of.scores.iter().map(|score| render::decimal(score.score.into(), SCORE_DECIMALS));
+    let share = |ppm: i64| match lang {
+        Some(_) => format!("{}%", render::decimal(ppm.into(), PERCENT_DECIMALS)),
+        None => ppm.to_string(),
+    };
+    let thousandths = |milli: i64| match lang {
+        Some(_) => render::decimal(milli.into(), MILLI_DECIMALS),
+        None => milli.to_string(),
+    };
+    let money = |amount_minor: i64| amount(amount_minor, of.currency_exponent, lang);
+    let nothing = |columns: usize| std::iter::repeat_n(String::new(), columns);
     let mut together = names.to_vec();
-    together.extend([
-        nothing(),
-        nothing(),
-        nothing(),
-        nothing(),
-        nothing(),
-        nothing(),
-        nothing(),
-        nothing(),
-        nothing(),
-    ]);
-    together.extend([of.attainment_ppm.to_string(), scores.join(" "), of.issued_minor.to_string()]);
-    together.extend([of.paid_minor, of.execution_ppm, of.idle_minor, of.left_minor].map(|number| number.to_string()));
+    together.extend(nothing(9));
+    together.extend([share(of.attainment_ppm), scores.collect::<Vec<_>>().join(" ")]);
+    together.extend([money(of.issued_minor), money(of.paid_minor), share(of.execution_ppm)]);
+    together.extend([money(of.idle_minor), money(of.left_minor), of.currency_code.clone()]);
+    together.extend(lang.is_none().then(|| of.currency_exponent.to_string()));
+    let columns = together.len();
     let mut rows = vec![together];
     for goal in &of.goals {
         let mut row = names.to_vec();
         row.extend([goal.indicator_code.clone(), goal.indicator_name.clone()]);
-        row.extend([category(goal), direction(goal)].map(str::to_owned));
-        row.push(goal.target_milli.to_string());
-        row.push(goal.actual_milli.map(|actual| actual.to_string()).unwrap_or_default());
+        row.extend([category(goal), direction(goal)].map(|code| named(code, lang)));
+        row.push(thousandths(goal.target_milli));
+        row.push(goal.actual_milli.map(thousandths).unwrap_or_default());
         row.extend([goal.unit_of_measure.clone(), render::date(goal.as_of.as_ref())]);
-        row.extend([goal.weight_ppm.to_string(), goal.attainment_ppm.to_string()]);
-        row.extend([nothing(), nothing(), nothing(), nothing(), nothing(), nothing()]);
+        row.extend([share(goal.weight_ppm.into()), share(goal.attainment_ppm)]);
+        row.extend(nothing(columns.saturating_sub(row.len())));
         rows.push(row);
     }
     rows
 }
 
+/// Parts per million are ten thousandths of a percent.
+const PERCENT_DECIMALS: u32 = 4;
+/// Targets count thousandths.
+const MILLI_DECIMALS: u32 = 3;
 /// A score counts hundredths of a point.
 const SCORE_DECIMALS: u32 = 2;
 
@@ -223,5 +234,7 @@ fn performance_json(of: &Performance) -> Value {
         "execution_ppm": of.execution_ppm,
         "idle_minor": of.idle_minor,
         "left_minor": of.left_minor,
+        "currency_code": of.currency_code,
+        "currency_exponent": of.currency_exponent,
     })
 }

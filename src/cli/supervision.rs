@@ -13,6 +13,7 @@ use crate::pb::v1::{
     CarryRule, Finding, FindingOutcome, FindingStage, Fund, FundFamily, FundProfile, FundScheme, GovernmentLevel,
     ListFindingsRequest, ListFundsRequest, RecipientKind,
 };
+use crate::reporting::terms;
 
 pub(super) const PAGE_ROWS: i32 = 1_000;
 
@@ -186,6 +187,11 @@ pub(super) fn word(name: &'static str, prefix: &str) -> &'static str {
     }
 }
 
+/// A code of a fixed list: for people what it is called in their language.
+pub(super) fn named(code: &str, lang: Option<Lang>) -> String {
+    lang.map_or_else(|| code.to_owned(), |lang| terms::label(lang.into(), code))
+}
+
 fn recipient_kinds(profile: &FundProfile) -> Vec<&'static str> {
     profile.recipient_kinds().map(|kind: RecipientKind| word(kind.as_str_name(), "RECIPIENT_KIND_")).collect()
 }
@@ -202,7 +208,12 @@ fn fund_words(fund: &Fund, profile: &FundProfile) -> [&'static str; 4] {
 /// A row; in a language for people, else for programs.
 fn fund_row(fund: &Fund, lang: Option<Lang>) -> Vec<String> {
     let profile = fund.profile.clone().unwrap_or_default();
-    let [family, scheme, level, carry_rule] = fund_words(fund, &profile).map(str::to_owned);
+    let [family, scheme, level, carry_rule] = fund_words(fund, &profile);
+    // Bonds that a fund holds, and money that lay for two years, are other terms.
+    let scheme_term = if scheme == "BOND" { "BOND_PROCEEDS" } else { scheme };
+    let carry_term = if carry_rule == "TWO_YEARS" { "CARRIED_TWO_YEARS" } else { carry_rule };
+    let (scheme, carry_rule) = if lang.is_some() { (scheme_term, carry_term) } else { (scheme, carry_rule) };
+    let kinds = recipient_kinds(&profile).into_iter().map(|kind| named(kind, lang));
     let mark = |mark: bool| match lang {
         None => mark.to_string(),
         Some(lang) if mark => text::funds_yes(lang),
@@ -211,15 +222,15 @@ fn fund_row(fund: &Fund, lang: Option<Lang>) -> Vec<String> {
     vec![
         fund.fund_id.clone(),
         fund.name.clone(),
-        family,
-        scheme,
-        level,
+        named(family, lang),
+        named(scheme, lang),
+        named(level, lang),
         profile.region_code.clone(),
         mark(profile.directly_allocated),
         mark(profile.subsidizes_recipients),
         mark(profile.includes_matching),
-        recipient_kinds(&profile).join(" "),
-        carry_rule,
+        kinds.collect::<Vec<_>>().join(" "),
+        named(carry_rule, lang),
         fund.defined_sequence.to_string(),
     ]
 }
@@ -274,7 +285,7 @@ fn finding_row(finding: &Finding, lang: Option<Lang>) -> Vec<String> {
         finding.finding_id.clone(),
         finding.rule_id.clone(),
         shown_stage,
-        outcome.to_owned(),
+        named(outcome, lang),
         finding.amount_minor.to_string(),
         finding.rectified_minor.to_string(),
         finding.flagged_by.clone(),

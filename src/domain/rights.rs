@@ -121,8 +121,11 @@ actions! {
         [Maker Everywhere, Checker Everywhere, Leader Everywhere, Treasury Everywhere, Agency OwnAgency, Auditor Everywhere, Discloser Everywhere];
     /// Complaints.
     ReadComplaints = "READ_COMPLAINTS", "List complaints, never who complains": [Leader Everywhere, Agency OwnAgency, Auditor Everywhere];
+    /// Tenders and contracts.
+    ReadContracts = "READ_CONTRACTS", "Read tenders and contracts":
+        [Maker Everywhere, Checker Everywhere, Leader Everywhere, Treasury Everywhere, Agency OwnAgency, Auditor Everywhere];
     /// What happened.
-    ReadHistory = "READ_HISTORY", "Read events, traces, findings, contracts, projects and performance, and subscribe":
+    ReadHistory = "READ_HISTORY", "Read events, traces, findings, projects and performance, and subscribe":
         [Maker Everywhere, Checker Everywhere, Leader Everywhere, Treasury Everywhere, Auditor Everywhere];
     /// Rules.
     RunRules = "RUN_RULES", "Run auditors' rules": [Leader Everywhere, Auditor Everywhere];

@@ -1,4 +1,4 @@
-//! `ListContracts`, `GetContract` and `ListProjects`: what was registered, committed and paid.
+//! `ListTenders`, `ListContracts`, `GetContract` and `ListProjects`: what was registered, committed and paid.
 
 use tonic::Status;
 
@@ -7,11 +7,48 @@ use super::page;
 use super::reading::{Reading, read_position, shown};
 use crate::domain::ids::{Code, FundNumber, PayeeRef, TenderId};
 use crate::domain::money;
+use crate::domain::places::Place;
 use crate::domain::procurement::ProcurementMethod;
 use crate::domain::refusal::Reason;
+use crate::domain::rights::Action;
 use crate::pb::v1;
 use crate::projection::Views;
-use crate::projection::contracts::{ContractView, ProjectView};
+use crate::projection::contracts::{ContractView, ProjectView, TenderView};
+
+/// Tenders that pass the filters, in the order in which they were opened.
+pub(super) async fn tenders(
+    reading: Reading,
+    request: v1::ListTendersRequest,
+) -> Result<v1::ListTendersResponse, Status> {
+    reading.wait(request.min_sequence, None).await?;
+    check_place(&reading, &request.fund_id, &request.unit_id)?;
+    let open = [u8::from(request.open_only)];
+    let parameters: [&[u8]; 7] = [
+        b"tenders",
+        request.tender_id.as_bytes(),
+        request.ocid.as_bytes(),
+        request.project_id.as_bytes(),
+        request.unit_id.as_bytes(),
+        request.fund_id.as_bytes(),
+        &open,
+    ];
+    let page = reading.page(request.page_size, &request.page_token, &parameters, None)?;
+    let views = reading.node.views();
+    let fund = views.books.fund_named(&request.fund_id);
+    let fits = |tender: &TenderView| {
+        let is = |asked: &str, known: Option<&str>| asked.is_empty() || known == Some(asked);
+        is(&request.tender_id, Some(tender.tender_id.as_str()))
+            && is(&request.ocid, tender.ocid.as_ref().map(Code::as_str))
+            && is(&request.project_id, tender.project_id.as_ref().map(Code::as_str))
+            && is(&request.unit_id, Some(tender.unit_id.as_str()))
+            && (request.fund_id.is_empty() || fund == Some(tender.fund))
+            && (tender.award.is_none() || !request.open_only)
+    };
+    let as_of = views.position.sequence;
+    let show = |tender: &TenderView| wire_tender(&views, tender);
+    let (tenders, next_page_token) = page::of_rows(views.contracts.tenders(), page, &parameters, as_of, fits, show);
+    Ok(v1::ListTendersResponse { tenders, next_page_token, position: Some(read_position(&views.position)) })
+}
 
 /// Contracts that pass the filters, in the order in which they became known.
 pub(super) async fn list(
@@ -20,6 +57,7 @@ pub(super) async fn list(
 ) -> Result<v1::ListContractsResponse, Status> {
     let supplier = supplier_of(&reading, &request)?;
     reading.wait(request.min_sequence, None).await?;
+    check_place(&reading, &request.fund_id, &request.unit_id)?;
     let registered = [u8::from(request.registered_only)];
     let parameters: [&[u8]; 8] = [
         b"contracts",
@@ -57,6 +95,10 @@ pub(super) async fn one(reading: Reading, request: v1::GetContractRequest) -> Re
     let views = reading.node.views();
     let not_found = || reading.statuses.reason(Reason::ContractNotFound, &[("contract", shown(&request.contract_id))]);
     let contract = views.contracts.contract(&request.contract_id).ok_or_else(not_found)?;
+    // One that is not registered is of no unit: whoever may read only one's own agency's may not read it.
+    let unit = contract.registration.as_ref().map(|known| known.unit_id.as_str());
+    let place = Place { fund: Some(contract.fund), unit };
+    reading.caller.check_place(Action::ReadContracts, &place, &reading.node, reading.statuses)?;
     let contract = Some(wire_contract(&views, contract));
     Ok(v1::GetContractResponse { contract, position: Some(read_position(&views.position)) })
 }
@@ -81,6 +123,13 @@ pub(super) async fn projects(
     Ok(v1::ListProjectsResponse { projects, next_page_token, position: Some(read_position(&views.position)) })
 }
 
+/// Whether the caller may read tenders and contracts of what is asked for.
+fn check_place(reading: &Reading, fund_id: &str, unit_id: &str) -> Result<(), Status> {
+    let fund = reading.node.views().books.fund_named(fund_id);
+    let place = Place { fund, unit: Some(unit_id).filter(|unit| !unit.is_empty()) };
+    reading.caller.check_place(Action::ReadContracts, &place, &reading.node, reading.statuses)
+}
+
 fn supplier_of(reading: &Reading, request: &v1::ListContractsRequest) -> Result<Option<PayeeRef>, Status> {
     let (identity, pseudonym) = (request.supplier.as_str(), request.supplier_pseudonym.as_ref());
     match (identity, pseudonym) {
@@ -101,8 +150,41 @@ fn supplier_of(reading: &Reading, request: &v1::ListContractsRequest) -> Result<
     }
 }
 
-fn fund_id(views: &Views, fund: FundNumber) -> String {
-    views.books.fund(fund).map(|fund| fund.definition.fund_id.to_string()).unwrap_or_default()
+/// A fund's id, and the code and the exponent of its currency.
+fn fund_of(views: &Views, fund: FundNumber) -> (String, String, i32) {
+    let definition = views.books.fund(fund).map(|fund| &fund.definition);
+    definition.map_or_else(Default::default, |definition| {
+        let currency = definition.currency;
+        (definition.fund_id.to_string(), currency.code_str().to_owned(), currency.exponent.into())
+    })
+}
+
+fn wire_tender(views: &Views, tender: &TenderView) -> v1::Tender {
+    let (fund_id, currency_code, currency_exponent) = fund_of(views, tender.fund);
+    let prices = views.contracts.contracts_of(tender).filter_map(ContractView::price_minor);
+    v1::Tender {
+        tender_id: tender.tender_id.to_string(),
+        fund_id,
+        unit_id: tender.unit_id.to_string(),
+        project_id: text(tender.project_id.as_ref()),
+        ocid: text(tender.ocid.as_ref()),
+        method: tender.method.number(),
+        ceiling_minor: tender.ceiling_minor,
+        document_number: tender.document_number.to_string(),
+        opened_sequence: tender.opened.0.0,
+        opened_on: Some(convert::date(tender.opened.1)),
+        award: tender.award.as_ref().map(|award| v1::TenderAward {
+            sequence: award.at.0.0,
+            awarded_on: Some(convert::date(award.at.1)),
+            supplier: award.supplier.0.to_vec().into(),
+            amount_minor: award.amount_minor,
+            document_number: award.document_number.to_string(),
+        }),
+        contracted_minor: prices.fold(0, money::add),
+        contract_ids: views.contracts.contracts_of(tender).map(|contract| contract.contract_id.to_string()).collect(),
+        currency_code,
+        currency_exponent,
+    }
 }
 
 fn wire_contract(views: &Views, contract: &ContractView) -> v1::Contract {
@@ -110,10 +192,11 @@ fn wire_contract(views: &Views, contract: &ContractView) -> v1::Contract {
     let tender = registration.and_then(|known| views.contracts.tender(known.tender_id.as_ref()?));
     let settlement = contract.settlement.as_ref();
     let retention = settlement.and_then(|settlement| settlement.retention);
+    let (fund_id, currency_code, currency_exponent) = fund_of(views, contract.fund);
     v1::Contract {
         contract_id: contract.contract_id.to_string(),
         registered: registration.is_some(),
-        fund_id: fund_id(views, contract.fund),
+        fund_id,
         unit_id: registration.map(|known| known.unit_id.to_string()).unwrap_or_default(),
         project_id: text(registration.and_then(|known| known.project_id.as_ref())),
         tender_id: text(registration.and_then(|known| known.tender_id.as_ref())),
@@ -142,10 +225,12 @@ fn wire_contract(views: &Views, contract: &ContractView) -> v1::Contract {
             .collect(),
         registered_sequence: registration.map_or(0, |known| known.sequence.0),
         settled_sequence: settlement.map_or(0, |settlement| settlement.sequence.0),
-        tender_opened_sequence: tender.map_or(0, |tender| tender.opened.0),
-        tender_awarded_sequence: tender.and_then(|tender| tender.awarded).map_or(0, |awarded| awarded.0),
+        tender_opened_sequence: tender.map_or(0, |tender| tender.opened.0.0),
+        tender_awarded_sequence: tender.and_then(|tender| tender.award.as_ref()).map_or(0, |award| award.at.0.0),
         first_sequence: contract.first.0,
         last_sequence: contract.last.0,
+        currency_code,
+        currency_exponent,
     }
 }
 
@@ -156,9 +241,10 @@ fn text(id: Option<&impl ToString>) -> String {
 fn wire_project(views: &Views, project: &ProjectView) -> v1::Project {
     let (estimate_minor, estimate) = project.estimate.unwrap_or_default();
     let (final_minor, final_account) = project.final_account.unwrap_or_default();
+    let (fund_id, currency_code, currency_exponent) = fund_of(views, project.fund);
     v1::Project {
         project_id: project.project_id.to_string(),
-        fund_id: fund_id(views, project.fund),
+        fund_id,
         estimate_minor,
         final_minor,
         contracted_minor: project.contracted_minor,
@@ -171,5 +257,7 @@ fn wire_project(views: &Views, project: &ProjectView) -> v1::Project {
         final_sequence: final_account.0,
         first_sequence: project.first.0,
         last_sequence: project.last.0,
+        currency_code,
+        currency_exponent,
     }
 }

@@ -8,7 +8,8 @@ use super::convert;
 use super::page;
 use super::reading::{Reading, read_position, shown};
 use crate::domain::account::AccountKind as Kind;
-use crate::domain::ids::{Code, LotNumber};
+use crate::domain::fund::Currency;
+use crate::domain::ids::{Code, FundNumber, LotNumber};
 use crate::domain::money;
 use crate::domain::performance::{EvaluatorKind, Subject, SubjectKind, ratio_ppm};
 use crate::domain::refusal::Reason;
@@ -71,6 +72,34 @@ struct Money {
     /// Committed or frozen.
     bound: i64,
     recalled: i64,
+    currencies: Currencies,
+}
+
+/// What the money of a subject is in.
+#[derive(Clone, Copy, Default)]
+enum Currencies {
+    #[default]
+    None,
+    One(Currency),
+    Several,
+}
+
+impl Currencies {
+    fn add(&mut self, views: &Views, fund: FundNumber) {
+        let Some(currency) = views.books.fund(fund).map(|fund| fund.definition.currency) else { return };
+        *self = match *self {
+            Self::None => Self::One(currency),
+            Self::One(same) if same == currency => Self::One(currency),
+            Self::One(_) | Self::Several => Self::Several,
+        };
+    }
+
+    const fn only(&self) -> Option<&Currency> {
+        match self {
+            Self::One(currency) => Some(currency),
+            Self::None | Self::Several => None,
+        }
+    }
 }
 
 impl Money {
@@ -119,6 +148,7 @@ impl Sums {
             for (lot, held) in &account.lots {
                 if let Some(sum) = self.lots.get_mut(lot) {
                     sum.issued = if kind == Kind::AuthoritySource { money::add(sum.issued, *held) } else { sum.issued };
+                    sum.currencies.add(views, account.fund);
                     add(sum, kind, *held);
                 }
             }
@@ -134,6 +164,7 @@ impl Sums {
                         | Kind::AuthorityUsed
                 );
                 if is_its_own {
+                    sum.currencies.add(views, account.fund);
                     sum.issued = money::add(sum.issued, account.balance_minor);
                     add(sum, kind, account.balance_minor);
                 }
@@ -149,6 +180,7 @@ impl Sums {
             if let Some(sum) = self.projects.get_mut(project.project_id.as_str()) {
                 sum.issued = money::add(sum.issued, project.cap_minor().unwrap_or_default());
                 sum.paid = money::add(sum.paid, project.net_minor());
+                sum.currencies.add(views, project.fund);
             }
         }
         for contract in views.contracts.contracts() {
@@ -185,6 +217,7 @@ fn add(sum: &mut Money, kind: Kind, held: i64) {
 
 fn wire_performance(views: &Views, view: &PerformanceView, sums: &Sums) -> v1::Performance {
     let money = sums.money(views, view);
+    let currency = money.currencies.only();
     v1::Performance {
         subject_kind: view.kind.map_or(0, SubjectKind::number),
         subject_id: view.subject_id.to_string(),
@@ -206,6 +239,8 @@ fn wire_performance(views: &Views, view: &PerformanceView, sums: &Sums) -> v1::P
         execution_ppm: if money.issued == 0 { 0 } else { ratio_ppm(money.paid, money.issued) },
         idle_minor: money.idle(),
         left_minor: money.left(),
+        currency_code: currency.map(|currency| currency.code_str().to_owned()).unwrap_or_default(),
+        currency_exponent: currency.map_or(0, |currency| currency.exponent.into()),
     }
 }
 

@@ -123,6 +123,14 @@ impl QueryService for QueryApi {
         supervision::findings(reading, request).await.map(Response::new)
     }
 
+    async fn list_tenders(
+        &self,
+        request: Request<v1::ListTendersRequest>,
+    ) -> Result<Response<v1::ListTendersResponse>, Status> {
+        let (reading, request) = self.reading(request)?;
+        contracts::tenders(reading, request).await.map(Response::new)
+    }
+
     async fn list_contracts(
         &self,
         request: Request<v1::ListContractsRequest>,

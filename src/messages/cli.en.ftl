@@ -442,6 +442,17 @@ findings-explained = explained
 findings-put-right = put right
 findings-closed = closed
 
+## tenders
+
+tenders-ceiling = ceiling
+tenders-awarded = awarded
+tenders-contracted = contracted
+tenders-contracts = contracts
+tenders-opened-on = opened on
+tenders-awarded-on = awarded on
+tenders-opened = opened by
+tenders-award = awarded by
+
 ## contracts
 
 contracts-pseudonym = --supplier-pseudonym takes the 32 hexadecimal digits of a pseudonym
@@ -453,7 +464,7 @@ contracts-tender = tender
 contracts-method = method
 contracts-ocid = OCID
 contracts-supplier = supplier
-contracts-price = price (minor units)
+contracts-price = price
 contracts-added = added
 contracts-committed = committed
 contracts-paid = paid
@@ -466,7 +477,7 @@ contracts-last = last event
 
 projects-project = project
 projects-fund = fund
-projects-estimate = estimate (minor units)
+projects-estimate = estimate
 projects-final = final account
 projects-contracted = contracted
 projects-paid = paid
@@ -484,16 +495,16 @@ performance-indicator = indicator
 performance-name = name
 performance-category = category
 performance-direction = direction
-performance-target = target (thousandths)
-performance-actual = done (thousandths)
+performance-target = target
+performance-actual = done
 performance-unit-of-measure = unit
 performance-as-of = by
-performance-weight = weight (ppm)
-performance-attainment = attained (ppm)
+performance-weight = weight
+performance-attainment = attained
 performance-score = score
-performance-issued = issued (minor units)
+performance-issued = issued
 performance-paid = paid
-performance-execution = paid of issued (ppm)
+performance-execution = paid of issued
 performance-idle = idle
 performance-left = left
 

@@ -441,6 +441,17 @@ findings-explained = 已答复
 findings-put-right = 已整改
 findings-closed = 已销号
 
+## tenders
+
+tenders-ceiling = 最高限价
+tenders-awarded = 中标金额
+tenders-contracted = 合同价款
+tenders-contracts = 合同
+tenders-opened-on = 招标日期
+tenders-awarded-on = 中标日期
+tenders-opened = 招标事件
+tenders-award = 中标事件
+
 ## contracts
 
 contracts-pseudonym = --supplier-pseudonym 须为 32 位十六进制假名
@@ -452,7 +463,7 @@ contracts-tender = 招标编号
 contracts-method = 采购方式
 contracts-ocid = 开放合同编号
 contracts-supplier = 供应商
-contracts-price = 价款（最小货币单位）
+contracts-price = 价款
 contracts-added = 累计追加
 contracts-committed = 占用
 contracts-paid = 已支付
@@ -465,7 +476,7 @@ contracts-last = 最近事件
 
 projects-project = 项目
 projects-fund = 基金
-projects-estimate = 核定概算（最小货币单位）
+projects-estimate = 核定概算
 projects-final = 竣工决算
 projects-contracted = 合同价款
 projects-paid = 已支付
@@ -483,16 +494,16 @@ performance-indicator = 指标
 performance-name = 名称
 performance-category = 类别
 performance-direction = 方向
-performance-target = 目标值（千分之一）
-performance-actual = 完成值（千分之一）
+performance-target = 目标值
+performance-actual = 完成值
 performance-unit-of-measure = 计量单位
 performance-as-of = 截至
-performance-weight = 权重（ppm）
-performance-attainment = 完成率（ppm）
+performance-weight = 权重
+performance-attainment = 完成率
 performance-score = 得分
-performance-issued = 下达（最小货币单位）
+performance-issued = 下达
 performance-paid = 已支付
-performance-execution = 执行率（ppm）
+performance-execution = 执行率
 performance-idle = 闲置
 performance-left = 剩余
 

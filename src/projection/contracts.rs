@@ -18,21 +18,58 @@ use crate::stored_struct;
 /// A tender.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TenderView {
+    /// Tender.
+    pub tender_id: TenderId,
     /// Its fund.
     pub fund: FundNumber,
     /// Who buys.
     pub unit_id: UnitId,
+    /// Project.
+    pub project_id: Option<Code>,
     /// How the contractor is found.
     pub method: ProcurementMethod,
     /// Open Contracting ID.
     pub ocid: Option<Code>,
-    /// The event that opened it.
-    pub opened: Sequence,
-    /// The event that awarded it.
-    pub awarded: Option<Sequence>,
+    /// The most that may be awarded, minor units.
+    pub ceiling_minor: i64,
+    /// Document it rests on.
+    pub document_number: DocumentNumber,
+    /// The event that opened it, and its business date.
+    pub opened: (Sequence, Day),
+    /// Its award.
+    pub award: Option<AwardView>,
+    /// Contracts that were registered under it: their places.
+    contracts: Vec<u32>,
 }
 
-stored_struct!(TenderView { fund, unit_id, method, ocid, opened, awarded });
+stored_struct!(TenderView {
+    tender_id,
+    fund,
+    unit_id,
+    project_id,
+    method,
+    ocid,
+    ceiling_minor,
+    document_number,
+    opened,
+    award,
+    contracts,
+});
+
+/// An award.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AwardView {
+    /// The event, and its business date.
+    pub at: (Sequence, Day),
+    /// Who won.
+    pub supplier: PayeeRef,
+    /// For how much, minor units.
+    pub amount_minor: i64,
+    /// Document it rests on.
+    pub document_number: DocumentNumber,
+}
+
+stored_struct!(AwardView { at, supplier, amount_minor, document_number });
 
 /// What a registration says of a contract.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -225,8 +262,9 @@ stored_struct!(Tie { contract, project });
 /// All of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Contracts {
-    tenders: BTreeMap<TenderId, TenderView>,
-    // In the order in which they became known.
+    // In the order in which they became known, as are contracts and projects.
+    tenders: Vec<TenderView>,
+    tender_places: BTreeMap<TenderId, usize>,
     known: Vec<ContractView>,
     contract_places: BTreeMap<ContractId, usize>,
     projects: Vec<ProjectView>,
@@ -236,9 +274,19 @@ pub struct Contracts {
 }
 
 impl Contracts {
+    /// All tenders, in the order in which they were opened.
+    pub fn tenders(&self) -> &[TenderView] {
+        &self.tenders
+    }
+
     /// A tender.
     pub fn tender(&self, tender_id: &TenderId) -> Option<&TenderView> {
-        self.tenders.get(tender_id)
+        self.tender_places.get(tender_id).and_then(|place| self.tenders.get(*place))
+    }
+
+    /// The contracts that were registered under a tender, in order.
+    pub fn contracts_of<'a>(&'a self, tender: &'a TenderView) -> impl Iterator<Item = &'a ContractView> {
+        tender.contracts.iter().filter_map(|place| self.known.get(usize::try_from(*place).ok()?))
     }
 
     /// All contracts, in the order in which they became known.
@@ -259,7 +307,7 @@ impl Contracts {
     /// How the contractor of a contract was found.
     pub fn method(&self, contract: &ContractView) -> Option<ProcurementMethod> {
         let registration = contract.registration.as_ref()?;
-        registration.method.or_else(|| Some(self.tenders.get(registration.tender_id.as_ref()?)?.method))
+        registration.method.or_else(|| Some(self.tender(registration.tender_id.as_ref()?)?.method))
     }
 
     pub(super) fn apply(&mut self, sequence: Sequence, event: &Event, books: &Books) {
@@ -358,23 +406,21 @@ impl Contracts {
     fn procure(&mut self, sequence: Sequence, envelope: &Envelope, event: &ProcurementEvent) {
         match event {
             Procurement::Tender(tender) => {
-                let Tender { tender_id, fund, unit_id, project_id, method, ocid, .. } = tender;
-                if let Some(project_id) = project_id {
-                    self.project_at(sequence, *fund, project_id);
+                if let Some(project_id) = &tender.project_id {
+                    self.project_at(sequence, tender.fund, project_id);
                 }
-                let view = TenderView {
-                    fund: *fund,
-                    unit_id: unit_id.clone(),
-                    method: *method,
-                    ocid: ocid.as_ref().map(|ocid| Code::stored(ocid.as_str())),
-                    opened: sequence,
-                    awarded: None,
-                };
-                self.tenders.insert(tender_id.clone(), view);
+                let view = tender_view((sequence, envelope.business_date), tender);
+                row(&mut self.tenders, &mut self.tender_places, tender.tender_id.clone(), view);
             }
             Procurement::Award(award) => {
-                if let Some(tender) = self.tenders.get_mut(&award.tender_id) {
-                    tender.awarded = Some(sequence);
+                let view = AwardView {
+                    at: (sequence, envelope.business_date),
+                    supplier: award.supplier,
+                    amount_minor: award.amount.minor(),
+                    document_number: award.document_number.clone(),
+                };
+                if let Some(tender) = self.tender_mut(&award.tender_id) {
+                    tender.award = Some(view);
                 }
             }
             Procurement::Registration(registration) => self.register(sequence, registration),
@@ -412,7 +458,7 @@ impl Contracts {
             Basis::Tender(tender_id) => (Some(tender_id.clone()), None),
             Basis::Method(method) => (None, Some(*method)),
         };
-        let of_tender = tender_id.as_ref().and_then(|id| self.tenders.get(id)).and_then(|tender| tender.ocid.clone());
+        let of_tender = tender_id.as_ref().and_then(|id| self.tender(id)).and_then(|tender| tender.ocid.clone());
         let own = registration.ocid.as_ref().map(|ocid| Code::stored(ocid.as_str()));
         let contract = self.contract_at(sequence, &registration.contract_id, registration.fund, registration.supplier);
         contract.ocid = own.or(of_tender).or_else(|| contract.ocid.take());
@@ -420,11 +466,17 @@ impl Contracts {
             sequence,
             unit_id: registration.unit_id.clone(),
             project_id: registration.project_id.clone(),
-            tender_id,
+            tender_id: tender_id.clone(),
             method,
             first_minor: registration.amount.minor(),
             signed_on: registration.signed_on,
         });
+        let place = self.contract_places.get(&registration.contract_id);
+        if let Some(place) = place.and_then(|place| u32::try_from(*place).ok())
+            && let Some(tender) = tender_id.and_then(|tender_id| self.tender_mut(&tender_id))
+        {
+            tender.contracts.push(place);
+        }
         self.change_contracted(sequence, &registration.contract_id, registration.amount.minor());
     }
 
@@ -437,6 +489,11 @@ impl Contracts {
             let project = self.project_at(sequence, fund, &project_id);
             project.contracted_minor = money::add(project.contracted_minor, change_minor);
         }
+    }
+
+    fn tender_mut(&mut self, tender_id: &TenderId) -> Option<&mut TenderView> {
+        let place = self.tender_places.get(tender_id)?;
+        self.tenders.get_mut(*place)
     }
 
     fn contract_mut(&mut self, sequence: Sequence, contract_id: &ContractId) -> Option<&mut ContractView> {
@@ -494,6 +551,22 @@ impl Contracts {
     }
 }
 
+fn tender_view(opened: (Sequence, Day), tender: &Tender<FundNumber>) -> TenderView {
+    TenderView {
+        tender_id: tender.tender_id.clone(),
+        fund: tender.fund,
+        unit_id: tender.unit_id.clone(),
+        project_id: tender.project_id.clone(),
+        method: tender.method,
+        ocid: tender.ocid.as_ref().map(|ocid| Code::stored(ocid.as_str())),
+        ceiling_minor: tender.ceiling.minor(),
+        document_number: tender.document_number.clone(),
+        opened,
+        award: None,
+        contracts: Vec::new(),
+    }
+}
+
 /// The row of a key, `new` where there is none.
 #[expect(clippy::indexing_slicing, reason = "a place is that of a row, and rows are only added")]
 fn row<'a, K: Ord, T>(rows: &'a mut Vec<T>, places: &mut BTreeMap<K, usize>, key: K, new: T) -> &'a mut T {
@@ -546,9 +619,7 @@ fn change_commitment(contract: &mut ContractView, legs: &[Leg], books: &Books, c
 
 impl Stored for Contracts {
     fn put(&self, to: &mut Vec<u8>) {
-        let tenders: Vec<(TenderId, TenderView)> =
-            self.tenders.iter().map(|(tender_id, tender)| (tender_id.clone(), tender.clone())).collect();
-        tenders.put(to);
+        self.tenders.put(to);
         self.known.put(to);
         self.projects.put(to);
         let ties: Vec<(PaymentId, Tie)> =
@@ -557,17 +628,20 @@ impl Stored for Contracts {
     }
 
     fn take(from: &mut &[u8]) -> Result<Self, Malformed> {
-        let tenders: Vec<(TenderId, TenderView)> = Stored::take(from)?;
+        let tenders: Vec<TenderView> = Stored::take(from)?;
         let contracts: Vec<ContractView> = Stored::take(from)?;
         let projects: Vec<ProjectView> = Stored::take(from)?;
         let ties: Vec<(PaymentId, Tie)> = Stored::take(from)?;
+        let tender_places = tenders.iter().enumerate();
+        let tender_places = tender_places.map(|(place, tender)| (tender.tender_id.clone(), place)).collect();
         let contract_places = contracts.iter().enumerate();
         let contract_places = contract_places.map(|(place, contract)| (contract.contract_id.clone(), place)).collect();
         let project_places = projects.iter().enumerate();
         let project_places =
             project_places.map(|(place, project)| ((project.fund, project.project_id.clone()), place)).collect();
         Ok(Self {
-            tenders: tenders.into_iter().collect(),
+            tenders,
+            tender_places,
             known: contracts,
             contract_places,
             projects,

@@ -24,7 +24,7 @@ use crate::format::record::Head;
 use crate::format::stored::{Malformed, Stored};
 
 /// Layout of [`Views::encode`], for the names of snapshot files.
-pub const LAYOUT: &str = "views-8";
+pub const LAYOUT: &str = "views-9";
 
 /// Names and balances, at one position of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]

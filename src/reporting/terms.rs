@@ -98,6 +98,38 @@ const AUDIT: &[&str] = &[
     PURPOSE,
 ];
 
+/// The terms of the lists that a server gives, besides those of the tables: how contractors are found, what goals are of, how
+/// findings end, and whose, whom for and how long money is.
+const LISTED: &[&str] = &[
+    "OPEN_TENDER",
+    "INVITED_TENDER",
+    "COMPETITIVE_NEGOTIATION",
+    "COMPETITIVE_CONSULTATION",
+    "INQUIRY",
+    "SINGLE_SOURCE",
+    "FRAMEWORK",
+    "OUTPUT",
+    "OUTCOME",
+    "SATISFACTION",
+    "AT_LEAST",
+    "AT_MOST",
+    "EQUAL",
+    "UNFOUNDED",
+    "REFERRED",
+    "CENTRAL",
+    "PROVINCIAL",
+    "MUNICIPAL",
+    "COUNTY",
+    "TOWNSHIP",
+    "PERSON",
+    "ENTERPRISE",
+    "PUBLIC_INSTITUTION",
+    "SOCIAL_ORGANIZATION",
+    "CARRIED_TWO_YEARS",
+    "YEAR_END",
+    "UNTIL_SPENT",
+];
+
 fn short(name: &'static str, prefix: &str) -> &'static str {
     name.strip_prefix(prefix).unwrap_or(name)
 }
@@ -174,7 +206,8 @@ pub fn all() -> impl Iterator<Item = &'static str> {
     let schemes = numbers.clone().filter_map(|number| FundScheme::try_from(number).ok()).map(scheme);
     let clocks = numbers.clone().filter_map(|number| ClockKind::try_from(number).ok()).map(clock_kind);
     let kinds = numbers.filter_map(|number| AccountKind::try_from(number).ok()).map(account_kind);
-    let fixed = lines.into_iter().chain(AUDIT.iter().copied()).chain(EVENTS.iter().copied());
+    let listed = AUDIT.iter().chain(LISTED).copied();
+    let fixed = lines.into_iter().chain(listed).chain(EVENTS.iter().copied());
     fixed.chain(families).chain(schemes).chain(kinds).chain(clocks)
 }
 

@@ -210,12 +210,19 @@ async fn performance_is_shown_beside_its_money() {
     let url = world.served.url();
     let shown = run(&["performance", "--server", &url, "--kind", "lot", "--year", "2026", "--format", "csv"]);
     let shown = String::from_utf8(shown.stdout).unwrap();
-    let together = "LOT,GENERAL,2026,,,,,,,,,,0,,1200000000,334800000,279000,84000000,865200000";
+    let together = "LOT,GENERAL,2026,,,,,,,,,,0,,1200000000,334800000,279000,84000000,865200000,CNY,2";
     assert_eq!(shown.lines().nth(1), Some(together), "{shown}");
-    let of_goal = "LOT,GENERAL,2026,places,新增学位,OUTPUT,AT_LEAST,900000,,个,,1000000,0,,,,,,";
+    let of_goal = "LOT,GENERAL,2026,places,新增学位,OUTPUT,AT_LEAST,900000,,个,,1000000,0,,,,,,,,";
     assert_eq!(shown.lines().nth(2), Some(of_goal), "{shown}");
     let shown = run(&["--lang", "zh", "performance", "--server", &url, "--subject", "bureau"]);
-    assert!(String::from_utf8(shown.stdout).unwrap().contains("执行率"));
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    // For people: words of their language, percentages, decimals.
+    let words = ["执行率", "单位 │ bureau", "%", "CNY"];
+    assert!(words.iter().all(|word| shown.contains(word)) && !shown.contains("UNIT"), "{shown}");
+    let shown = run(&["performance", "--server", &url, "--kind", "lot", "--year", "2026"]);
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    let words = ["12,000,000.00", "3,348,000.00", "27.9000%", "900.000", "At least"];
+    assert!(words.iter().all(|word| shown.contains(word)) && !shown.contains("AT_LEAST"), "{shown}");
     let shown = run(&["performance", "--server", &url, "--kind", "project", "--format", "json"]);
     let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
     assert_eq!(shown["performance"][0]["goals"][0]["actual_milli"], Value::Null);

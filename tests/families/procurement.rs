@@ -339,6 +339,67 @@ async fn final_accounts_are_of_projects_with_estimates() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn tenders_are_listed_with_their_awards_and_contracts() {
+    let mut world = before_commitment().await;
+    let opened = world.accept(&on("2026-02-01", "t-1", tender("T-1", 1_000))).await;
+    let mut other = tender("T-2", 70);
+    other["openTender"]["ocid"] = json!("");
+    world.accept(&on("2026-02-02", "t-2", changed(other, "openTender", "projectId", "road-1"))).await;
+    let awarded = world.accept(&on("2026-02-03", "award", award("T-1", BUILDER, 1_000))).await;
+    world.accept(&on("2026-02-04", "a", contract("A", "T-1", BUILDER, 600))).await;
+    world.accept(&on("2026-02-04", "b", contract("B", "T-1", BUILDER, 300))).await;
+    let last = world.accept(&on("2026-02-05", "amend", amend("A", 50))).await;
+    world.seen(last).await;
+    let asked = async |request: v1::ListTendersRequest| {
+        world.served.query().await.list_tenders(request).await.unwrap().into_inner()
+    };
+    let listed = async |request: v1::ListTendersRequest| {
+        let found = asked(request).await.tenders;
+        found.into_iter().map(|tender| tender.tender_id).collect::<Vec<_>>().join(" ")
+    };
+    let all = v1::ListTendersRequest::default();
+    assert_eq!(listed(all.clone()).await, "T-1 T-2");
+    assert_eq!(listed(v1::ListTendersRequest { open_only: true, ..all.clone() }).await, "T-2");
+    assert_eq!(listed(v1::ListTendersRequest { tender_id: "T-2".to_owned(), ..all.clone() }).await, "T-2");
+    assert_eq!(listed(v1::ListTendersRequest { ocid: OCID.to_owned(), ..all.clone() }).await, "T-1");
+    assert_eq!(listed(v1::ListTendersRequest { project_id: "road-1".to_owned(), ..all.clone() }).await, "T-2");
+    assert_eq!(listed(v1::ListTendersRequest { unit_id: "bureau".to_owned(), ..all.clone() }).await, "T-1 T-2");
+    assert_eq!(listed(v1::ListTendersRequest { unit_id: "office".to_owned(), ..all.clone() }).await, "");
+    assert_eq!(listed(v1::ListTendersRequest { fund_id: "INV".to_owned(), ..all.clone() }).await, "T-1 T-2");
+    assert_eq!(listed(v1::ListTendersRequest { fund_id: "xx".to_owned(), ..all.clone() }).await, "");
+    let found = asked(v1::ListTendersRequest { page_size: 1, ..all.clone() }).await;
+    let known = &found.tenders[0];
+    assert_eq!((known.ceiling_minor, known.opened_sequence), (1_000, opened));
+    // What was added counts; what the award left is nobody's.
+    assert_eq!((known.contract_ids.join(" "), known.contracted_minor), ("A B".to_owned(), 950));
+    assert_eq!((known.currency_code.as_str(), known.currency_exponent), ("CNY", 2));
+    let of_award = known.award.as_ref().unwrap();
+    assert_eq!((of_award.sequence, of_award.amount_minor), (awarded, 1_000));
+    assert_eq!(of_award.awarded_on, Some(fundledger::pb::Date { year: 2026, month: 2, day: 3 }));
+    assert_eq!(of_award.supplier, contract_of(&world, "A").await.supplier);
+    // By pages; a token is for what was asked.
+    let next = v1::ListTendersRequest { page_size: 1, page_token: found.next_page_token, ..all };
+    assert_eq!(listed(next.clone()).await, "T-2");
+    assert!(world.served.query().await.list_tenders(v1::ListTendersRequest { open_only: true, ..next }).await.is_err());
+    let url = world.served.url();
+    let shown = run(&["tenders", "--server", &url, "--format", "csv"]);
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    let first = "T-1,INV,bureau,school-1,OPEN_TENDER,ocds-213czf-school-1,1000,1000,950,CNY,2,";
+    assert!(shown.lines().nth(1).unwrap().starts_with(first), "{shown}");
+    assert!(shown.lines().nth(1).unwrap().contains(",A B,2026-02-01,2026-02-03,"), "{shown}");
+    let second = shown.lines().nth(2).unwrap();
+    assert!(second.starts_with("T-2,INV,bureau,road-1,OPEN_TENDER,,70,,0,CNY,2,,,2026-02-02,,"), "{shown}");
+    let shown = run(&["--lang", "zh", "tenders", "--server", &url, "--open"]);
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.contains("最高限价") && shown.contains("公开招标") && shown.contains("0.70"), "{shown}");
+    assert!(!shown.contains("T-1"), "{shown}");
+    let shown = run(&["tenders", "--server", &url, "--tender", "T-1", "--format", "json"]);
+    let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!(shown["tenders"][0]["award"]["sequence"], json!(awarded));
+    assert_eq!(shown["tenders"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn contracts_are_listed_by_what_they_are() {
     let mut world = before_commitment().await;
     world.accept(&on("2026-02-01", "tender", tender("T-1", 1_000))).await;
@@ -392,7 +453,8 @@ async fn contracts_are_listed_by_what_they_are() {
     let digits = fundledger::cli::render::hex(&pseudonym);
     let shown = run(&["--lang", "zh", "contracts", "--server", &url, "--supplier-pseudonym", &digits]);
     let shown = String::from_utf8(shown.stdout).unwrap();
-    assert!(shown.contains("采购方式") && shown.contains("SINGLE_SOURCE") && !shown.contains("OPEN_TENDER"), "{shown}");
+    assert!(shown.contains("采购方式") && shown.contains("单一来源") && !shown.contains("公开招标"), "{shown}");
+    assert!(shown.contains("0.50") && shown.contains("CNY"), "{shown}");
     assert!(!run(&["contracts", "--server", &url, "--supplier-pseudonym", "12"]).status.success());
     let shown = run(&["projects", "--server", &url, "--project", "school-1", "--format", "csv"]);
     let shown = String::from_utf8(shown.stdout).unwrap();

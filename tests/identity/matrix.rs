@@ -15,7 +15,8 @@ use tonic_prost::ProstCodec;
 use tonic_types::StatusExt;
 
 use crate::certificates::Certified;
-use crate::world::{TODAY, cash, draws, grant, reason_of};
+use crate::server::receipt;
+use crate::world::{TODAY, World, cash, draws, grant, key, reason_of};
 
 const OWN: &str = "U";
 const OTHER: &str = "V";
@@ -63,6 +64,22 @@ fn open_account(account_id: &str, unit: &str, kind: v1::AccountKind) -> Payload 
         fund_id: "F".to_owned(),
         kind: kind.into(),
         unit_id: unit.to_owned(),
+        ..Default::default()
+    }))
+}
+
+/// A contract of an agency, without a tender.
+fn contract_of(contract_id: &str, unit: &str) -> Payload {
+    Payload::RegisterContract(Box::new(v1::RegisterContract {
+        contract_id: contract_id.to_owned(),
+        fund_id: "F".to_owned(),
+        unit_id: unit.to_owned(),
+        method: v1::ProcurementMethod::SingleSource.into(),
+        supplier: "builder".to_owned(),
+        amount_minor: 1,
+        signed_on: Some(fundledger::pb::Date { year: 2026, month: 1, day: 2 }),
+        document_number: "1".to_owned(),
+        document_sha256: vec![3; 32].into(),
         ..Default::default()
     }))
 }
@@ -200,11 +217,21 @@ fn sample(action: Action, unit: &str) -> Option<Payload> {
         | Action::ReadBalances
         | Action::ReadClocks
         | Action::ReadComplaints
+        | Action::ReadContracts
         | Action::ReadHistory
         | Action::RunRules
         | Action::ReadLog
         | Action::ReadCommon => return None,
     })
+}
+
+/// One contract of each agency.
+async fn register_contracts(world: &World) {
+    for (contract_id, unit) in [("K-own", OWN), ("K-other", OTHER)] {
+        let command = world.made_by("m1", contract_of(contract_id, unit));
+        let signed = world.signed(command, &[key("c1")], world.now() + 60).await;
+        receipt(world.post(vec![signed]).await.remove(0));
+    }
 }
 
 /// A request that the handler looks at for its agency; every other method is decided before its request is read.
@@ -215,6 +242,16 @@ async fn call_for(channel: &Channel, path: &str, unit: &str) -> Result<(), Statu
         "GetStatement" => call(channel, path, v1::GetStatementRequest { account_id, ..Default::default() }).await,
         "ListClocks" => {
             call(channel, path, v1::ListClocksRequest { unit_id: unit.to_owned(), ..Default::default() }).await
+        }
+        "ListTenders" => {
+            call(channel, path, v1::ListTendersRequest { unit_id: unit.to_owned(), ..Default::default() }).await
+        }
+        "ListContracts" => {
+            call(channel, path, v1::ListContractsRequest { unit_id: unit.to_owned(), ..Default::default() }).await
+        }
+        "GetContract" => {
+            let contract_id = if unit == OWN { "K-own" } else { "K-other" }.to_owned();
+            call(channel, path, v1::GetContractRequest { contract_id, min_sequence: None }).await
         }
         "ListComplaints" => {
             call(channel, path, v1::ListComplaintsRequest { unit_id: unit.to_owned(), ..Default::default() }).await
@@ -227,6 +264,7 @@ async fn call_for(channel: &Channel, path: &str, unit: &str) -> Result<(), Statu
 async fn every_role_may_do_what_the_table_says_and_nothing_else() {
     let ledger = Certified::new().await;
     ledger.world.set_up(vec![open_account("unit-v", OTHER, v1::AccountKind::AuthorityUnit)]).await;
+    register_contracts(&ledger.world).await;
     let (mut allowed, mut denied) = (0, 0);
     let mut count = |is_allowed: bool| if is_allowed { allowed += 1 } else { denied += 1 };
     for role in Role::ALL {
@@ -299,6 +337,10 @@ async fn a_role_of_one_fund_ends_with_it() {
         let of_f = v1::ListBalancesRequest { fund_id: "F".to_owned(), ..Default::default() };
         assert_eq!(!is_denied(&call(&channel, path, of_f).await), may);
         assert!(is_denied(&call(&channel, path, v1::ListBalancesRequest::default()).await), "all funds");
+        let path = "/fundledger.v1.QueryService/ListContracts";
+        let of_f = v1::ListContractsRequest { fund_id: "F".to_owned(), ..Default::default() };
+        assert_eq!(!is_denied(&call(&channel, path, of_f).await), may);
+        assert!(is_denied(&call(&channel, path, v1::ListContractsRequest::default()).await), "all funds");
         assert!(is_denied(&call(&channel, "/fundledger.v1.QueryService/Trace", ()).await), "all funds");
         // What cannot be told from its names is for those who may do it everywhere.
         let commands = vec![ledger.world.made_by("", sample(Action::Reverse, OWN).unwrap())];

@@ -230,6 +230,10 @@ impl QueryService for Fake {
         Err(Status::unimplemented(""))
     }
 
+    async fn list_tenders(&self, _: Request<ListTendersRequest>) -> Result<Response<ListTendersResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
     async fn list_contracts(
         &self,
         _: Request<ListContractsRequest>,
