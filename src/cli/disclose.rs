@@ -1,5 +1,7 @@
 //! `disclose`: tables for publication, made from the log, in files that say what they rest on and can be checked by anybody.
 
+mod record;
+
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -12,7 +14,7 @@ use serde_json::json;
 
 use super::connect::{self, Connection};
 use super::gather::{Basis, follow};
-use super::posting::{self, Mode};
+use super::posting;
 use super::render::{self, hex};
 use super::tabulate::check_fund;
 use super::tiles::TileTree;
@@ -22,8 +24,7 @@ use crate::log::files::create_directory;
 use crate::messages::Language;
 use crate::messages::cli as text;
 use crate::pb::Date;
-use crate::pb::v1::command::Payload;
-use crate::pb::v1::{self, ListMaskedNamesRequest, MaskedNameOf, MaskedNameState, post_result};
+use crate::pb::v1::{ListMaskedNamesRequest, MaskedNameOf, MaskedNameState};
 use crate::reporting::disclosure::{Disclosure, Order, Table};
 use crate::reporting::files::TableWriter;
 use crate::reporting::files::csv::CsvWriter;
@@ -151,14 +152,21 @@ pub fn run(globals: &Globals, args: &DiscloseArgs, out: &mut dyn Write) -> Resul
     } else {
         Box::new(NoNames)
     };
-    let made = make(globals, &source, args.as_of, &disclosure, &files, names);
+    // What is on record already is made as of its record.
+    let known = match &args.record {
+        Some(disclosure_id) => record::find(globals, &source, disclosure_id)?,
+        None => None,
+    };
+    let as_of = args.as_of.or(known.map(|known| known.as_of));
+    let made = make(globals, &source, as_of, &disclosure, &files, names);
     let made = made.and_then(|made| files.check(lang).map(|()| made)).inspect_err(|_| files.discard())?;
     let paths: Vec<&Path> = files.forms.iter().map(|(.., path)| path.as_path()).collect();
     // First the record, then the files: nothing leaves the house that is not on record, where it was to be.
     let recorded = match &args.record {
         None => None,
         Some(disclosure_id) => {
-            let recorded = record(globals, args, &source, &disclosure, (disclosure_id, &made));
+            let on = args.on.or(known.map(|known| known.on));
+            let recorded = record::put(globals, args, &source, (disclosure_id, on), &made);
             Some(recorded.inspect_err(|_| files.discard())?)
         }
     };
@@ -219,6 +227,8 @@ fn has_names(head: &Head) -> bool {
 
 /// What was made.
 struct Made {
+    /// What kind of publication it is, as it is put on record.
+    scope: String,
     origin: String,
     sequence: i64,
     root: [u8; 32],
@@ -250,7 +260,8 @@ fn make(
     let Basis { origin, sequence, root } = basis;
     let written = publishing.finish(&origin, sequence, root);
     let written = written.map_err(|error| Failure::Unavailable(error.to_string()))?;
-    Ok(Made { origin, sequence, root, written, last_day })
+    let scope = disclosure.table().name().to_uppercase();
+    Ok(Made { scope, origin, sequence, root, written, last_day })
 }
 
 /// The files of a table while they are written, beside their final names.
@@ -429,43 +440,4 @@ async fn ask(connection: &Connection, people: &[Person], patience: Duration) -> 
             MaskedNameState::Withheld | MaskedNameState::Unspecified => MaskedName::Withheld,
         })
         .collect())
-}
-
-/// Puts on record that the table was published. The same id records the same table once.
-fn record(
-    globals: &Globals,
-    args: &DiscloseArgs,
-    source: &str,
-    disclosure: &Disclosure,
-    (disclosure_id, made): (&str, &Made),
-) -> Result<i64, Failure> {
-    let mut globals = globals.clone();
-    globals.server = Some(source.to_owned());
-    let lang = globals.lang;
-    let on = args.on.or_else(|| {
-        let (year, month, day) = crate::domain::time::Day::from_days(made.last_day).civil();
-        Some(Date { year, month, day })
-    });
-    let command = v1::Command {
-        request_id: format!("disclosure:{disclosure_id}"),
-        business_date: on,
-        actor: args.maker.clone().unwrap_or_default(),
-        payload: Some(Payload::RecordDisclosure(Box::new(v1::RecordDisclosure {
-            disclosure_id: disclosure_id.to_owned(),
-            scope: disclosure.table().name().to_uppercase(),
-            file_sha256: Bytes::copy_from_slice(&made.written.digest),
-            as_of_sequence: made.sequence,
-        }))),
-        ..v1::Command::default()
-    };
-    connect::with(&globals, async |connection| {
-        let patience = Duration::from_secs(args.retry_for);
-        let mut results =
-            posting::post(connection, std::slice::from_ref(&command), Mode::Commit, patience).await?.results;
-        match results.pop().and_then(|result| result.outcome) {
-            Some(post_result::Outcome::Receipt(receipt)) => Ok(receipt.sequence),
-            Some(post_result::Outcome::Error(status)) => Err(connect::Explanation::of_result(&status, lang).failure()),
-            None => Err(Failure::Unavailable(text::answer_has_no_outcome(lang))),
-        }
-    })
 }

@@ -179,6 +179,13 @@ fn the_same_table_has_the_same_bytes_and_one_digest() {
     story.post(&[payout("2026-03-30", "late", "H9", 10_000, &[])]);
     let again = story.made("b", &["--table", "recipients", "--month", "2026-03", "--as-of", &sequence]);
     assert_eq!(first["digest"], again["digest"]);
+    // Its id tells as of when it was made, and records it once.
+    let recorded = ["--month", "2026-03", "--record", "D-1", "--maker", "discloser-1"];
+    let again = story.made("c", &[&["--table", "recipients"], &recorded[..]].concat());
+    let same = ["digest", "sequence", "recorded_sequence"].map(|what| first[what] == again[what]);
+    assert_eq!(same, [true; 3], "{again}");
+    let other = story.disclose("c", &[&["--table", "execution"], &recorded[..]].concat());
+    assert!(errors(&other).contains("IDEMPOTENCY_KEY_REUSED"), "{}", errors(&other));
     for file in fs::read_dir(story.path("a")).unwrap() {
         let file = file.unwrap();
         let other = fs::read(story.path("b").join(file.file_name())).unwrap();
