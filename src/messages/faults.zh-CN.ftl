@@ -339,4 +339,5 @@ found-hash-in-is-not-that-of-the-entries = { $b } 中的第 { $a } 个哈希与�
 found-payment-comes-back-before-it-was-released = 支付 { $a } 未经放行即退回
 found-is-evaluated-by-whoever-ordered-payments-of-it = { $a } 由指令其支付者评价
 found-does-what-is-an-auditor-s-and-is-none = { $a } 办理应由监督人员办理的事项，却非监督人员
+found-a-complaint-names-another-fund-than-that-of-what-it-is-about = 投诉所写的基金与所涉事项不符
 found-a-complaint-names-no-unit-though-what-it-is-about-moved-money-of-one = 投诉未写单位，而所涉事项动用了单位资金

@@ -24,6 +24,7 @@ class Complaints:
         self.books = books
         self.fault = books.fault
         self.complaints, self.responsible, self.vouchers = {}, {}, {}
+        self.funds = {}  # of the first account that each event moved, where it moved any
         self.persons = {}  # makers with approvers, each combination once
         self.hands = ()  # whoever made or approved the event at hand
         self.handlers = {
@@ -34,7 +35,11 @@ class Complaints:
         }
 
     def event(self, sequence, event):
-        """Remembers who made and who approved an event, refused ones too."""
+        """Remembers who made and who approved an event, refused ones too, and the fund whose money it moved."""
+        legs = event.get("legs", ())
+        first = self.books.accounts.get(legs[0].get("account", 0)) if legs else None
+        if first:
+            self.funds[sequence] = first.fund.number
         actor = sys.intern(event.get("actor", ""))
         self.hands = [actor, *(approval.get("actor", "") for approval in event.get("approvals", ()))]
         persons = tuple(dict.fromkeys(self.hands))
@@ -67,6 +72,8 @@ class Complaints:
             self.fault(sequence, "books", f"complaint {name!r} is about what is not there")
         elif tuple(complaint.respondents) != self.responsible[about]:
             self.fault(sequence, "books", f"complaint {name!r} names others than made and approved event {about}")
+        elif self.funds.get(about, 0) != payload.get("fund", 0):
+            self.fault(sequence, "books", f"complaint {name!r} names another fund than event {about} moved money of")
 
     def step_of(self, sequence, payload, needed):
         """The complaint that goes on, if it may; its stage is for the caller to set."""

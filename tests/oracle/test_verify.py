@@ -1968,7 +1968,7 @@ class FamiliesTest(BundleTest):
             ledger.events[sequence].update(actor=actor)
 
         respondents, unit = (8, ["maker", "checker"]), (7, "bureau")
-        step("filed", 134, (1, "C"), (2, "late"), (5, 3), (6, 1), unit, respondents, (10, bytes(32)))
+        step("filed", 134, (1, "C"), (2, "late"), (5, 3), unit, respondents, (10, bytes(32)))
         step("lot-filed", 134, (1, "L"), (2, "late"), (3, 1), (6, 1), (10, bytes(32)))
         step("accepted", 135, (1, "C"), (2, "office"), (3, "clerk"))
         step("handed-on", 135, (1, "C"), (2, "other"), (3, "clerk"))
@@ -1981,6 +1981,7 @@ class FamiliesTest(BundleTest):
             ("filed", "books", "names others", {"fields": {8: ["nobody", "checker"]}}),
             ("filed", "books", "names others", {"fields": {8: ["maker", "nobody"]}}),
             ("filed", "books", "names others", {"fields": {8: ["maker"]}}),
+            ("filed", "books", "another fund", {"fields": {6: 1}}),
             ("filed", "books", "no digest", {"fields": {10: bytes(31)}}),
             ("lot-filed", "books", "of another fund", {"fields": {6: 2}}),
             ("lot-filed", "books", "was filed before", {"fields": {1: "C"}}),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Books, Record};
+use super::{Books, FUND_UNTOLD, Record};
 use crate::audit::frame::{Fingerprint, Fingerprints};
 use crate::audit::report::{Fact, FaultKind};
 use crate::pb::v1::complaint_filed::About;
@@ -144,6 +144,9 @@ impl Books {
             wrong.push(fact!(
                 "a complaint names others as the maker and approvers of what it is about than its event does"
             ));
+        }
+        if original.is_some_and(|original| original.fund != FUND_UNTOLD && i32::from(original.fund) != filed.fund) {
+            wrong.push(fact!("a complaint names another fund than that of what it is about"));
         }
         // Whose money it was the ledger says, where whoever files does not.
         if filed.unit_id.is_empty() && original.is_some_and(|original| original.has_unit) {

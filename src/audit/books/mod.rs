@@ -213,6 +213,9 @@ impl Side {
     }
 }
 
+/// See [`Original::fund`].
+const FUND_UNTOLD: u16 = u16::MAX;
+
 /// What is remembered of an event that may be reversed.
 #[derive(Clone, Copy)]
 struct Original {
@@ -222,6 +225,9 @@ struct Original {
     is_reversed: bool,
     /// Whether it moved an account of a budget unit.
     has_unit: bool,
+    /// The fund of the first account that it moved; 0 where it moved none, [`FUND_UNTOLD`] where the number is too great to be
+    /// remembered here: a ledger has some hundreds.
+    fund: u16,
     /// Who made and who approved it, as a short keyed hash of all of them.
     responsible: u32,
 }
@@ -380,7 +386,9 @@ impl Books {
         let (_, meaning) = moves(step.payload);
         let legs = if meaning.is_reversible() { self.legs_hash(step.legs, Side::AsIs) } else { 0 };
         let has_unit = step.legs.iter().any(|leg| self.evaluators.is_of_unit(leg.account));
-        Original { legs, meaning, is_reversed: false, has_unit, responsible }
+        let first = step.legs.first().and_then(|leg| self.accounts.get(leg.account));
+        let fund = first.map_or(0, |account| u16::try_from(account.fund).unwrap_or(FUND_UNTOLD));
+        Original { legs, meaning, is_reversed: false, has_unit, fund, responsible }
     }
 
     /// One step: its legs, what they mean, what follows from them, and the sums.

@@ -56,7 +56,9 @@ fn complained() -> Story {
     };
     let answered = ComplaintAnswered { complaint_id: "C".to_owned(), ..ComplaintAnswered::default() };
     add("filed", "desk", Payload::ComplaintFiled(filed("C", About::PaymentId(payment.unwrap()))));
-    add("of event", "desk", Payload::ComplaintFiled(filed("E", About::EventSequence(3))));
+    // Nothing was moved by it, of no fund.
+    let of_event = ComplaintFiled { fund: 0, ..filed("E", About::EventSequence(3)) };
+    add("of event", "desk", Payload::ComplaintFiled(of_event));
     add("of lot", "desk", Payload::ComplaintFiled(filed("L", About::Lot(1))));
     add("accepted", "clerk", accepted("office"));
     add("handed on", "clerk", accepted("other"));
@@ -92,7 +94,7 @@ fn filing(change: impl FnOnce(&mut ComplaintFiled)) -> impl FnOnce(&mut Event) {
 
 #[test]
 fn a_complaint_is_about_what_is_there() {
-    let cases: [(&str, &str, Change); 15] = [
+    let cases: [(&str, &str, Change); 17] = [
         ("filed", "no such payment", |filed| filed.about = Some(About::PaymentId("none".to_owned()))),
         ("filed", "nothing", |filed| filed.about = None),
         ("filed", "another maker", |filed| filed.respondents[0] = "somebody".to_owned()),
@@ -101,6 +103,8 @@ fn a_complaint_is_about_what_is_there() {
         ("filed", "no approver", |filed| drop(filed.respondents.pop())),
         ("filed", "one more approver", |filed| filed.respondents.push("somebody".to_owned())),
         ("filed", "no unit", |filed| filed.unit_id.clear()),
+        ("filed", "of another fund", |filed| filed.fund = 2),
+        ("of event", "of a fund that nothing was moved of", |filed| filed.fund = 1),
         ("filed", "no text", |filed| filed.text_sha256 = vec![4; 31].into()),
         ("filed", "half a pseudonym", |filed| filed.reporter = vec![3; 8].into()),
         ("of event", "itself", |filed| filed.about = Some(About::EventSequence(9_999))),
