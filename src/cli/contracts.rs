@@ -225,7 +225,10 @@ pub(super) fn amount(amount_minor: i64, currency_exponent: i32, lang: Option<Lan
 /// A row; in a language for people, else for programs.
 fn contract_row(contract: &Contract, lang: Option<Lang>) -> Vec<String> {
     let money = |amount_minor| amount(amount_minor, contract.currency_exponent, lang);
-    let sequences = [contract.registered_sequence, contract.last_sequence].map(|sequence| sequence.to_string());
+    // For people what only a registration says is empty where there is none.
+    let is_told = contract.registered || lang.is_none();
+    let registered = |text: String| if is_told { text } else { String::new() };
+    let sequences = [registered(contract.registered_sequence.to_string()), contract.last_sequence.to_string()];
     let mut row = vec![
         contract.contract_id.clone(),
         contract.fund_id.clone(),
@@ -235,8 +238,8 @@ fn contract_row(contract: &Contract, lang: Option<Lang>) -> Vec<String> {
         named(method(contract.method), lang),
         contract.ocid.clone(),
         render::hex(&contract.supplier),
-        money(contract.price_minor),
-        money(contract.added_minor),
+        registered(money(contract.price_minor)),
+        registered(money(contract.added_minor)),
         money(contract.committed_minor),
         money(contract.paid_minor),
         money(contract.returned_minor),

@@ -171,6 +171,9 @@ pub fn run(globals: &Globals, args: &DiscloseArgs, out: &mut dyn Write) -> Resul
         }
     };
     files.finish()?;
+    if made.written.rows == 0 {
+        writeln!(io::stderr().lock(), "{}", text::disclose_empty(lang))?;
+    }
     match format {
         Format::Json => {
             let (rows_left_out, amount_left_out) = made.written.left_out;

@@ -2,6 +2,7 @@
 //!
 //! Nothing of a table is shown before the evidence was verified to its end: it is written to a file first.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, IsTerminal, Seek, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -24,7 +25,7 @@ use crate::reporting::files::xlsx::XlsxWriter;
 use crate::reporting::publish::{NoNames, Publishing, Written};
 use crate::reporting::register::Register;
 use crate::reporting::rows::Row;
-use crate::reporting::table::{Head, Tail};
+use crate::reporting::table::{Cell, Head, Tail};
 
 /// The forms that tables have.
 pub(super) const FORMATS: &[Format] = &[Format::Table, Format::Json, Format::Csv, Format::Xlsx];
@@ -174,7 +175,11 @@ pub(super) fn answer(
     let head = question.head();
     let mut publishing = Publishing::new(&head, Box::new(NoNames), writers);
     let mut making = question.begin(last);
+    let mut unseen = payments_asked_for(question);
     let mut row = |row: Row| {
+        if let Some(Cell::Text(payment_id)) = row.cells.first() {
+            unseen.remove(payment_id.as_str());
+        }
         seen(&row);
         publishing.row(row);
     };
@@ -188,8 +193,20 @@ pub(super) fn answer(
     {
         return Err(Failure::Usage(text::report_unknown_lot(globals.lang, lot)));
     }
+    if let Some(payment_id) = unseen.first() {
+        return Err(Failure::Usage(text::report_unknown_payment(globals.lang, payment_id)));
+    }
     let written = publishing.finish(&basis.origin, basis.sequence, basis.root)?;
     Ok(Made::new(head, &basis, &written))
+}
+
+/// Payments that a table of nothing else would have no row of.
+fn payments_asked_for(question: &Question) -> BTreeSet<&str> {
+    if let Question::Responsibility { payments, .. } = question {
+        payments.iter().map(String::as_str).collect()
+    } else {
+        BTreeSet::new()
+    }
 }
 
 /// Refuses a fund that the log does not have: a table of nothing would say that nothing happened.

@@ -29,6 +29,9 @@ pub fn write_secret(directory: &Path, name: &str, bytes: &[u8]) -> Result<(), Fa
 /// Makes a directory where there is none, and its name durable: without that a power cut takes it away with everything that
 /// was synced in it. One that is there may have been made by somebody who was killed before that, so it is done in any case.
 pub fn create_directory(path: &Path) -> io::Result<()> {
+    if fs::metadata(path).is_ok_and(|found| !found.is_dir()) {
+        return Err(io::Error::new(io::ErrorKind::NotADirectory, "it is there, and is no directory"));
+    }
     fs::create_dir_all(path)?;
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),

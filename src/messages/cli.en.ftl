@@ -769,6 +769,7 @@ evidence-beyond = the log ends at sequence { $last }, there is no { $asked } yet
 report-changed = the log has changed between two readings: its root is another one
 report-needs-output = a workbook is no text: say --output FILE.xlsx, or pass it on to another program
 report-unknown-fund = the log has no fund { $fund }
+report-unknown-payment = the log has no payment { $payment }, or none of this fund, this unit and this time
 report-unknown-lot = the log has no lot { $lot }
 report-reversed = --from is after --to
 report-mixed = --from and --to are two dates, or two sequences
@@ -807,6 +808,7 @@ witness-listening = listening on http://{ $address }
 
 disclose-differs = { $file } was published before and says something else: nothing was replaced. Write to another directory.
 disclose-left-out = Rows left out to protect minors: { $rows }. Each file says how many, and what they come to.
+disclose-empty = The table is empty: nothing in the log is of this month, these funds and these divisions.
 disclose-made = Rows: { $rows }, as of sequence { $sequence }, root { $root }, digest { $digest }
 events-cut = only the first { $limit } are shown: --limit shows more
 disclose-with-minors = Not for publication: without the running ledger's vault nobody's age is known, and rows of minors are not left out.

@@ -768,6 +768,7 @@ evidence-beyond = 日志止于序号 { $last }，尚无序号 { $asked }
 report-changed = 两次读取之间日志已变：根哈希不同
 report-needs-output = 工作簿不是文本：请写明 --output 文件.xlsx，或传给其他程序
 report-unknown-fund = 日志中没有资金 { $fund }
+report-unknown-payment = 日志中没有支付 { $payment }，或该支付不属于所选资金、单位和期间
 report-unknown-lot = 日志中没有批次 { $lot }
 report-reversed = --from 晚于 --to
 report-mixed = --from 与 --to 须同为日期或同为序号
@@ -806,6 +807,7 @@ witness-listening = 监听地址 http://{ $address }
 
 disclose-differs = { $file } 此前已公开且内容不同：未作替换。请写入另一目录。
 disclose-left-out = 为保护未成年人略去 { $rows } 行；每个文件均载明略去的行数与合计金额。
+disclose-empty = 表中无数据行：日志中没有该月份、所选资金和行政区划的内容。
 disclose-made = { $rows } 行，截至序号 { $sequence }，树根 { $root }，摘要 { $digest }
 events-cut = 仅显示前 { $limit } 条：--limit 可显示更多
 disclose-with-minors = 不得公开：没有运行中账本的信息库便无从得知年龄，未成年人的记录未被略去。

@@ -10,6 +10,7 @@ fn what_cannot_be_answered_is_refused() {
     let svg = svg.to_str().unwrap();
     let rows: &[(&[&str], &str)] = &[
         (&["report", "idle", "--fund", "NONE"], "the log has no fund NONE"),
+        (&["report", "responsibility", "--payment", "P2", "--payment", "NONE"], "the log has no payment NONE"),
         (&["report", "idle", "--as-of", "100000"], "the log ends at sequence"),
         (&["report", "idle", "--on", "2026-02-30"], "does not exist"),
         (&["report", "execution", "--from", "2026-05-01", "--to", "2026-04-30"], "--from is after --to"),

@@ -506,6 +506,21 @@ fn of_an_unknown_fund_nothing_is_made() {
     }
 }
 
+/// A month or a division of which there is nothing makes a table, which is true, and a remark.
+#[test]
+fn a_table_without_rows_is_told() {
+    let story = Story::new();
+    for (more, is_empty) in [
+        (&["--table", "execution", "--month", "1999-01"][..], true),
+        (&["--table", "special", "--month", "2026-03", "--region", "999999"], true),
+        (&["--table", "execution", "--month", "2026-03"], false),
+    ] {
+        let made = story.disclose("a", more);
+        assert_eq!(made.status.code(), Some(0), "{}", errors(&made));
+        assert_eq!(errors(&made).contains("The table is empty"), is_empty, "{}", errors(&made));
+    }
+}
+
 #[test]
 fn an_interrupted_run_goes_on_where_it_was() {
     let story = Story::new();
