@@ -196,3 +196,16 @@ fn texts_of_the_command_line_stand_in_the_catalogues() {
         }
     }
 }
+
+/// A bug is planted where the source says what it is planted over: whoever moves that moves the twin as well.
+#[test]
+fn every_planted_bug_has_its_place() {
+    let twins: toml::Table = fs::read_to_string("tests/faults/twins.toml").unwrap().parse().unwrap();
+    let twins = twins["twin"].as_array().unwrap();
+    assert!(!twins.is_empty());
+    for twin in twins {
+        let of = |key: &str| twin[key].as_str().unwrap();
+        let source = fs::read_to_string(of("file")).unwrap();
+        assert_eq!(source.matches(of("find")).count(), 1, "{} in {}", of("name"), of("file"));
+    }
+}

@@ -17,41 +17,42 @@ pub mod fuzzing;
 mod idempotency;
 mod key_check;
 pub mod log_keys;
+mod opening;
 pub mod restore;
 mod snapshot;
 pub mod snapshot_files;
 pub mod stages;
 mod state_files;
 pub mod steps;
+mod submission;
 mod writer;
 
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc as threads};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError, mpsc as threads};
 use std::thread::JoinHandle;
 
-use thiserror::Error;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc, oneshot};
 
 use self::clock::Clock;
 use self::counts::{Counts, Meters};
 use self::directory::DataDirectory;
+pub use self::opening::{Genesis, OpenError, create};
+use self::opening::{genesis, recovered};
 use self::state_files::StateFiles;
-use self::writer::{Start, Writer};
-use crate::domain::approval::PublicKey;
+pub use self::submission::{Answer, Outcome, Prepared, Receipt, Room, Unavailable, Waiting};
+use self::submission::{Request, Shared, Submission, SubmissionKind, share};
+use self::writer::Writer;
 use crate::domain::command::Command;
-use crate::domain::event::{Decision, Event, Payload};
-use crate::domain::ids::{ActorId, CommandDigest, Sequence};
+use crate::domain::event::Event;
+use crate::domain::ids::Sequence;
 use crate::domain::log_key::LogKeys;
-use crate::domain::refusal::Refusal;
-use crate::domain::release::{PaymentPlace, Released};
+use crate::domain::release::Released;
 use crate::domain::time::UtcNanos;
 use crate::format::block::Block;
+use crate::format::canonical;
 use crate::format::keyed::{Fingerprints, KeyedDigest};
-use crate::format::record::{EntryHash, Head};
-use crate::format::{canonical, codec};
-use crate::log::recover::{RecoverError, recover};
-use crate::log::tree::hash_in;
-use crate::log::{AppendError, Fault, Log, LogRead};
+use crate::format::record::Head;
+use crate::log::{Fault, Log, LogRead};
 
 /// Most commands that wait for the writer at any time.
 pub const QUEUED_COMMANDS_MAX: usize = 32_768;
@@ -61,85 +62,6 @@ pub const QUEUED_COMMAND_BYTES: usize = 2_048;
 const QUEUED_REQUESTS_MAX: usize = 4_096;
 /// Groups between writer and committer: one being synced, one ready.
 const GROUPS_IN_FLIGHT: usize = 2;
-
-/// A command with what its key is looked up and compared by.
-#[derive(Clone, Debug)]
-pub struct Prepared {
-    command: Command,
-    digest: CommandDigest,
-    fingerprint: u64,
-}
-
-/// What became of a command.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Its event is on disk.
-    Accepted(Receipt),
-    /// `validate_only`: it would be accepted now.
-    Valid,
-    /// The rules said no; that is on disk too, unless it was only validated.
-    Refused {
-        /// Why.
-        refusal: Refusal,
-        /// Sequence of the `CommandRefused` event; `None` under `validate_only`.
-        sequence: Option<i64>,
-        /// Whether this refusal was given before, under the same key.
-        replayed: bool,
-    },
-    /// The key was used before with other content.
-    KeyReused {
-        /// Where.
-        original_sequence: i64,
-        /// First part that differs: a field of the envelope, `payload`, or nothing where only the digest can tell.
-        first_different_field: &'static str,
-    },
-}
-
-/// Proof of posting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Receipt {
-    /// Position in the log.
-    pub sequence: i64,
-    /// Entry hash.
-    pub entry_hash: EntryHash,
-    /// When it was booked.
-    pub booked_at: UtcNanos,
-    /// Whether it was accepted before, under the same key.
-    pub replayed: bool,
-    /// Whether it orders a payment that waits for witnesses: nobody may act on it before it is released.
-    pub is_unreleased: bool,
-}
-
-/// Why a request got no outcomes.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Unavailable {
-    /// Too much is waiting: nothing was done.
-    #[error("too many commands are waiting")]
-    QueueFull,
-    /// The ledger is closing: nothing was done.
-    #[error("the ledger is shutting down")]
-    ShuttingDown,
-    /// The ledger accepts no postings: nothing was done.
-    #[error("the ledger accepts no postings: {0}")]
-    ReadOnly(String),
-    /// The write failed or nobody answered: the events may or may not be on disk.
-    #[error("the outcome is unknown: {0}")]
-    OutcomeUnknown(String),
-}
-
-/// Why a ledger does not open.
-#[derive(Debug, Error)]
-pub enum OpenError {
-    /// The directory.
-    #[error(transparent)]
-    Directory(#[from] directory::DirectoryError),
-    /// The log.
-    #[error(transparent)]
-    Recover(#[from] RecoverError),
-    /// Reading or writing.
-    #[error(transparent)]
-    Fault(#[from] Fault),
-}
 
 /// Events that were just committed, in order, with the blocks they lie in.
 #[derive(Debug)]
@@ -152,124 +74,6 @@ pub struct Committed {
 
 /// Receives what was committed; it may block for a moment, which slows posting down.
 pub type CommitSink = Box<dyn FnMut(Committed) + Send>;
-
-/// What writer, committer and callers share.
-#[derive(Debug)]
-struct Shared {
-    committed: Mutex<Head>,
-    // When the last committed event was booked, in nanoseconds.
-    booked_at: AtomicI64,
-    read_only: OnceLock<String>,
-    log_keys: Mutex<LogKeys>,
-    // Set when a running ledger fails; not by what recovery finds.
-    failed: watch::Sender<bool>,
-    counts: Counts,
-    meters: OnceLock<Meters>,
-}
-
-impl Shared {
-    /// Of a ledger that starts; with why it accepts no postings, where recovery found a reason.
-    fn new(start: &Start, read_only: Option<String>) -> Self {
-        Self {
-            committed: Mutex::new(start.head),
-            booked_at: AtomicI64::new(start.booked_at().0),
-            read_only: read_only.map(OnceLock::from).unwrap_or_default(),
-            log_keys: Mutex::new(start.log_keys().clone()),
-            failed: watch::Sender::new(false),
-            counts: Counts::default(),
-            meters: OnceLock::new(),
-        }
-    }
-
-    fn committed(&self) -> Head {
-        *self.committed.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn set_committed(&self, head: Head) {
-        *self.committed.lock().unwrap_or_else(PoisonError::into_inner) = head;
-    }
-
-    /// From here on nothing is accepted; the first reason stays.
-    fn poison(&self, why: &str) {
-        if self.read_only.set(why.to_owned()).is_ok() {
-            tracing::error!(reason = why, "the ledger accepts no more postings");
-        }
-        self.failed.send_replace(true);
-    }
-}
-
-/// What the writer is asked.
-enum Request {
-    /// To decide.
-    Submission(Submission),
-    /// Which payments wait for witnesses: those before a sequence, at most so many.
-    Unreleased { before: Sequence, count_max: usize, reply: oneshot::Sender<Waiting> },
-}
-
-/// What waits for witnesses.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Waiting {
-    /// Payments that were asked for, ascending.
-    pub payments: Vec<PaymentPlace>,
-    /// The last payment that is held, or raises an alarm, until witnesses have seen it; 0 for none.
-    pub supervised: Sequence,
-}
-
-/// One request on its way to the writer.
-struct Submission {
-    commands: Vec<Prepared>,
-    /// Its share of what may wait, given back when the writer takes it.
-    room: OwnedSemaphorePermit,
-    kind: SubmissionKind,
-    reply: oneshot::Sender<Result<Vec<Outcome>, Unavailable>>,
-}
-
-#[derive(Clone, PartialEq, Eq)]
-enum SubmissionKind {
-    Post,
-    Validate,
-    /// Asks what became of a key; the order is not looked at.
-    Find,
-    /// An approval, and the command that was proposed: executed if that completes what it needs.
-    Approve,
-    /// A command that was proposed: executed if its approvals are complete.
-    Conclude,
-    /// Lets time pass: what has run out by now is recorded.
-    Tick,
-    /// Witnesses have seen payments.
-    Release(Box<Released>),
-    /// Tells the writer to finish what it has and end.
-    Close,
-}
-
-/// How much of the room a request takes.
-fn share(commands: &[Prepared]) -> u32 {
-    u32::try_from(commands.len()).unwrap_or(u32::MAX)
-}
-
-/// A place among what may wait for the writer, taken before a request is looked into: refusing costs next to nothing then.
-#[derive(Debug)]
-pub struct Room(OwnedSemaphorePermit);
-
-/// The outcomes of commands that the writer has taken, or will.
-#[derive(Debug)]
-pub struct Answer {
-    outcomes: oneshot::Receiver<Result<Vec<Outcome>, Unavailable>>,
-    shared: Arc<Shared>,
-}
-
-impl Answer {
-    /// Returns when every event is on disk.
-    pub async fn outcomes(self) -> Result<Vec<Outcome>, Unavailable> {
-        match self.outcomes.await {
-            Ok(outcomes) => outcomes,
-            Err(_) => Err(Unavailable::OutcomeUnknown(match self.shared.read_only.get() {
-                Some(why) => why.clone(),
-                None => "the ledger stopped before it answered".to_owned(),
-            })),
-        }
-    }
-}
 
 /// A running ledger. Dropping it without [`Ledger::close`] loses nothing but the snapshot.
 pub struct Ledger {
@@ -621,113 +425,4 @@ impl Ledger {
             (_, Some(_)) | (None, None) => Ok(()),
         }
     }
-}
-
-/// Recovers the log: from the newest snapshot that fits it, or from the beginning. The second value says why postings are
-/// refused: the log is shorter than what was known to be on disk, or is another one.
-fn recovered(
-    log: &mut dyn Log,
-    reader: &dyn LogRead,
-    digests: &Digests,
-    snapshots: Option<&StateFiles>,
-) -> Result<(Start, Option<String>), OpenError> {
-    let mut known: Option<Head> = None;
-    let fits = |head: Head| Ok(reader.block_at(head.sequence)?.is_some_and(|block| block.head == head));
-    if let Some(files) = snapshots
-        && let Some((head, manifest)) = files.newest(fits)?
-    {
-        known = Some(head);
-        let loaded = manifest.and_then(|manifest| files.load(manifest));
-        let block = reader.block_at(head.sequence)?;
-        if let Some(((state, keys, booked_at), block)) = loaded.zip(block) {
-            let mut start = Start::from_snapshot(head, state, keys, booked_at);
-            // Under another key no retry is known for one: whatever has no number of its own would be posted twice.
-            let is_same_key = start.knows(&block, &digests.fingerprints)?;
-            let recovered = recover(reader, head, |block| start.replay(block, &digests.fingerprints))?;
-            files.resume(head);
-            log.adopt(recovered.head, &recovered.unfinished)?;
-            let why =
-                "the key of digests is not the one that the ledger was posted to with: retries would not be known";
-            return Ok((start, (!is_same_key).then(|| why.to_owned())));
-        }
-    }
-    let mut start = Start::default();
-    let mut passed: Option<EntryHash> = None;
-    let recovered = recover(reader, Head::EMPTY, |block| {
-        start.replay(block, &digests.fingerprints)?;
-        // A log that was built again has other blocks: the entry may lie within one.
-        passed = known.and_then(|known| hash_in(block, known.sequence)).or(passed);
-        Ok(())
-    })?;
-    log.adopt(recovered.head, &recovered.unfinished)?;
-    let why = known.and_then(|known| {
-        if recovered.head.sequence < known.sequence {
-            return Some(format!(
-                "the log ends at sequence {}, but {} was on disk before: acknowledged events are missing",
-                recovered.head.sequence, known.sequence
-            ));
-        }
-        let differs = passed != Some(known.hash);
-        differs.then(|| format!("the log is not the one it was: entry {} had another hash before", known.sequence))
-    });
-    Ok((start, why))
-}
-
-#[expect(clippy::wildcard_enum_match_arm, reason = "only one type is a genesis")]
-fn genesis(reader: &dyn LogRead) -> Result<(Arc<str>, bool), OpenError> {
-    let fault = |cause: String| OpenError::Fault(Fault::new("reading the genesis", cause));
-    let entry =
-        reader.entry_at(0)?.ok_or_else(|| fault("the log is empty: it was never created completely".to_owned()))?;
-    let bytes = crate::format::record::split_entry(&entry).map(|(_, event)| event).unwrap_or_default();
-    match codec::decode(bytes).map_err(|error| fault(error.to_string()))?.decision.payload {
-        Payload::LedgerCreated { origin, format_version, development, administrators: _ } => {
-            if format_version != crate::format::record::FORMAT_VERSION {
-                return Err(fault(format!("its record format is {format_version}, which this program does not know")));
-            }
-            Ok((origin.into(), development))
-        }
-        _ => Err(fault("entry 0 is not a genesis".to_owned())),
-    }
-}
-
-/// What a ledger is from its beginning.
-#[derive(Clone, Copy, Debug)]
-pub struct Genesis<'a> {
-    /// Its name for ever.
-    pub origin: &'a str,
-    /// Whether it can never become a real one.
-    pub development: bool,
-    /// The first administrators: none, or at least two.
-    pub administrators: &'a [(ActorId, PublicKey)],
-}
-
-impl<'a> Genesis<'a> {
-    /// Of a ledger for development, without administrators.
-    pub const fn of_development(origin: &'a str) -> Self {
-        Self { origin, development: true, administrators: &[] }
-    }
-}
-
-/// Writes the genesis into an empty log.
-pub fn create(log: &mut dyn Log, genesis: Genesis<'_>, clock: &dyn Clock) -> Result<Head, AppendError> {
-    let event = Event {
-        booked_at: clock.now(),
-        command_digest: [0; 16],
-        envelope: None,
-        decision: Decision {
-            policy_version: 0,
-            legs: Vec::new(),
-            payload: Payload::LedgerCreated {
-                origin: genesis.origin.into(),
-                format_version: crate::format::record::FORMAT_VERSION,
-                development: genesis.development,
-                administrators: genesis.administrators.to_vec(),
-            },
-        },
-    };
-    let mut builder = crate::format::block::BlockBuilder::new(Head::EMPTY);
-    let too_long = |error| AppendError::Unknown(Fault::new("writing the genesis", error));
-    let head = builder.push(|buffer| codec::encode(&event, buffer)).map_err(too_long)?;
-    log.append(Head::EMPTY, &builder.take())?;
-    Ok(head)
 }
