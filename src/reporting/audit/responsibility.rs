@@ -1,11 +1,15 @@
 //! Who answers for each payment: who made, proposed and approved it, with which key, who cleared, released, returned or took
 //! it back, and who first took a matter about it (首问责任).
 //!
-//! A payment's acts stand together, in the order in which they came.
+//! A payment's acts stand together, in the order in which they came: so all payments are held until the end, in few bytes each.
+
+mod payments;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+
+use self::payments::{Payment, Payments};
 
 use super::{PaidOut, Period, is_wanted, paid_out};
 use crate::pb::v1::event::Payload;
@@ -58,16 +62,6 @@ impl Act {
     }
 }
 
-/// A payment that is wanted, and what was done about it.
-struct Payment {
-    sequence: i64,
-    operation: i32,
-    fund: i32,
-    unit_id: String,
-    amount: i128,
-    acts: Vec<Act>,
-}
-
 /// The table while it is made.
 pub(super) struct Responsibility {
     payments: BTreeSet<String>,
@@ -78,8 +72,7 @@ pub(super) struct Responsibility {
     proposals: BTreeMap<i64, Vec<Act>>,
     /// The event that carried out a proposal which cannot be carried out again, and the proposal.
     carried_out: Option<(i64, i64)>,
-    found: BTreeMap<String, Payment>,
-    by_sequence: BTreeMap<i64, Vec<String>>,
+    found: Payments,
 }
 
 impl Responsibility {
@@ -91,14 +84,13 @@ impl Responsibility {
             period,
             proposals: BTreeMap::new(),
             carried_out: None,
-            found: BTreeMap::new(),
-            by_sequence: BTreeMap::new(),
+            found: Payments::default(),
         }
     }
 
-    fn add(&mut self, payment_id: &str, act: Act) {
-        if let Some(payment) = self.found.get_mut(payment_id) {
-            payment.acts.push(act);
+    fn add(&mut self, payment_id: &str, act: &Act) {
+        if let Some(payment) = self.found.named(payment_id) {
+            self.found.add(payment, act);
         }
     }
 
@@ -125,12 +117,13 @@ impl Responsibility {
             sequence: step.sequence,
             operation: step.operation,
             fund: paid.fund,
-            unit_id: paid.unit_id.to_owned(),
+            unit_id: paid.unit_id,
             amount: paid.amount,
-            acts,
         };
-        self.by_sequence.entry(step.sequence).or_default().push(paid.payment_id.to_owned());
-        self.found.insert(paid.payment_id.to_owned(), payment);
+        let payment = self.found.make(paid.payment_id, &payment);
+        for act in &acts {
+            self.found.add(payment, act);
+        }
     }
 }
 
@@ -165,31 +158,29 @@ impl Rows for Responsibility {
             }
             Payload::Cleared(cleared) => {
                 for payment_id in &cleared.payment_ids {
-                    self.add(payment_id, Act::of(terms::event(step.payload), step));
+                    self.add(payment_id, &Act::of(terms::event(step.payload), step));
                 }
             }
             Payload::PaymentReturned(returned) => {
-                self.add(&returned.payment_id, Act::of(terms::event(step.payload), step));
+                self.add(&returned.payment_id, &Act::of(terms::event(step.payload), step));
             }
             Payload::BenefitRecovered(returned) => {
-                self.add(&returned.payment_id, Act::of(terms::event(step.payload), step));
+                self.add(&returned.payment_id, &Act::of(terms::event(step.payload), step));
             }
-            Payload::Reversed(reversed) => self.add(&reversed.payment_id, Act::of(terms::event(step.payload), step)),
+            Payload::Reversed(reversed) => self.add(&reversed.payment_id, &Act::of(terms::event(step.payload), step)),
             Payload::PaymentReleased(released) => {
                 for release in &released.payments {
-                    for payment_id in self.by_sequence.get(&release.sequence).cloned().unwrap_or_default() {
-                        let place = self.found.get(&payment_id).map(|payment| payment.operation);
-                        if place == Some(release.operation) {
-                            self.add(&payment_id, Act::of(terms::event(step.payload), step));
+                    for payment in self.found.made_at(release.sequence) {
+                        if self.found.operation(payment) == Some(release.operation) {
+                            self.found.add(payment, &Act::of(terms::event(step.payload), step));
                         }
                     }
                 }
             }
             Payload::MatterOpened(matter) if !matter.first_handler.is_empty() => {
-                let person = matter.first_handler.clone();
-                for payment_id in self.by_sequence.get(&matter.about_sequence).cloned().unwrap_or_default() {
-                    let act = Act::of(terms::FIRST_HANDLER, step);
-                    self.add(&payment_id, Act { person: person.clone(), ..act });
+                let act = Act { person: matter.first_handler.clone(), ..Act::of(terms::FIRST_HANDLER, step) };
+                for payment in self.found.made_at(matter.about_sequence) {
+                    self.found.add(payment, &act);
                 }
             }
             _ => {}
@@ -197,32 +188,28 @@ impl Rows for Responsibility {
     }
 
     fn close(&mut self, register: &Register, row: &mut dyn FnMut(Row)) {
-        for payment_id in self.by_sequence.values().flatten() {
-            let Some(payment) = self.found.get(payment_id) else { continue };
-            let (currency_code, exponent) = register
-                .fund(payment.fund)
-                .map_or((String::new(), 0), |fund| (fund.currency_code.clone(), fund.exponent));
-            for act in &payment.acts {
-                let is_approval = act.did == terms::CHECKER;
-                let signature = if act.key > 0 { terms::SIGNED } else { terms::NAMED };
-                row(Row::of(vec![
-                    Cell::Text(payment_id.clone()),
-                    Cell::Number(payment.sequence),
-                    Cell::Number(payment.operation.into()),
-                    Cell::Text(register.fund(payment.fund).map(|fund| fund.fund_id.clone()).unwrap_or_default()),
-                    Cell::Text(payment.unit_id.clone()),
-                    Cell::Amount(payment.amount, exponent),
-                    Cell::Text(currency_code.clone()),
-                    Cell::Term(act.did),
-                    Cell::Text(act.person.clone()),
-                    if act.key > 0 { Cell::Number(act.key.into()) } else { Cell::Empty },
-                    if is_approval { Cell::Term(signature) } else { Cell::Empty },
-                    Cell::Number(act.sequence),
-                    Cell::Day(act.day),
-                    Cell::Text(booked_at(act.booked_at_ns)),
-                ]));
-            }
-        }
+        self.found.each(|payment_id, payment, act| {
+            let fund = register.fund(payment.fund);
+            let exponent = fund.map_or(0, |fund| fund.exponent);
+            let is_approval = act.did == terms::CHECKER;
+            let signature = if act.key > 0 { terms::SIGNED } else { terms::NAMED };
+            row(Row::of(vec![
+                Cell::Text(payment_id.to_owned()),
+                Cell::Number(payment.sequence),
+                Cell::Number(payment.operation.into()),
+                Cell::Text(fund.map(|fund| fund.fund_id.clone()).unwrap_or_default()),
+                Cell::Text(payment.unit_id.to_owned()),
+                Cell::Amount(payment.amount, exponent),
+                Cell::Text(fund.map(|fund| fund.currency_code.clone()).unwrap_or_default()),
+                Cell::Term(act.did),
+                Cell::Text(act.person),
+                if act.key > 0 { Cell::Number(act.key.into()) } else { Cell::Empty },
+                if is_approval { Cell::Term(signature) } else { Cell::Empty },
+                Cell::Number(act.sequence),
+                Cell::Day(act.day),
+                Cell::Text(booked_at(act.booked_at_ns)),
+            ]));
+        });
     }
 }
 
