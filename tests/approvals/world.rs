@@ -102,7 +102,12 @@ impl World {
         let node = self.node.take().unwrap();
         tokio::task::spawn_blocking(move || {
             node.close().unwrap();
-            drop(node);
+            // The task of a connection lets go of its node a moment after the server has ended, and the lock goes with the last.
+            let mut node = node;
+            while let Err(shared) = Arc::try_unwrap(node) {
+                node = shared;
+                std::thread::yield_now();
+            }
         })
         .await
         .unwrap();
